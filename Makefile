@@ -1,0 +1,71 @@
+# `make book` and `make test` need Python 3.11 or newer and nothing else: each installs what it uses.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKED := requirements.lock pyproject.toml tools/lock.py
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help book test check format lock browser clean
+
+help:
+	@echo 'make book    execute the notebooks and build the book (the last line is the page to open)'
+	@echo 'make test    run the whole test suite'
+	@echo 'make check   run the linters and schema checks'
+	@echo 'make format  format the code and strip the notebooks'
+	@echo 'make lock    resolve pyproject.toml anew into requirements.lock and environment.yml'
+	@echo 'make clean   remove what these commands made here'
+
+book: $(VENV)/book.installed
+	@$(BIN)/pangeo-deploy book build
+
+test: $(VENV)/test.installed browser
+	@$(BIN)/pytest
+
+check: $(VENV)/check.installed
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/nbstripout --verify notebooks/*.ipynb
+	@$(BIN)/codespell
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
+
+format: $(VENV)/check.installed
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/nbstripout notebooks/*.ipynb
+
+lock: $(VENV)/uv.installed
+	@PATH="$(BIN):$$PATH" $(PYTHON) tools/lock.py compile
+
+# The tests need the book's packages too: they build it.
+$(VENV)/book.installed: GROUPS := book
+$(VENV)/test.installed: GROUPS := book test
+$(VENV)/check.installed: GROUPS := check
+$(VENV)/%.installed: $(VENV)/uv.installed $(LOCKED)
+	@echo 'Installing what `make $*` needs into $(VENV)'
+	@$(PYTHON) tools/lock.py select build $(GROUPS) > $(VENV)/$*.txt
+	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python -r $(VENV)/$*.txt
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python -e .
+	@touch $@
+
+$(VENV)/uv.installed: $(LOCKED)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'pangeo-deploy needs Python 3.11 or newer, and $(PYTHON) is '"$$($(PYTHON) --version 2>&1)."; \
+	  echo 'Name another one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)'; exit 2; } >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) tools/lock.py select install --only > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.txt
+	@touch $@
+
+# The browser tests use Debian's Chromium; where it may not be installed they are skipped (not in CI).
+browser:
+	@command -v chromium > /dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
+	  && echo 'Installing Chromium for the browser tests' \
+	  && apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium > /dev/null; } \
+	|| echo 'No Chromium, and no right to install it: the browser tests will be skipped.'
+
+clean:
+	rm -rf $(VENV) _build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,58 @@
+"""The command `pangeo-deploy`: its verbs, and what an error or an interrupt ends with."""
+
+import signal
+import sys
+import traceback
+from types import FrameType
+
+import typer
+
+from pangeo_deploy.cli import book, deployments
+from pangeo_deploy.cli.console import show_error
+from pangeo_deploy.errors import Interrupted, PangeoDeployError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+app = typer.Typer(
+    help="Deploy, use, measure and pay for a Pangeo hub on AWS, or rehearse it on this machine.",
+    epilog="Exit codes: 0 done, 1 a bug, 2 bad input or a missing prerequisite, 3 a check said no.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+deployments.register(app)
+app.add_typer(book.app, name="book")
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except PangeoDeployError as error:
+        show_error(error, as_json)
+        sys.exit(INTERRUPTED if isinstance(error, Interrupted) else error.exit_code)
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            _bug()
+        show_error(
+            PangeoDeployError(
+                f"{error.strerror}: {error.filename}", fix="Free or allow it, then retry."
+            ),
+            as_json,
+        )
+        sys.exit(PangeoDeployError.exit_code)
+    except Exception:  # the last resort: whatever it is, it is ours
+        _bug()
+
+
+def _bug() -> None:
+    traceback.print_exc()
+    print("This is a bug in pangeo-deploy. Please report it with the lines above.", file=sys.stderr)  # noqa: T201
+    sys.exit(1)
+
+
+def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Treat a polite request to end like Ctrl-C, so that children and locks are cleaned up."""
+    raise KeyboardInterrupt

@@ -1,0 +1,141 @@
+"""The verbs on a deployment: doctor, plan, apply, destroy, drift, sweep."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pangeo_deploy import doctor as checks
+from pangeo_deploy.cli.console import (
+    EnvironmentArgument,
+    JsonOption,
+    TargetOption,
+    reporting,
+    show,
+    table,
+)
+from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.errors import BadInput
+from pangeo_deploy.terraform import lifecycle
+from pangeo_deploy.terraform.sweep import Leftover, sweep
+
+DRIFTED = LEFT = 3
+MISSING = 2
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    for verb in (doctor, plan, apply, destroy, drift, sweep_command):
+        app.command(name=verb.__name__.removesuffix("_command"))(verb)
+
+
+def doctor(target: TargetOption = "rehearsal", json: JsonOption = False) -> None:
+    """Say what this machine has, what is missing, and how to get it."""
+    found = checks.examine(target)
+    missing = [check for check in found if not check.ok and check.required]
+    rows = [
+        ("✓" if check.ok else ("✗" if check.required else "-"), check.name, check.detail, check.fix)
+        for check in found
+    ]
+    show(
+        {"ok": not missing, "target": target, "checks": [asdict(check) for check in found]},
+        json,
+        [table(f"This machine, for the target {target}", ("", "what", "found", "to do"), rows)],
+    )
+    if missing:
+        raise typer.Exit(MISSING)
+
+
+def plan(
+    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
+) -> None:
+    """Ask Terraform what it would change, and save that plan for apply."""
+    with reporting(f"Planning {environment}") as progress:
+        result = lifecycle.plan(Deployment(environment, target), progress)
+    order = ("delete", "replace", "update", "create")
+    changes = sorted(result.changes, key=lambda one: (order.index(one.action), one.address))
+    counts = ", ".join(f"{result.count(action)} to {action}" for action in order)
+    human: list[Any] = [f"{environment} on {target}: {counts}."]
+    if changes:
+        rows = [(one.action, one.address, "" if one.emulated else "kept only") for one in changes]
+        human.insert(0, table(f"Plan for {environment}", ("action", "resource", "rehearsal"), rows))
+        human.append(f"Saved as {result.file}\nApply it with: pangeo-deploy apply {environment}")
+    show(result.as_dict(), json, human)
+
+
+def apply(
+    environment: EnvironmentArgument,
+    plan_file: Annotated[
+        Path | None, typer.Argument(help="A saved plan; the environment's last one if not named.")
+    ] = None,
+    target: TargetOption = "rehearsal",
+    json: JsonOption = False,
+) -> None:
+    """Apply the saved plan, and nothing else."""
+    with reporting(f"Applying to {environment}") as progress:
+        result = lifecycle.apply(Deployment(environment, target), plan_file, progress)
+    show(result.as_dict(), json, [_done(environment, result)])
+
+
+def destroy(
+    environment: EnvironmentArgument,
+    target: TargetOption = "rehearsal",
+    confirm: Annotated[
+        str, typer.Option(help="On aws: the environment's name, once more.", metavar="NAME")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Remove everything the deployment made, and say what is left."""
+    if target == "aws" and confirm != environment:
+        raise BadInput(
+            f"destroy on aws removes {environment} with its data.",
+            fix=f"If that is meant, add: --confirm {environment}",
+        )
+    with reporting(f"Destroying {environment}") as progress:
+        result = lifecycle.destroy(Deployment(environment, target), progress)
+    left = result.left or ()
+    show(result.as_dict(), json, [_done(environment, result), *_leftovers(left)])
+    if left:
+        raise typer.Exit(LEFT)
+
+
+def drift(
+    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
+) -> None:
+    """Find what was changed behind Terraform's back; exit 3 if anything was."""
+    with reporting(f"Comparing {environment} with its state") as progress:
+        found = lifecycle.drift(Deployment(environment, target), progress)
+    human: list[Any] = [f"{environment} is as Terraform left it."]
+    if found:
+        rows = [(one.address, one.attribute, one.expected, one.found) for one in found]
+        columns = ("resource", "attribute", "expected", "found")
+        human = [table(f"Drift in {environment}", columns, rows)]
+    show({"drifted": [asdict(one) for one in found]}, json, human)
+    if found:
+        raise typer.Exit(DRIFTED)
+
+
+def sweep_command(
+    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
+) -> None:
+    """Ask the account what carries the deployment's tags; exit 3 if anything does."""
+    left = sweep(Deployment(environment, target))
+    show({"left": [asdict(one) for one in left]}, json, _leftovers(left))
+    if left:
+        raise typer.Exit(LEFT)
+
+
+def _done(environment: str, result: lifecycle.Applied) -> str:
+    counts = Counter(one.action for one in result.resources)
+    told = ", ".join(f"{count} {action}d" for action, count in sorted(counts.items()))
+    return f"{environment}: {told or 'nothing to do'} in {result.seconds:.1f} s."
+
+
+def _leftovers(left: Iterable[Leftover]) -> list[Any]:
+    rows = [(one.type, one.id, one.usd_per_month or "not known") for one in left]
+    if not rows:
+        return ["Nothing carries the deployment's tags."]
+    return [table("Still carrying the tags", ("type", "id", "USD a month"), rows)]

@@ -1,0 +1,104 @@
+"""`Deployment`: which environment on which target, and where its files are."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+import platformdirs
+
+from pangeo_deploy.errors import BadInput
+
+Target = Literal["rehearsal", "aws"]
+
+
+def find_project(start: Path | None = None) -> Path:
+    """Return the checkout that holds `terraform/environments`: `start` or a parent, else ours.
+
+    Raises `BadInput` when there is none, as with a package installed without its repository.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents, *Path(__file__).resolve().parents):
+        if (folder / "terraform" / "environments").is_dir():
+            return folder
+    raise BadInput(
+        f"No pangeo-deploy project in {here} or above it.",
+        why="A project has a folder terraform/environments.",
+        fix="Run the command inside a clone of the repository.",
+    )
+
+
+def default_state(project: Path) -> Path:
+    """Return where the deployments of this checkout keep state and plans: outside its tree.
+
+    `PANGEO_DEPLOY_STATE` names another folder. Two checkouts never share one.
+    """
+    if named := os.environ.get("PANGEO_DEPLOY_STATE"):
+        return Path(named).expanduser().resolve()
+    mark = hashlib.sha256(str(project).encode()).hexdigest()[:8]
+    return platformdirs.user_state_path("pangeo-deploy") / f"{project.name}-{mark}"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One environment on one target.
+
+    `environment` is a name under `terraform/environments`, `target` is `rehearsal` or `aws`.
+    `project` is the checkout and `state` the folder for Terraform's state, the saved plan and the
+    rehearsed account; both have defaults. Raises `BadInput` for an unknown name.
+    """
+
+    environment: str
+    target: Target = "rehearsal"
+    project: Path = field(default_factory=find_project)
+    state: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.target not in get_args(Target):
+            raise BadInput(
+                f"There is no target {self.target!r}.",
+                fix=f"Use one of: {_listed(get_args(Target))}.",
+            )
+        known = environments(self.project)
+        if self.environment not in known:
+            raise BadInput(
+                f"There is no environment {self.environment!r}.",
+                why=f"terraform/environments has: {_listed(known)}.",
+                fix="Name one of them, or add a .tfvars file for the new one.",
+            )
+
+    @property
+    def name(self) -> str:
+        """The name that every resource of the deployment starts with."""
+        return f"pangeo-{self.environment}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags by which everything of this deployment is found, as the provider sets them."""
+        return {"Deployment": self.name}
+
+    @property
+    def tfvars(self) -> Path:
+        """The environment's variables, all that distinguishes it from another."""
+        return self.project / "terraform" / "environments" / f"{self.environment}.tfvars"
+
+    @property
+    def root(self) -> Path:
+        """The folder of everything the target keeps for this checkout (the rehearsed account)."""
+        return (self.state or default_state(self.project)) / self.target
+
+    @property
+    def folder(self) -> Path:
+        """The folder of this environment's own state, plan and Terraform data."""
+        return self.root / self.environment
+
+
+def environments(project: Path) -> list[str]:
+    """Return the names of the environments that `project` declares, sorted."""
+    return sorted(file.stem for file in (project / "terraform/environments").glob("*.tfvars"))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

@@ -1,0 +1,74 @@
+"""The switch between the two targets: what a command needs to reach `rehearsal` or `aws`.
+
+The only place that imports the rehearsal.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.errors import MissingPrerequisite
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """An open connection to a target's AWS account.
+
+    `client(service)` makes a boto3 client for it; `terraform` is the environment that makes
+    Terraform reach the same account; `backend` is HCL that replaces the root module's backend
+    (None: as written), `backend_arguments` go to `terraform init`.
+    """
+
+    client: Callable[[str], Any]
+    terraform: Mapping[str, str]
+    backend: str | None
+    backend_arguments: tuple[str, ...] = ()
+    kept_types: frozenset[str] = frozenset()
+
+
+@contextmanager
+def connect(deployment: Deployment) -> Iterator[Cloud]:
+    """Open the deployment's account for the time of the `with` block."""
+    with _TARGETS[deployment.target](deployment) as cloud:
+        yield cloud
+
+
+@contextmanager
+def _rehearsal(deployment: Deployment) -> Iterator[Cloud]:
+    from pangeo_deploy import rehearsal
+
+    state = deployment.folder / "terraform.tfstate"
+    with (
+        rehearsal.open_account(deployment.root / "account") as account,
+        rehearsal.serve_provider(account) as environment,
+    ):
+        yield Cloud(
+            client=account.client,
+            terraform=environment,
+            backend=f'terraform {{\n  backend "local" {{\n    path = "{state}"\n  }}\n}}\n',
+            kept_types=rehearsal.kept_types(),
+        )
+
+
+@contextmanager
+def _aws(deployment: Deployment) -> Iterator[Cloud]:
+    import boto3
+
+    settings = deployment.tfvars.with_suffix(".s3.tfbackend")
+    if not settings.exists():
+        raise MissingPrerequisite(
+            f"No state bucket is named for {deployment.environment} on AWS.",
+            why=f"terraform/environments/{settings.name} is missing.",
+            fix='Write it with the lines: bucket = "...", key = "...", region = "...".',
+        )
+    yield Cloud(
+        client=boto3.Session().client,
+        terraform={},
+        backend=None,
+        backend_arguments=(f"-backend-config={settings}",),
+    )
+
+
+_TARGETS = {"rehearsal": _rehearsal, "aws": _aws}

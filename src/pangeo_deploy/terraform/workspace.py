@@ -1,0 +1,99 @@
+"""The folder Terraform runs in: the project's HCL by link, state and data of our own beside it.
+
+Nothing is written into `terraform/`: the stand-in's lock file, data and state would be wrong there.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.errors import BadInput
+from pangeo_deploy.files import digest, write_whole
+from pangeo_deploy.targets import Cloud, connect
+from pangeo_deploy.terraform.engine import Terraform, find_engine
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """An initialised Terraform for one deployment, held by one process at a time."""
+
+    deployment: Deployment
+    terraform: Terraform
+    cloud: Cloud
+
+    @property
+    def plan_file(self) -> Path:
+        """The saved plan, as Terraform wrote it."""
+        return self.deployment.folder / "plan.tfplan"
+
+
+@contextmanager
+def open_workspace(deployment: Deployment) -> Iterator[Workspace]:
+    """Lock the deployment, connect its target and initialise Terraform for it."""
+    engine = find_engine()
+    folder = deployment.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise BadInput(
+            f"Cannot write to {folder}.",
+            why=str(error),
+            fix="Set PANGEO_DEPLOY_STATE to a folder that can be written.",
+        ) from error
+    with _locked(folder / "lock", deployment), connect(deployment) as cloud:
+        root = folder / "root"
+        _link(deployment.project / "terraform", root, cloud.backend)
+        terraform = Terraform(
+            engine, root, {**cloud.terraform, "TF_DATA_DIR": str(folder / "terraform-data")}
+        )
+        terraform.read(
+            "init", "-input=false", "-no-color", "-reconfigure", *cloud.backend_arguments
+        )
+        yield Workspace(deployment, terraform, cloud)
+
+
+def sources_digest(deployment: Deployment) -> str:
+    """Return a digest of every file that decides what a plan says."""
+    terraform = deployment.project / "terraform"
+    files = [
+        file
+        for pattern in ("*.tf", "modules/**/*", f"environments/{deployment.environment}.*")
+        for file in terraform.glob(pattern)
+        if file.is_file()
+    ]
+    return digest(terraform, files)
+
+
+def _link(source: Path, root: Path, backend: str | None) -> None:
+    """Make `root` a folder of links to the root module's files, with the target's backend."""
+    if root.exists():
+        shutil.rmtree(root)
+    root.mkdir()
+    for name in (*(file.name for file in source.glob("*.tf")), "modules", "environments"):
+        (root / name).symlink_to(source / name)
+    if backend:
+        write_whole(root / "backend_override.tf", backend)
+
+
+@contextmanager
+def _locked(path: Path, deployment: Deployment) -> Iterator[None]:
+    """Hold the deployment's lock; the system frees it when this process ends in whatever way."""
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise BadInput(
+                f"Another command is at work on {deployment.environment} ({deployment.target}).",
+                why=f"Process {file.read().strip() or 'unknown'} holds its lock.",
+                fix="Wait until it has finished and try again.",
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,112 @@
+"""Maintain and read the lock: exact versions and hashes of everything `make` and Binder install.
+
+    python tools/lock.py compile            resolve pyproject.toml anew: lock and environment.yml
+    python tools/lock.py environment        write environment.yml from the lock alone
+    python tools/lock.py select [GROUP...]  print the part of the lock that the project and these
+                                            dependency groups need; `--only` leaves the project out
+
+The lock's own `# via` comments say what needs what, so a part is found without a resolver.
+Standard library only: `make` calls `select` before anything is installed.
+"""
+
+import argparse
+import re
+import subprocess
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+LOCK = PROJECT / "requirements.lock"
+ENVIRONMENT = PROJECT / "environment.yml"
+GROUPS = ("book", "build", "check", "install", "test")
+PYTHON = "3.11"
+
+
+def entries(text: str) -> dict[str, tuple[str, set[str]]]:
+    """Return name -> (the entry as written, who needs it) for each package in a lock's text."""
+    found = {}
+    for entry in re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]:
+        name = re.split(r"[=\[ ]", entry, maxsplit=1)[0]
+        comments = re.findall(r"^ +# +(?:via )?(\S.*)$", entry, flags=re.MULTILINE)
+        found[name] = (entry, {who for who in comments if who != "via"})
+    return found
+
+
+def select(text: str, groups: list[str], with_project: bool = True) -> list[str]:
+    """Return the entries that the groups (and the project itself) need, in the lock's order."""
+    roots = {f"pangeo-deploy (pyproject.toml:{group})" for group in groups}
+    if with_project:
+        roots.add("pangeo-deploy (pyproject.toml)")
+    needed, packages = set(roots), entries(text)
+    while new := {name for name, (_, by) in packages.items() if by & needed} - needed:
+        needed |= new
+    return [entry for name, (entry, _) in packages.items() if name in needed]
+
+
+def environment(text: str) -> str:
+    """Return environment.yml: the same pins as the lock, of what a notebook needs."""
+    pins = [entry.split("\\\n", 1)[0].strip() for entry in select(text, ["build"])]
+    return "\n".join(
+        [
+            "# Written by tools/lock.py from requirements.lock. What Binder installs.",
+            "name: pangeo-deploy",
+            "channels: [conda-forge]",
+            "dependencies:",
+            f"  - python={PYTHON}",
+            "  - pip",
+            "  - pip:",
+            *(f'      - "{pin}"' if " ;" in pin else f"      - {pin}" for pin in pins),
+            "",
+        ]
+    )
+
+
+def resolve() -> str:
+    """Resolve pyproject.toml with uv and return the lock's text."""
+    groups = [word for group in GROUPS for word in ("--group", group)]
+    options = [
+        "--universal",
+        "--python-version",
+        PYTHON,
+        "--generate-hashes",
+        "--no-emit-index-url",
+    ]
+    command = [
+        "uv",
+        "pip",
+        "compile",
+        "pyproject.toml",
+        *groups,
+        *options,
+        "--no-header",
+        "--quiet",
+    ]
+    command += ["--no-emit-find-links", "--upgrade"]
+    done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+    header = "# Written by tools/lock.py. Do not edit: change pyproject.toml, then `make lock`.\n"
+    return header + done.stdout
+
+
+def main() -> None:
+    """Parse the command line and do what it says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("compile")
+    commands.add_parser("environment")
+    part = commands.add_parser("select")
+    part.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}")
+    part.add_argument("--only", action="store_true", help="leave the project's own needs out")
+    arguments = parser.parse_args()
+    if arguments.command == "select":
+        if unknown := set(arguments.groups) - set(GROUPS):
+            parser.error(f"no dependency group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+        print("".join(select(LOCK.read_text(), arguments.groups, not arguments.only)), end="")
+        return
+    if arguments.command == "compile":
+        LOCK.write_text(resolve())
+    ENVIRONMENT.write_text(environment(LOCK.read_text()))
+
+
+if __name__ == "__main__":
+    main()
