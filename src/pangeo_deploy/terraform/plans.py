@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pangeo_deploy.terraform.services import service
+
 ACTIONS = {
     ("create",): "create",
     ("update",): "update",
@@ -29,6 +31,11 @@ class Change:
         """The module the resource is declared in, `root` for none."""
         parts = self.address.split(".")
         return parts[1].split("[")[0] if parts[0] == "module" else "root"
+
+    @property
+    def service(self) -> str:
+        """The AWS service the resource belongs to."""
+        return service(self.type)
 
 
 @dataclass(frozen=True)
