@@ -1,0 +1,227 @@
+"""Sphinx extension: show the notebooks' results on any page, each with where it comes from.
+
+    ```{result} 05-cost/cost-by-service
+    :name: fig-cost            (optional: a label for {numref} and {ref})
+    ```
+    {value}`05-cost/headline-low`
+
+The same rendering serves the result in its own notebook's page, through myst-nb's entry point for
+mime types. What may be shown is in `results/index.json` beside the pages.
+"""
+
+import csv
+import difflib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from pangeo_deploy.publish.notebooks import FOLDER as NOTEBOOKS
+from pangeo_deploy.publish.results import FOLDER, INDEX, MIME, ORIGINS, Result, load
+from pangeo_deploy.publish.stage import PROSE
+
+logger = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=1)
+def _index(source: Path) -> dict[str, Result]:
+    return load(source / FOLDER)
+
+
+def find(env: BuildEnvironment, key: str, location: Any) -> Result | None:
+    """Return the result that `key` names, or warn, with what was probably meant."""
+    env.note_dependency(str(Path(env.srcdir) / FOLDER / INDEX))
+    known = _index(Path(env.srcdir))
+    if key in known:
+        return known[key]
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.4)
+    near += [
+        name for name in known if name.split("/")[-1] == key.split("/")[-1] and name not in near
+    ]
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    logger.warning("no notebook has a result %s%s", key, hint, location=location, type="results")
+    return None
+
+
+class ResultDirective(SphinxDirective):
+    """Show a figure, table or number of a notebook as a block."""
+
+    required_arguments = 1
+    option_spec: ClassVar[dict[str, Any]] = {"name": directives.unchanged}
+
+    def run(self) -> list[nodes.Node]:
+        """Return the block's nodes."""
+        result = find(self.env, self.arguments[0], self.get_location())
+        if result is None:
+            return []
+        block = block_of(result, self.env)
+        self.set_source_info(block)
+        self.add_name(block)
+        return [block]
+
+
+class ValueRole(SphinxRole):
+    """Show a number of a notebook in running text, linked to where it was computed."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the number's nodes."""
+        result = find(self.env, self.text, self.get_location())
+        if result is None:
+            return [], []
+        if result.kind != "number":
+            logger.warning(
+                "%s is a %s, not a number: show it with the result directive",
+                result.key,
+                result.kind,
+                location=self.get_location(),
+                type="results",
+            )
+            return [], []
+        return [value_of(result, self.env)], []
+
+
+class ResultRenderer:
+    """myst-nb's way to the same rendering, for a result in its own notebook's page."""
+
+    mime_priority_overrides: ClassVar[list[tuple[str, str, int | None]]] = [("*", MIME, 1)]
+
+    @staticmethod
+    def handle_mime(renderer: Any, data: Any, inline: bool) -> list[nodes.Element] | None:
+        """Return the result's nodes, or None for what is not a result."""
+        if data.mime_type != MIME or inline:
+            return None
+        env = renderer.renderer.sphinx_env
+        key = f"{Path(env.docname).name}/{data.content['name']}"
+        result = find(env, key, env.docname)
+        return None if result is None else [block_of(result, env)]
+
+
+def block_of(result: Result, env: BuildEnvironment) -> nodes.Element:
+    """Return `result` as a block: the thing itself, its caption, and where it comes from."""
+    show = {"figure": _figure, "table": _table, "number": _number}[result.kind]
+    block = show(result, Path(env.srcdir) / FOLDER)
+    block["ids"].append(result.anchor)
+    provenance = nodes.container(classes=["result-provenance"])
+    provenance += _origin(result)
+    provenance += _links(result, env)
+    if result.kind == "figure":
+        block += nodes.legend("", provenance)
+        return block
+    return nodes.container("", block, provenance, classes=["result", f"result-{result.kind}"])
+
+
+def _figure(result: Result, folder: Path) -> nodes.Element:
+    figure = nodes.figure(classes=["result", "result-figure"])
+    for theme in ("light", "dark"):
+        uri = f"/{FOLDER}/{result.files[theme]}"
+        figure += nodes.image(uri=uri, alt=result.alt, classes=[f"only-{theme}"])
+    figure += nodes.caption(result.caption, result.caption)
+    return figure
+
+
+def _table(result: Result, folder: Path) -> nodes.Element:
+    with (folder / result.files["data"]).open(newline="") as file:
+        header, *rows = list(csv.reader(file))
+    numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(header))]
+    table = nodes.table("", nodes.title(result.caption, result.caption))
+    group = nodes.tgroup(cols=len(header))
+    table += group
+    group.extend(nodes.colspec(colwidth=1, stub=1 if i == 0 else None) for i in range(len(header)))
+    head, body = nodes.thead(), nodes.tbody()
+    group.extend((head, body))
+    for section, records in ((head, [header]), (body, rows)):
+        for record in records:
+            row = nodes.row()
+            section += row
+            for cell, right in zip(record, numeric, strict=True):
+                entry = nodes.entry(classes=["number"] if right else [])
+                entry += nodes.paragraph(cell, cell)
+                row += entry
+    return table
+
+
+def _number(result: Result, folder: Path) -> nodes.Element:
+    line = nodes.paragraph(classes=["result-line"])
+    line += nodes.strong(result.text, result.text, classes=["result-value"])
+    line += nodes.Text(" ")
+    line += nodes.inline(result.caption, result.caption)
+    return line
+
+
+def value_of(result: Result, env: BuildEnvironment) -> nodes.Element:
+    """Return the number as text that links to its notebook and says its origin."""
+    said = f"{result.origin}: {result.caption}"
+    link = nodes.reference(
+        "",
+        "",
+        internal=True,
+        refuri=_address(result, env),
+        reftitle=said,
+        classes=["result-inline", f"origin-{result.origin}"],
+    )
+    # A number and its unit stay on one line.
+    text = result.text.replace(" ", "\N{NO-BREAK SPACE}")
+    link += nodes.inline(text, text)
+    return link
+
+
+def _origin(result: Result) -> nodes.Element:
+    line = nodes.paragraph(classes=["result-origin"])
+    line += nodes.inline(
+        result.origin, result.origin, classes=["origin", f"origin-{result.origin}"]
+    )
+    line += nodes.Text(f" {ORIGINS[result.origin]}")
+    if result.sources:
+        line += nodes.Text(f" Sources: {'; '.join(result.sources)}.")
+    return line
+
+
+def _links(result: Result, env: BuildEnvironment) -> nodes.Element:
+    line = nodes.paragraph(classes=["result-links"])
+    here = env.docname == f"{NOTEBOOKS}/{result.notebook}"
+    if not here:
+        text = f"Notebook {result.notebook}, cell {result.cell}"
+        line += nodes.reference("", text, internal=True, refuri=_address(result, env))
+    for content, text in (("data", "Data (CSV)"), ("light", "Figure (SVG)")):
+        if content in result.files:
+            target = f"/{FOLDER}/{result.files[content]}"
+            link = addnodes.download_reference("", "", reftarget=target, refdoc=env.docname)
+            link += nodes.inline(text, text)
+            line += link
+    return line
+
+
+def _address(result: Result, env: BuildEnvironment) -> str:
+    page = env.app.builder.get_relative_uri(env.docname, f"{NOTEBOOKS}/{result.notebook}")
+    return f"{page}#{result.anchor}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "").rstrip("% "))
+    except ValueError:
+        return False
+    return True
+
+
+def _place_source_links(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Point `Show source` at the file in the repository: prose lies in `book/` there."""
+    if not page.startswith(f"{NOTEBOOKS}/"):
+        context["doc_path"] = PROSE
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive, the role and the page's source links with Sphinx."""
+    app.add_directive("result", ResultDirective)
+    app.add_role("value", ValueRole())
+    app.connect("html-page-context", _place_source_links, priority=400)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
