@@ -63,7 +63,7 @@ class Month:
     number: int
 
     def __post_init__(self) -> None:
-        if not (1 <= self.number <= 12 and 1 <= self.year <= 9998):
+        if not (1 <= self.number <= 12 and 1 <= self.year < 9999):
             raise BadInput(f"There is no month {self.year}-{self.number}.", fix="Use YYYY-MM.")
 
     @classmethod
