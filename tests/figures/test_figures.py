@@ -45,7 +45,7 @@ def test_a_figure_carries_the_whole_contract():
     }
     assert content["data"] == "month,usd\n2024-02,1.50\n2024-03,2\n"
     for variant in ("light", "dark"):
-        assert ET.fromstring(content[variant]).tag.endswith("svg")  # noqa: S314 (our own)
+        assert ET.fromstring(content[variant]).tag.endswith("svg")
     assert content["light"] != content["dark"]
     assert bundle["image/svg+xml"] == content["light"]
     assert "2 USD in March" in bundle["text/plain"]
@@ -135,6 +135,7 @@ def test_a_number_keeps_its_value_and_shows_its_text():
         Decimal("2.8042"),
         "{:.1f} %",
         name="headline-low",
+        caption="The smallest error of a headline.",
         origin="published",
         sources=["a"],
         unit="%",
@@ -147,7 +148,14 @@ def test_a_number_keeps_its_value_and_shows_its_text():
 
 def test_a_number_whose_format_does_not_fit_says_so():
     with pytest.raises(BadInput, match="format"):
-        number("six", "{:.1f} %", name="n", origin="published", sources=["a"])
+        number(
+            "six",
+            "{:.1f} %",
+            name="n",
+            caption="It has a caption.",
+            origin="published",
+            sources=["a"],
+        )
 
 
 def test_a_table_is_csv_for_the_book_and_escaped_html_for_jupyter():

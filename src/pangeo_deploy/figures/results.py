@@ -57,20 +57,21 @@ class Figure(Result):
 
 @dataclass(frozen=True)
 class Number(Result):
-    """One value: `text` as prose shows it, `value` exact, `unit` of the value."""
+    """One value: `caption` says what it is, `text` is how prose shows it, `value` is exact."""
 
+    caption: str
     text: str
     value: str
     unit: str
 
     def content(self) -> dict[str, Any]:
         """Return the JSON under `RESULT`."""
-        own = {"text": self.text, "value": self.value, "unit": self.unit}
+        own = {key: getattr(self, key) for key in ("caption", "text", "value", "unit")}
         return {"kind": "number", **super().content(), **own}
 
     def fallback(self) -> dict[str, str]:
-        """Return the number as prose shows it, with its name and origin."""
-        return {"text/plain": f"{self.name}: {self.text} [{self.origin}]"}
+        """Return the number as prose shows it, with what it is and its origin."""
+        return {"text/plain": f"{self.text}: {self.caption} [{self.origin}]"}
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,19 @@ class Table(Result):
 
 
 def number(
-    value: Any, text: str, *, name: str, origin: str, sources: Sequence[str], unit: str = ""
+    value: Any,
+    text: str,
+    *,
+    name: str,
+    caption: str,
+    origin: str,
+    sources: Sequence[str],
+    unit: str = "",
 ) -> Number:
-    """Return `value` as a result. `text` is a format such as `"{:.1f} %"`, or the text itself."""
+    """Return `value` as a result; `caption` says in a sentence what it is.
+
+    `text` is a format such as `"{:.1f} %"`, or the text itself.
+    """
     try:
         shown = text.format(value)
     except (ValueError, IndexError, KeyError) as error:
@@ -105,7 +116,9 @@ def number(
             why=str(error),
             fix='Use one unnamed field, such as "{:.1f} %".',
         ) from None
-    return Number(*label(name, origin, sources), text=shown, value=str(value), unit=unit)
+    head = label(name, origin, sources)
+    sentence(caption, f"The caption of number {name!r}")
+    return Number(*head, caption=caption, text=shown, value=str(value), unit=unit)
 
 
 def table(

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,10 @@ class BuildResult:
     cached: tuple[str, ...]
     rendered: bool
     seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON of `pangeo-deploy book build --json`."""
+        return {**asdict(self), "index": str(self.index), "seconds": round(self.seconds, 3)}
 
 
 def build(
