@@ -2,7 +2,6 @@
 
 import typer
 
-from pangeo_deploy import publish
 from pangeo_deploy.cli.console import JsonOption, reporting, show
 from pangeo_deploy.deployment import find_project
 
@@ -17,6 +16,8 @@ def _group() -> None:
 @app.command()
 def build(json: JsonOption = False) -> None:
     """Execute what changed, then render; the last line is the page to open."""
+    from pangeo_deploy import publish  # its libraries take seconds to load; other verbs need none
+
     with reporting("Building the book") as progress:
         result = publish.build(find_project(), progress=progress)
     human = [
