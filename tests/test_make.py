@@ -1,4 +1,4 @@
-"""What `make` says to somebody whose Python is too old, and that .ci/run calls what README names."""
+"""What `make` says to somebody with an old Python, and that CI runs the commands of the README."""
 
 import os
 import shutil
