@@ -23,7 +23,7 @@ ORIGINS = {
 REQUIRED = {
     "figure": ("caption", "alt", "sources", "data", "light", "dark"),
     "table": ("caption", "sources", "data"),
-    "number": ("caption", "sources", "text", "value"),
+    "number": ("sources", "text", "value"),
 }
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # What is written to a file of its own beside the index, and under which ending.
@@ -120,11 +120,10 @@ def problems_of(bundle: dict[str, Any]) -> list[str]:
 
 def is_sentence(text: str) -> bool:
     """Tell whether `text` reads as a sentence: words, a capital, a full stop, and no file name."""
-    words = text.split()
     return (
-        len(words) >= 5
+        len(text.split()) >= 4
         and text[0].isupper()
-        and text.rstrip()[-1] in ".!?"
+        and text.rstrip()[-1] in ".!?)"
         and not re.search(r"\.(svg|png|jpe?g|ipynb)\b", text)
     )
 

@@ -4,6 +4,7 @@
     :name: fig-cost            (optional: a label for {numref} and {ref})
     ```
     {value}`05-cost/headline-low`
+    {origin}`measured`         (the label; ```{origins}``` lists what the labels mean)
 
 The same rendering serves the result in its own notebook's page, through myst-nb's entry point for
 mime types. What may be shown is in `results/index.json` beside the pages.
@@ -50,6 +51,14 @@ def find(env: BuildEnvironment, key: str, location: Any) -> Result | None:
     return None
 
 
+class unnumbered_figure(nodes.figure):  # noqa: N801 - docutils names its nodes so
+    """A figure on its notebook's page: only prose counts figures, so that each has one number."""
+
+
+class unnumbered_table(nodes.table):  # noqa: N801
+    """A table on its notebook's page."""
+
+
 class ResultDirective(SphinxDirective):
     """Show a figure, table or number of a notebook as a block."""
 
@@ -87,6 +96,28 @@ class ValueRole(SphinxRole):
         return [value_of(result, self.env)], []
 
 
+class OriginRole(SphinxRole):
+    """Show an origin's label in running text."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the label's nodes."""
+        return [badge(self.text)], []
+
+
+class OriginsDirective(SphinxDirective):
+    """List what each origin means."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the list's nodes."""
+        whole = nodes.definition_list(classes=["origins"])
+        for origin, meaning in ORIGINS.items():
+            item = nodes.definition_list_item()
+            item += nodes.term("", "", badge(origin))
+            item += nodes.definition("", nodes.paragraph(meaning, meaning))
+            whole += item
+        return [whole]
+
+
 class ResultRenderer:
     """myst-nb's way to the same rendering, for a result in its own notebook's page."""
 
@@ -105,38 +136,45 @@ class ResultRenderer:
 
 def block_of(result: Result, env: BuildEnvironment) -> nodes.Element:
     """Return `result` as a block: the thing itself, its caption, and where it comes from."""
-    show = {"figure": _figure, "table": _table, "number": _number}[result.kind]
-    block = show(result, Path(env.srcdir) / FOLDER)
-    block["ids"].append(result.anchor)
+    at_home = _is_home(result, env)
     provenance = nodes.container(classes=["result-provenance"])
     provenance += _origin(result)
     provenance += _links(result, env)
     if result.kind == "figure":
+        block = _figure(result, unnumbered_figure if at_home else nodes.figure)
         block += nodes.legend("", provenance)
-        return block
-    return nodes.container("", block, provenance, classes=["result", f"result-{result.kind}"])
+    else:
+        block = nodes.container(classes=["result", f"result-{result.kind}"])
+        if result.kind == "table":
+            node = unnumbered_table if at_home else nodes.table
+            block += _table(result, Path(env.srcdir), node)
+        else:
+            block += _number(result)
+        block += provenance
+    block["ids"].append(result.anchor)
+    return block
 
 
-def _figure(result: Result, folder: Path) -> nodes.Element:
-    figure = nodes.figure(classes=["result", "result-figure"])
-    for theme in ("light", "dark"):
-        uri = f"/{FOLDER}/{result.files[theme]}"
-        figure += nodes.image(uri=uri, alt=result.alt, classes=[f"only-{theme}"])
+def _figure(result: Result, node: type[nodes.Element]) -> nodes.Element:
+    figure = node(classes=["result", "result-figure"])
+    # Wrapped, because the theme hides a caption that follows a picture of the other mode.
+    pictures = nodes.container(classes=["result-pictures"])
+    for mode in ("light", "dark"):
+        uri = f"/{FOLDER}/{result.files[mode]}"
+        pictures += nodes.image(uri=uri, alt=result.alt, classes=[f"only-{mode}"])
+    figure += pictures
     figure += nodes.caption(result.caption, result.caption)
     return figure
 
 
-def _table(result: Result, folder: Path) -> nodes.Element:
-    with (folder / result.files["data"]).open(newline="") as file:
+def _table(result: Result, source: Path, node: type[nodes.Element]) -> nodes.Element:
+    with (source / FOLDER / result.files["data"]).open(newline="") as file:
         header, *rows = list(csv.reader(file))
     numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(header))]
-    table = nodes.table("", nodes.title(result.caption, result.caption))
     group = nodes.tgroup(cols=len(header))
-    table += group
-    group.extend(nodes.colspec(colwidth=1, stub=1 if i == 0 else None) for i in range(len(header)))
-    head, body = nodes.thead(), nodes.tbody()
-    group.extend((head, body))
-    for section, records in ((head, [header]), (body, rows)):
+    group += [nodes.colspec(colwidth=1, stub=1 if i == 0 else None) for i in range(len(header))]
+    for section, records in ((nodes.thead(), [header]), (nodes.tbody(), rows)):
+        group += section
         for record in records:
             row = nodes.row()
             section += row
@@ -144,26 +182,25 @@ def _table(result: Result, folder: Path) -> nodes.Element:
                 entry = nodes.entry(classes=["number"] if right else [])
                 entry += nodes.paragraph(cell, cell)
                 row += entry
-    return table
+    return node("", nodes.title(result.caption, result.caption), group)
 
 
-def _number(result: Result, folder: Path) -> nodes.Element:
+def _number(result: Result) -> nodes.Element:
     line = nodes.paragraph(classes=["result-line"])
-    line += nodes.strong(result.text, result.text, classes=["result-value"])
-    line += nodes.Text(" ")
-    line += nodes.inline(result.caption, result.caption)
+    line += nodes.strong(result.text, result.text)
+    line += nodes.Text(f" {result.caption or result.name.replace('-', ' ')}")
     return line
 
 
 def value_of(result: Result, env: BuildEnvironment) -> nodes.Element:
     """Return the number as text that links to its notebook and says its origin."""
-    said = f"{result.origin}: {result.caption}"
+    where = f"{result.origin}; notebook {result.notebook}, cell {result.cell}"
     link = nodes.reference(
         "",
         "",
         internal=True,
         refuri=_address(result, env),
-        reftitle=said,
+        reftitle=where,
         classes=["result-inline", f"origin-{result.origin}"],
     )
     # A number and its unit stay on one line.
@@ -172,11 +209,14 @@ def value_of(result: Result, env: BuildEnvironment) -> nodes.Element:
     return link
 
 
+def badge(origin: str) -> nodes.Element:
+    """Return the label of an origin: a word, so that nobody needs the colour."""
+    return nodes.inline(origin, origin, classes=["origin", f"origin-{origin}"])
+
+
 def _origin(result: Result) -> nodes.Element:
     line = nodes.paragraph(classes=["result-origin"])
-    line += nodes.inline(
-        result.origin, result.origin, classes=["origin", f"origin-{result.origin}"]
-    )
+    line += badge(result.origin)
     line += nodes.Text(f" {ORIGINS[result.origin]}")
     if result.sources:
         line += nodes.Text(f" Sources: {'; '.join(result.sources)}.")
@@ -185,8 +225,7 @@ def _origin(result: Result) -> nodes.Element:
 
 def _links(result: Result, env: BuildEnvironment) -> nodes.Element:
     line = nodes.paragraph(classes=["result-links"])
-    here = env.docname == f"{NOTEBOOKS}/{result.notebook}"
-    if not here:
+    if not _is_home(result, env):
         text = f"Notebook {result.notebook}, cell {result.cell}"
         line += nodes.reference("", text, internal=True, refuri=_address(result, env))
     for content, text in (("data", "Data (CSV)"), ("light", "Figure (SVG)")):
@@ -196,6 +235,10 @@ def _links(result: Result, env: BuildEnvironment) -> nodes.Element:
             link += nodes.inline(text, text)
             line += link
     return line
+
+
+def _is_home(result: Result, env: BuildEnvironment) -> bool:
+    return bool(env.docname == f"{NOTEBOOKS}/{result.notebook}")
 
 
 def _address(result: Result, env: BuildEnvironment) -> str:
@@ -222,6 +265,8 @@ def _place_source_links(
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive, the role and the page's source links with Sphinx."""
     app.add_directive("result", ResultDirective)
+    app.add_directive("origins", OriginsDirective)
     app.add_role("value", ValueRole())
+    app.add_role("origin", OriginRole())
     app.connect("html-page-context", _place_source_links, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
