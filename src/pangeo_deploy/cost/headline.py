@@ -15,7 +15,7 @@ from pangeo_deploy.cost.months import Month
 EKS = "Amazon Elastic Container Service for Kubernetes"
 COMPUTE = "Amazon Elastic Compute Cloud - Compute"
 # The control plane is billed by the hour, every hour: the bill's own clock.
-# 0.10 USD an hour: AWS price for a cluster in standard support (FACTS: AWS blog, April 2024).
+# 0.10 USD an hour: price of a cluster in standard support (AWS containers blog, April 2024).
 EKS_USD_PER_DAY = Decimal("0.10") * 24
 
 
