@@ -49,7 +49,7 @@ COMPUTED_BLOCKS = {
         "versioning",
         "website",
     ],
-    "aws_vpc_endpoint": ["dns_options"],
+    "aws_vpc_endpoint": ["dns_options", "subnet_configuration"],
 }
 # Custom endpoints (hundreds of attributes) are never set in `terraform/`.
 PROVIDER_BLOCKS_LEFT_OUT = {"endpoints"}
@@ -159,7 +159,7 @@ class Binding:
                         "set" if nested[3] == "true" else "map" if nested[2] == "Map" else "list"
                     )
                 attributes[name] = [flags, [outer, object_type(inner)]]
-        return {"attributes": attributes, "blocks": blocks}
+        return {"attributes": attributes, **({"blocks": blocks} if blocks else {})}
 
     def bare(self, settable: str) -> dict[str, Any]:
         """Return a level of the provider's configuration, which has no describing class: all optional."""
@@ -167,11 +167,13 @@ class Binding:
         attributes = {
             name: ["o", plain_type(name, "", stored, kind)] for name, _, kind, stored in found
         }
-        return {"attributes": attributes, "blocks": {}}
+        return {"attributes": attributes}
 
 
 def plain_type(name: str, body: str, stored: str, kind: str) -> Any:
     """Return the type of an attribute without a structure of its own, as Terraform's JSON writes it."""
+    if computed_map := re.search(r"= new cdktn\.(String|Number|Boolean)Map\(", body):
+        return ["map", {"String": "string", "Number": "number", "Boolean": "bool"}[computed_map[1]]]
     getter = re.search(rf"return (.*)'{name}'", body)
     if getter and getter[1] in GETTERS:
         return GETTERS[getter[1]]
@@ -209,6 +211,7 @@ def extract(wheel: Path, hcl: Path) -> dict[str, Any]:
         if file == "aws-provider":
             for name in PROVIDER_BLOCKS_LEFT_OUT:
                 del schema["blocks"][name]
+            del schema["attributes"]["alias"]  # Terraform's own, not the provider's
             version = binding.version[1] if binding.version else "unknown"
             result["origin"] = f"hashicorp/aws {version}, from the bindings in PyPI's {PACKAGE}"
             result["provider"] = schema

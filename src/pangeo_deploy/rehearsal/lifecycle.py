@@ -11,7 +11,7 @@ from tf.types import Unknown
 from pangeo_deploy.rehearsal.planning import differences, plan_block
 from pangeo_deploy.rehearsal.resources.base import Api, Resource, State, is_gone
 from pangeo_deploy.rehearsal.schema import Type
-from pangeo_deploy.rehearsal.values import conform_block, contains_unknown, same
+from pangeo_deploy.rehearsal.values import conform_block, contains_unknown, is_unknown, same
 
 Steps = tuple[str | int, ...]
 
@@ -63,21 +63,20 @@ def plan(
 ) -> tuple[State, list[str]]:
     """Return the planned state and the attributes whose change forces a replacement."""
     planned = plan_block(type_, type_.block, proposed, prior, resource.defaults)
-    if planned.get("region") is Unknown:
+    if is_unknown(planned.get("region")):
         planned["region"] = settings.region
     if "tags_all" in type_.block.attributes:
         planned["tags_all"] = all_tags(planned.get("tags"), settings)
     for name in resource.documents:
         if prior and same_document(prior.get(name), planned.get(name)):
             planned[name] = prior[name]
-    if resource.plan:
-        resource.plan(api, prior, planned)
+    also = (resource.plan(api, prior, planned) if resource.plan else None) or frozenset()
     if prior is None:
         return planned, []
     changed = differences(type_.block, prior, planned)
     if not changed:
         return prior, []
-    immutable = resource.immutable | {"region"}
+    immutable = resource.immutable | also | {"region"}
     return planned, sorted({path.partition(".")[0] for path in changed if path in immutable})
 
 
@@ -142,9 +141,7 @@ def read(
             merged[name] = state[name]
     result = conform_block(type_.block, merged)
     for name, attribute in type_.block.attributes.items():
-        if state.get(name) is not Unknown and same(
-            attribute.type, state.get(name), result.get(name)
-        ):
+        if same(attribute.type, state.get(name), result.get(name)):
             result[name] = state.get(name)
     return result
 
@@ -163,11 +160,11 @@ def apply(
         if planned is None:
             delete(resource, api, prior or {})
             return None, None
-        new = {name: None if value is Unknown else value for name, value in planned.items()}
+        new: State = without_unknown(planned)
         if prior is None:
             made = resource.create(api, new)
             new |= made if isinstance(made, dict) else {"id": made}
-            state = conform_block(type_.block, without_unknown(new))
+            state = conform_block(type_.block, new)
             if resource.settle:
                 resource.settle(api, {}, new)
         else:
@@ -175,7 +172,7 @@ def apply(
             if resource.settle:
                 resource.settle(api, prior, new)
             update_tags(resource, api, prior, new)
-        state = read(type_, resource, api, settings, without_unknown(new))
+        state = read(type_, resource, api, settings, new)
         if state is None:
             raise Refused(f"{type_.name} {new['id']} is gone right after it was made or changed")
         return state, None
@@ -185,7 +182,7 @@ def apply(
 
 def without_unknown(value: Any) -> Any:
     """Return a value with None for each unknown part."""
-    if value is Unknown:
+    if is_unknown(value):
         return None
     if isinstance(value, dict):
         return {key: without_unknown(item) for key, item in value.items()}

@@ -5,19 +5,23 @@ apply will tell. Sets are lists without order.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from msgpack import ExtType
 from tf.types import Unknown
 
 from pangeo_deploy.rehearsal.schema import Block
 
-Path = tuple[str | int, ...]
+
+def is_unknown(value: Any) -> bool:
+    """Tell whether a value will only be known after apply (an extension, if Terraform knows a part)."""
+    return value is Unknown or isinstance(value, ExtType)
 
 
 def conform(type_: Any, value: Any) -> Any:
     """Return `value` (from an API) as `type_` has it; None stays None."""
-    if value is None or value is Unknown:
+    if value is None or is_unknown(value):
         return value
     if type_ == "string":
         return value if isinstance(value, str) else json.dumps(value)
@@ -54,7 +58,7 @@ def conform_block(block: Block, value: Mapping[str, Any]) -> dict[str, Any]:
             result[name] = None if found is None else conform_block(nested.block, found)
             continue
         items = (
-            [] if found is Unknown else [conform_block(nested.block, item) for item in found or ()]
+            [] if is_unknown(found) else [conform_block(nested.block, item) for item in found or ()]
         )
         result[name] = sorted(items, key=sort_key) if nested.nesting == "set" else items
     return result
@@ -62,8 +66,6 @@ def conform_block(block: Block, value: Mapping[str, Any]) -> dict[str, Any]:
 
 def same(type_: Any, one: Any, other: Any) -> bool:
     """Tell whether two values of a type are the same; unknown is the same as nothing."""
-    if one is Unknown or other is Unknown:
-        return False
     if contains_unknown(one) or contains_unknown(other):
         return False
     return bool(conform(type_, one) == conform(type_, other))
@@ -71,7 +73,7 @@ def same(type_: Any, one: Any, other: Any) -> bool:
 
 def contains_unknown(value: Any) -> bool:
     """Tell whether a value is unknown or has an unknown part."""
-    if value is Unknown:
+    if is_unknown(value):
         return True
     if isinstance(value, dict):
         return any(contains_unknown(item) for item in value.values())

@@ -24,6 +24,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.test import run_wsgi_app
 
+from pangeo_deploy.rehearsal import missing
 from pangeo_deploy.rehearsal.state import State
 
 READ_ONLY = ("Describe", "Get", "List", "Head", "BatchGet", "Lookup", "Search", "Simulate")
@@ -185,6 +186,7 @@ def moto_to_ourselves(session: boto3.Session) -> Iterator[None]:
     with (
         mock.patch.object(settings, "ec2_load_default_amis", lambda: False),
         mock.patch.object(AccountSpecificBackend, "get_session", lambda: session),
+        missing.lent_to_moto(),
     ):
         try:
             yield

@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 
-from pangeo_deploy.rehearsal.resources import ec2
+from pangeo_deploy.rehearsal.resources import data, ec2, efs, s3, security_groups
 from pangeo_deploy.rehearsal.resources.base import DataSource, Resource
 
-RESOURCES: Mapping[str, Resource] = {**ec2.RESOURCES}
-DATA_SOURCES: Mapping[str, DataSource] = {}
+RESOURCES: Mapping[str, Resource] = {
+    **ec2.RESOURCES,
+    **security_groups.RESOURCES,
+    **s3.RESOURCES,
+    **efs.RESOURCES,
+}
+DATA_SOURCES: Mapping[str, DataSource] = data.DATA_SOURCES
 
 
 def kept_types() -> frozenset[str]:

@@ -73,7 +73,8 @@ class Resource:
     returns the attributes the API shows, None if the thing is gone. `immutable` holds dotted paths
     whose change forces a replacement, `defaults` values taken where the configuration is silent,
     `documents` the attributes that hold JSON policies, `checks` what is refused in validation,
-    `plan` further changes to a planned state. `kept`: no API is emulated for it.
+    `plan` may change a planned state further, and returns what else forces a replacement. `kept`: no
+    API is emulated for it.
     """
 
     create: Callable[[Api, State], str | State]
@@ -81,7 +82,7 @@ class Resource:
     delete: Callable[[Api, State], object]
     settle: Callable[[Api, State, State], object] | None = None
     retag: Callable[[Api, State, dict[str, str], list[str]], object] | None = None
-    plan: Callable[[Api, State | None, State], None] | None = None
+    plan: Callable[[Api, State | None, State], frozenset[str] | None] | None = None
     validate: Callable[[State], Iterable[tuple[str, str]]] | None = None
     immutable: frozenset[str] = frozenset()
     defaults: Mapping[str, Any] = field(default_factory=dict)
