@@ -22,6 +22,8 @@ from pangeo_deploy.files import write_whole
 
 FORMAT = 1
 BLOB_BYTES = 4096  # contents of S3 objects from this size on get a file of their own
+# It holds nothing but half-read answers, as generators, which no pickle can keep.
+STATELESS = {"resourcegroupstaggingapi"}
 LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
 
 
@@ -96,6 +98,8 @@ class State:
         found = {}
         for holder in list(BackendDict._instances):
             service = holder.service_name
+            if service in STATELESS:
+                continue
             if service == "s3" and not objects and "s3" in self.files:
                 continue
             content = {

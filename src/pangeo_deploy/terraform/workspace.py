@@ -31,6 +31,11 @@ class Workspace:
         """The saved plan, as Terraform wrote it."""
         return self.deployment.folder / "plan.tfplan"
 
+    @property
+    def variables(self) -> Path:
+        """The environment's variables, as Terraform's messages shall name them."""
+        return self.terraform.folder / "environments" / self.deployment.tfvars.name
+
 
 @contextmanager
 def open_workspace(deployment: Deployment) -> Iterator[Workspace]:
