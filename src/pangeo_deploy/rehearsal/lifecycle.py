@@ -24,7 +24,7 @@ class Settings:
     default_tags: Mapping[str, str]
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - as the family in errors.py
     """An error for Terraform to show: summary, detail, and the attribute it is about."""
 
     def __init__(self, summary: str, detail: str = "", steps: Steps = ()) -> None:
@@ -104,13 +104,13 @@ def same_document(one: Any, other: Any) -> bool:
     if not isinstance(one, str) or not isinstance(other, str):
         return False
     try:
-        return canonical(json.loads(one)) == canonical(json.loads(other))
+        return bool(canonical(json.loads(one)) == canonical(json.loads(other)))
     except ValueError:
         return one == other
 
 
 def canonical(value: Any) -> Any:
-    """Return a JSON value with lists ordered, and lists of one as that one, as IAM reads policies."""
+    """Return a JSON value with lists ordered, and those of one as that one, as IAM reads them."""
     if isinstance(value, dict):
         return {key: canonical(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -154,7 +154,7 @@ def apply(
     prior: State | None,
     planned: State | None,
 ) -> tuple[State | None, Exception | None]:
-    """Make the change; return the new state, and the error that stopped it half-way if there was one."""
+    """Make the change; return the new state, and the error that stopped it half-way, if any."""
     state = prior
     try:
         if planned is None:

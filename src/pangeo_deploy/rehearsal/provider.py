@@ -59,7 +59,7 @@ def serve_provider(account: Account) -> Iterator[dict[str, str]]:
 class Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):  # type: ignore[misc]
     """The plugin framework's own service: Terraform says goodbye here."""
 
-    def Shutdown(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Shutdown(self, request: Any, context: Any) -> Any:
         """Stay: whoever serves decides when to stop."""
         return grpc_controller_pb2.Empty()
 
@@ -67,7 +67,7 @@ class Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):  # type: igno
 class Stdio(grpc_stdio_pb2_grpc.GRPCStdioServicer):  # type: ignore[misc]
     """The plugin framework's stream of a plugin's output: there is none."""
 
-    def StreamStdio(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def StreamStdio(self, request: Any, context: Any) -> Any:
         """End at once."""
         return iter(())
 

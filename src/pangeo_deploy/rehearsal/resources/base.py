@@ -1,4 +1,4 @@
-"""What a resource type of the stand-in consists of, and the helpers that keep each to a few lines."""
+"""What a resource type of the stand-in consists of, and helpers that keep each to a few lines."""
 
 import ipaddress
 import json
@@ -39,7 +39,8 @@ class Api:
 
     def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
         """Return an ARN of this account."""
-        return f"arn:{self.partition}:{service}:{self.region if regional else ''}:{self.account_id}:{resource}"
+        region = self.region if regional else ""
+        return f"arn:{self.partition}:{service}:{region}:{self.account_id}:{resource}"
 
     def parameters(
         self, service: str, operation: str, state: State, **names: str
@@ -57,7 +58,7 @@ class Api:
         return to_api(shape.input_shape, state, renamed)
 
     def attributes(self, found: Mapping[str, Any], **names: str) -> State:
-        """Return the attributes that an API answer gives, by the same rule; `tags_all` from its tags."""
+        """Return the attributes that an API answer gives, by the same rule, and its tags."""
         result = from_api(self.block, found, {parameter: name for name, parameter in names.items()})
         if "tags_all" in self.block.attributes and ("Tags" in found or "TagList" in found):
             result["tags_all"] = tags_as_map(found.get("Tags", found.get("TagList")))
@@ -69,12 +70,12 @@ class Resource:
     """One resource type: how it lives in the API, and what the real provider decides when planning.
 
     `create` makes the thing and returns its id, or the attributes (with `id`) known then. `settle`
-    brings settings from the old state to the new one, on create (from nothing) and on update. `read`
-    returns the attributes the API shows, None if the thing is gone. `immutable` holds dotted paths
-    whose change forces a replacement, `defaults` values taken where the configuration is silent,
-    `documents` the attributes that hold JSON policies, `checks` what is refused in validation,
-    `plan` may change a planned state further, and returns what else forces a replacement. `kept`: no
-    API is emulated for it.
+    brings settings from the old state to the new one, on create (from nothing) and on update.
+    `read` returns the attributes the API shows, None if the thing is gone. `immutable` holds dotted
+    paths whose change forces a replacement, `defaults` values taken where the configuration is
+    silent, `documents` the attributes that hold JSON policies, `checks` what is refused in
+    validation, `plan` may change a planned state further, and returns what else forces a
+    replacement. `kept`: no API is emulated for it.
     """
 
     create: Callable[[Api, State], str | State]

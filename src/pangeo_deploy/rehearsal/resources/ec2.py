@@ -35,8 +35,8 @@ def described(
 ) -> Resource:
     """Return the resource of a thing that EC2 makes, describes and deletes in its usual way.
 
-    `kind` is what its tags and ARN call it, `noun` what answers call it, `key` its id's name, `many`
-    what a list of it is called; `more` gives attributes that the description does not hold.
+    `kind` is what its tags and ARN call it, `noun` what answers call it, `key` its id's name,
+    `many` what a list of it is called; `more` gives attributes that the description does not hold.
     """
 
     def make(api: Api, new: State) -> str:
