@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from tf.types import Unknown
 
 from pangeo_deploy.rehearsal.planning import differences, plan_block
@@ -24,7 +24,7 @@ class Settings:
     default_tags: Mapping[str, str]
 
 
-class Refused(Exception):  # noqa: N818 - as the family in errors.py
+class Refused(Exception):
     """An error for Terraform to show: summary, detail, and the attribute it is about."""
 
     def __init__(self, summary: str, detail: str = "", steps: Steps = ()) -> None:
@@ -176,7 +176,7 @@ def apply(
         if state is None:
             raise Refused(f"{type_.name} {new['id']} is gone right after it was made or changed")
         return state, None
-    except (ClientError, BotoCoreError, Refused) as error:
+    except Exception as error:  # whatever it is, what exists by now must reach the state
         return state, error
 
 

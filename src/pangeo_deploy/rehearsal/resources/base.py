@@ -5,12 +5,15 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.model import Shape
 
+from pangeo_deploy.rehearsal.account import Account
+from pangeo_deploy.rehearsal.kept import Kept
 from pangeo_deploy.rehearsal.schema import Block
 
 State = dict[str, Any]
@@ -24,9 +27,11 @@ class Api:
     dns_suffix = "amazonaws.com"
 
     def __init__(
-        self, clients: Callable[[str, str], Any], account_id: str, region: str, block: Block
+        self, account: Account, clients: Callable[[str, str], Any], region: str, block: Block
     ) -> None:
-        self._clients, self.account_id, self.region, self.block = clients, account_id, region, block
+        self._clients, self.region, self.block = clients, region, block
+        self.account_id = account.account_id
+        self.kept = Kept(account.folder)
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return the boto3 client of a service in the resource's region."""
@@ -90,6 +95,33 @@ class Resource:
     documents: frozenset[str] = frozenset()
     checks: Mapping[str, Check] = field(default_factory=dict)
     kept: bool = False
+
+
+def keeping(type_: str, name: Callable[[Api, State], State], **rest: Any) -> Resource:
+    """Return the resource of a type without an emulated API: it stays as it was made.
+
+    `name` gives what AWS would: at least the `id`, and ARNs.
+    """
+
+    def create(api: Api, new: State) -> State:
+        made = {**new, **name(api, new)}
+        with api.kept.change() as kept:
+            kept.setdefault(type_, {})[made["id"]] = made
+        return made
+
+    def settle(api: Api, old: State, new: State) -> None:
+        with api.kept.change() as kept:
+            kept[type_][new["id"]] = new
+
+    def read(api: Api, state: State) -> State | None:
+        found = api.kept.read().get(type_, {}).get(state["id"])
+        return dict(found) if found else None
+
+    def delete(api: Api, state: State) -> None:
+        with api.kept.change() as kept:
+            kept.get(type_, {}).pop(state["id"], None)
+
+    return Resource(create=create, settle=settle, read=read, delete=delete, kept=True, **rest)
 
 
 @dataclass(frozen=True)
@@ -159,6 +191,11 @@ def is_gone(error: ClientError) -> bool:
     """Tell whether the API says that the thing is not there."""
     code = error.response["Error"]["Code"]
     return bool(re.search(r"NotFound|NoSuch|DoesNotExist|^404$", code))
+
+
+def unique_name(prefix: str) -> str:
+    """Return a name that was not given before, from the time as in the real provider."""
+    return f"{prefix}{datetime.now(UTC):%Y%m%d%H%M%S%f}"
 
 
 def first(items: Iterable[Any]) -> Any:
