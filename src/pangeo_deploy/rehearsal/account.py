@@ -68,7 +68,7 @@ def open_account(folder: Path, region: str = REGION) -> Iterator[Account]:
                 return
             if time.monotonic() > deadline:
                 raise MissingPrerequisite(
-                    f"The rehearsal's account in {folder} is held by a process that does not answer.",
+                    f"The rehearsal's account in {folder} is held by a process that is silent.",
                     fix="End that process (it holds the file 'lock' there) and run this again.",
                 )
             time.sleep(0.05)

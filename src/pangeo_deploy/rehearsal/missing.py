@@ -78,7 +78,7 @@ def delete_file_system_policy(response: Any) -> Answer:
 
 
 def rule_description(rule: Any) -> str | None:
-    """Return a security group rule's description, which moto looks for only where it has addresses."""
+    """Return a rule's description, which moto looks for only where it has addresses."""
     for source in (rule.ip_range, rule.source_group):
         if source.get("Description"):
             return str(source["Description"])

@@ -6,9 +6,9 @@ from typing import Any
 from tf.types import Unknown
 
 from pangeo_deploy.rehearsal.schema import Block, Type
-from pangeo_deploy.rehearsal.values import conform, same, same_block, same_nested, sort_key
+from pangeo_deploy.rehearsal.values import same, same_nested, sort_key
 
-EMPTY = (None, "", 0, False, [], {})
+EMPTY: tuple[Any, ...] = (None, "", 0, False, [], {})
 
 
 def plan_block(
@@ -21,9 +21,9 @@ def plan_block(
 ) -> dict[str, Any]:
     """Return the planned value of one level.
 
-    `proposed` is Terraform's own merge of configuration and prior state. Where nothing is there yet,
-    what only the API will tell becomes unknown; where something is, it keeps what it has. `defaults`
-    maps dotted paths to the values the provider takes when the configuration is silent.
+    `proposed` is Terraform's own merge of configuration and prior state. Where nothing is there
+    yet, what only the API will tell becomes unknown; where something is, it keeps what it has.
+    `defaults` maps dotted paths to the values taken where the configuration is silent.
     """
     planned = dict(proposed)
     for name, attribute in block.attributes.items():

@@ -18,6 +18,7 @@ from tf.gen import (
 from tf.gen import tfplugin_pb2 as pb
 from tf.utils import read_dynamic_value, to_dynamic_value
 
+from pangeo_deploy.errors import PangeoDeployError
 from pangeo_deploy.rehearsal import lifecycle
 from pangeo_deploy.rehearsal.account import Account
 from pangeo_deploy.rehearsal.lifecycle import Refused, Settings, Steps
@@ -59,7 +60,7 @@ def serve_provider(account: Account) -> Iterator[dict[str, str]]:
 class Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):  # type: ignore[misc]
     """The plugin framework's own service: Terraform says goodbye here."""
 
-    def Shutdown(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Shutdown(self, request: Any, context: Any) -> Any:
         """Stay: whoever serves decides when to stop."""
         return grpc_controller_pb2.Empty()
 
@@ -67,7 +68,7 @@ class Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):  # type: igno
 class Stdio(grpc_stdio_pb2_grpc.GRPCStdioServicer):  # type: ignore[misc]
     """The plugin framework's stream of a plugin's output: there is none."""
 
-    def StreamStdio(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def StreamStdio(self, request: Any, context: Any) -> Any:
         """End at once."""
         return iter(())
 
@@ -96,7 +97,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         """Return the API in the region that the first state with a region names."""
         named = (state.get("region") for state in states if state)
         region = next((region for region in named if isinstance(region, str)), settings.region)
-        return Api(self._client, self.account.account_id, region, type_.block)
+        return Api(self.account, self._client, region, type_.block)
 
     # The provider as a whole
 
@@ -121,7 +122,15 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         tags = [block["tags"] for block in config.get("default_tags") or () if block.get("tags")]
         region = config.get("region") or self.account.region
         self._settings[context.peer()] = Settings(region, tags[0] if tags else {})
-        return pb.ConfigureProvider.Response()
+        allowed, forbidden = config.get("allowed_account_ids"), config.get("forbidden_account_ids")
+        account = self.account.account_id
+        problems = []
+        if region not in self.account.session.get_available_regions("ec2"):
+            problems.append(Refused(f"invalid AWS Region: {region}", steps=("region",)))
+        if (allowed and account not in allowed) or account in (forbidden or ()):
+            problems.append(Refused(f"AWS account ID not allowed: {account}"))
+        found = [as_diagnostic(problem) for problem in problems]
+        return pb.ConfigureProvider.Response(diagnostics=found)
 
     def StopProvider(self, request: Any, context: Any) -> Any:
         """Let running operations finish: each takes milliseconds."""
@@ -247,7 +256,7 @@ def guarded(answer: Callable[[], Any], response: Any, doing: str) -> Any:
     """Return the answer, or the error in the protocol's form."""
     try:
         return answer()
-    except (ClientError, BotoCoreError, Refused) as error:
+    except Exception as error:  # whatever it is, Terraform is to say it
         return response(diagnostics=[as_diagnostic(error, doing)])
 
 
@@ -260,12 +269,13 @@ def as_diagnostic(error: Exception, doing: str = "") -> pb.Diagnostic:
             detail=error.detail,
             attribute=as_path(error.steps) if error.steps else None,
         )
-    detail = str(error)
     if isinstance(error, EndpointConnectionError):
-        detail = (
-            "The process that served the rehearsal's account has ended. Run this command again."
-        )
-    return pb.Diagnostic(severity=pb.Diagnostic.ERROR, summary=f"{doing}: {error}", detail=detail)
+        detail = "The process that served the rehearsal's account has ended. Run this again."
+    elif isinstance(error, ClientError | BotoCoreError | PangeoDeployError):
+        detail = str(error)
+    else:
+        detail = f"A bug in the rehearsal's stand-in: {type(error).__name__}: {error}"
+    return pb.Diagnostic(severity=pb.Diagnostic.ERROR, summary=doing, detail=detail)
 
 
 def as_path(steps: Steps) -> pb.AttributePath:

@@ -5,7 +5,6 @@ import io
 import json
 import pickle
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,12 +74,12 @@ class State:
                 self.manifest, f"It is cut short or not a rehearsal's: {error}"
             ) from error
         if made_by != (FORMAT, moto.__version__):
-            why = f"It was written with moto {made_by[1]} (format {made_by[0]}); this is {moto.__version__}."
+            why = f"It was written with moto {made_by[1]}; this is moto {moto.__version__}."
             raise unreadable(self.manifest, why)
         return content
 
     def _read_pickle(self, entry: dict[str, Any]) -> bytes:
-        path = self.folder / "state" / entry["file"]
+        path: Path = self.folder / "state" / entry["file"]
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -96,7 +95,7 @@ class State:
         all are looked at; S3, whose objects may be large, only if `objects`.
         """
         found = {}
-        for holder in list(BackendDict._instances):
+        for holder in holders():
             service = holder.service_name
             if service in STATELESS:
                 continue
@@ -142,6 +141,11 @@ class State:
             remove_others(self.folder / "objects", set(content.get("s3", {}).get("objects", ())))
 
 
+def holders() -> list[Any]:
+    """Return moto's holders of backends in use, one a service."""
+    return list(BackendDict._instances)  # type: ignore[misc]
+
+
 def remove_others(folder: Path, wanted: set[str]) -> None:
     """Remove what `folder` holds beside the wanted names."""
     for path in folder.iterdir() if folder.exists() else ():
@@ -154,7 +158,7 @@ def unreadable(path: Path, why: str) -> BadInput:
     return BadInput(
         f"The rehearsal's account cannot be read: {path}",
         why=why,
-        fix="Nothing was changed. Remove the rehearsal's folder to start over with an empty account.",
+        fix="Nothing was changed. Remove the rehearsal's folder to start with an empty account.",
     )
 
 
@@ -169,7 +173,7 @@ class Pickler(pickle.Pickler):
     def persistent_id(self, obj: Any) -> Any:
         """Name what is not part of the pickle itself."""
         if isinstance(obj, BaseBackend):
-            for holder in BackendDict._instances:
+            for holder in holders():
                 if isinstance(obj, holder.backend):
                     return "backend", holder.service_name, obj.account_id, obj.region_name
         if isinstance(obj, BackendDict):
@@ -212,7 +216,7 @@ class Unpickler(pickle.Unpickler):
             if hashlib.sha256(data).hexdigest() != rest[0]:
                 raise unreadable(path, "It is cut short or was changed by something else.")
             return data
-        holder = backends.get_backend(rest[0])  # type: ignore[call-overload]
+        holder = backends.get_backend(rest[0])
         return holder if kind == "service" else holder[rest[1]][rest[2]]
 
 

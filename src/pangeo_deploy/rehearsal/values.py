@@ -15,7 +15,7 @@ from pangeo_deploy.rehearsal.schema import Block
 
 
 def is_unknown(value: Any) -> bool:
-    """Tell whether a value will only be known after apply (an extension, if Terraform knows a part)."""
+    """Tell whether a value will only be known after apply (an extension, if partly known)."""
     return value is Unknown or isinstance(value, ExtType)
 
 

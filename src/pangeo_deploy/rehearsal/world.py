@@ -14,8 +14,8 @@ from unittest import mock
 
 import boto3
 from moto import backends, settings
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.base_backend import AccountSpecificBackend, BackendDict
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_api._internal import mock_random
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -25,7 +25,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.test import run_wsgi_app
 
 from pangeo_deploy.rehearsal import missing
-from pangeo_deploy.rehearsal.state import State
+from pangeo_deploy.rehearsal.state import State, holders
 
 READ_ONLY = ("Describe", "Get", "List", "Head", "BatchGet", "Lookup", "Search", "Simulate")
 SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/aws4_request")
@@ -36,7 +36,7 @@ BODY_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Request:
-    """What matters about an API request: whom it asks, whether it can change anything, its identity."""
+    """What matters about an API request: whom it asks, whether it can change anything."""
 
     service: str
     action: str
@@ -167,7 +167,7 @@ def read_request(environ: dict[str, Any]) -> Request:
 
 def count_backends() -> int:
     """Return how many backends (service, account, region) moto has made so far."""
-    return sum(len(regions) for holder in BackendDict._instances for regions in holder.values())
+    return sum(len(regions) for holder in holders() for regions in holder.values())
 
 
 @contextmanager
@@ -177,33 +177,33 @@ def moto_to_ourselves(session: boto3.Session) -> Iterator[None]:
     moto's default machine images are left out (megabytes of state that nobody here asks for), and
     its own sessions are replaced by `session`, so that the environment cannot break it.
     """
-    holders = [(holder, dict(holder)) for holder in BackendDict._instances]
+    before = [(holder, dict(holder)) for holder in holders()]
     random = mock_random.getstate()
     empty_moto()
-    with mock.patch.object(boto3, "Session", lambda: session):
+    with mock.patch.object(boto3, "Session", return_value=session):
         for module in ("moto.ec2", "moto.eks"):  # these make a session when they are imported
             importlib.import_module(module)
     with (
-        mock.patch.object(settings, "ec2_load_default_amis", lambda: False),
-        mock.patch.object(AccountSpecificBackend, "get_session", lambda: session),
+        mock.patch.object(settings, "ec2_load_default_amis", return_value=False),
+        mock.patch.object(AccountSpecificBackend, "get_session", return_value=session),
         missing.lent_to_moto(),
     ):
         try:
             yield
         finally:
             empty_moto()
-            for holder, content in holders:
+            for holder, content in before:
                 holder.update(content)
-                BackendDict._instances.append(holder)
+                BackendDict._instances.append(holder)  # type: ignore[misc]
             mock_random.setstate(random)
 
 
 def empty_moto() -> None:
     """Forget what moto's backends hold, without their slow own reset."""
-    for holder in BackendDict._instances:
+    for holder in holders():
         holder.clear()
         holder.__dict__.get("bucket_accounts", {}).clear()
-    BackendDict._instances.clear()
+    BackendDict._instances.clear()  # type: ignore[misc]
 
 
 class QuietHandler(MotoRequestHandler):

@@ -1,16 +1,19 @@
-"""What a resource type of the stand-in consists of, and the helpers that keep each to a few lines."""
+"""What a resource type of the stand-in consists of, and helpers that keep each to a few lines."""
 
 import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.model import Shape
 
+from pangeo_deploy.rehearsal.account import Account
+from pangeo_deploy.rehearsal.kept import Kept
 from pangeo_deploy.rehearsal.schema import Block
 
 State = dict[str, Any]
@@ -24,9 +27,11 @@ class Api:
     dns_suffix = "amazonaws.com"
 
     def __init__(
-        self, clients: Callable[[str, str], Any], account_id: str, region: str, block: Block
+        self, account: Account, clients: Callable[[str, str], Any], region: str, block: Block
     ) -> None:
-        self._clients, self.account_id, self.region, self.block = clients, account_id, region, block
+        self._clients, self.region, self.block = clients, region, block
+        self.account_id = account.account_id
+        self.kept = Kept(account.folder)
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return the boto3 client of a service in the resource's region."""
@@ -39,7 +44,8 @@ class Api:
 
     def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
         """Return an ARN of this account."""
-        return f"arn:{self.partition}:{service}:{self.region if regional else ''}:{self.account_id}:{resource}"
+        region = self.region if regional else ""
+        return f"arn:{self.partition}:{service}:{region}:{self.account_id}:{resource}"
 
     def parameters(
         self, service: str, operation: str, state: State, **names: str
@@ -57,7 +63,7 @@ class Api:
         return to_api(shape.input_shape, state, renamed)
 
     def attributes(self, found: Mapping[str, Any], **names: str) -> State:
-        """Return the attributes that an API answer gives, by the same rule; `tags_all` from its tags."""
+        """Return the attributes that an API answer gives, by the same rule, and its tags."""
         result = from_api(self.block, found, {parameter: name for name, parameter in names.items()})
         if "tags_all" in self.block.attributes and ("Tags" in found or "TagList" in found):
             result["tags_all"] = tags_as_map(found.get("Tags", found.get("TagList")))
@@ -69,12 +75,12 @@ class Resource:
     """One resource type: how it lives in the API, and what the real provider decides when planning.
 
     `create` makes the thing and returns its id, or the attributes (with `id`) known then. `settle`
-    brings settings from the old state to the new one, on create (from nothing) and on update. `read`
-    returns the attributes the API shows, None if the thing is gone. `immutable` holds dotted paths
-    whose change forces a replacement, `defaults` values taken where the configuration is silent,
-    `documents` the attributes that hold JSON policies, `checks` what is refused in validation,
-    `plan` may change a planned state further, and returns what else forces a replacement. `kept`: no
-    API is emulated for it.
+    brings settings from the old state to the new one, on create (from nothing) and on update.
+    `read` returns the attributes the API shows, None if the thing is gone. `immutable` holds dotted
+    paths whose change forces a replacement, `defaults` values taken where the configuration is
+    silent, `documents` the attributes that hold JSON policies, `checks` what is refused in
+    validation, `plan` may change a planned state further, and returns what else forces a
+    replacement. `kept`: no API is emulated for it.
     """
 
     create: Callable[[Api, State], str | State]
@@ -89,6 +95,33 @@ class Resource:
     documents: frozenset[str] = frozenset()
     checks: Mapping[str, Check] = field(default_factory=dict)
     kept: bool = False
+
+
+def keeping(type_: str, name: Callable[[Api, State], State], **rest: Any) -> Resource:
+    """Return the resource of a type without an emulated API: it stays as it was made.
+
+    `name` gives what AWS would: at least the `id`, and ARNs.
+    """
+
+    def create(api: Api, new: State) -> State:
+        made = {**new, **name(api, new)}
+        with api.kept.change() as kept:
+            kept.setdefault(type_, {})[made["id"]] = made
+        return made
+
+    def settle(api: Api, old: State, new: State) -> None:
+        with api.kept.change() as kept:
+            kept[type_][new["id"]] = new
+
+    def read(api: Api, state: State) -> State | None:
+        found = api.kept.read().get(type_, {}).get(state["id"])
+        return dict(found) if found else None
+
+    def delete(api: Api, state: State) -> None:
+        with api.kept.change() as kept:
+            kept.get(type_, {}).pop(state["id"], None)
+
+    return Resource(create=create, settle=settle, read=read, delete=delete, kept=True, **rest)
 
 
 @dataclass(frozen=True)
@@ -158,6 +191,11 @@ def is_gone(error: ClientError) -> bool:
     """Tell whether the API says that the thing is not there."""
     code = error.response["Error"]["Code"]
     return bool(re.search(r"NotFound|NoSuch|DoesNotExist|^404$", code))
+
+
+def unique_name(prefix: str) -> str:
+    """Return a name that was not given before, from the time as in the real provider."""
+    return f"{prefix}{datetime.now(UTC):%Y%m%d%H%M%S%f}"
 
 
 def first(items: Iterable[Any]) -> Any:

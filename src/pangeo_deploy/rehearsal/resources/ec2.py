@@ -4,6 +4,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tf.types import Unknown
+
 from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
@@ -35,8 +37,8 @@ def described(
 ) -> Resource:
     """Return the resource of a thing that EC2 makes, describes and deletes in its usual way.
 
-    `kind` is what its tags and ARN call it, `noun` what answers call it, `key` its id's name, `many`
-    what a list of it is called; `more` gives attributes that the description does not hold.
+    `kind` is what its tags and ARN call it, `noun` what answers call it, `key` its id's name,
+    `many` what a list of it is called; `more` gives attributes that the description does not hold.
     """
 
     def make(api: Api, new: State) -> str:
@@ -371,6 +373,12 @@ def settle_endpoint(api: Api, old: State, new: State) -> None:
         api.call("ec2", "modify_vpc_endpoint", VpcEndpointId=new["id"], **asked)
 
 
+def plan_endpoint(api: Api, prior: State | None, planned: State) -> None:
+    """Know the interfaces only after apply when the subnets change."""
+    if prior and changed(prior, planned, "subnet_ids"):
+        planned["network_interface_ids"] = Unknown
+
+
 def more_of_endpoint(api: Api, found: dict[str, Any]) -> State:
     """Flatten groups and names; give a gateway's prefix list."""
     named = filters({"prefix-list-name": found["ServiceName"]})
@@ -515,6 +523,7 @@ RESOURCES = {
         key="VpcEndpointId",
         more=more_of_endpoint,
         settle=settle_endpoint,
+        plan=plan_endpoint,
         names={"policy": "PolicyDocument"},
         immutable=frozenset(
             {

@@ -1,5 +1,6 @@
 """File systems for homes."""
 
+import itertools
 from typing import Any
 
 from pangeo_deploy.rehearsal.resources.base import (
@@ -26,14 +27,16 @@ AFTER_LONG = ("AFTER_180_DAYS", "AFTER_270_DAYS", "AFTER_365_DAYS")
 
 
 def create_file_system(api: Api, new: State) -> str:
-    """Make a file system. The token, which makes repeated calls safe, is drawn from its tags."""
-    token = (
-        new["creation_token"]
-        or "terraform-" + "-".join(sorted((new["tags_all"] or {}).values()))[:54]
-    )
-    asked = api.parameters("efs", "create_file_system", new) | {"CreationToken": token}
-    answer = api.call("efs", "create_file_system", **asked, Tags=tags_as_list(new["tags_all"]))
-    return str(answer["FileSystemId"])
+    """Make a file system, with a token that no other has."""
+    tags = tags_as_list(new["tags_all"])
+    asked = api.parameters("efs", "create_file_system", new)
+    present = api.call("efs", "describe_file_systems")["FileSystems"]
+    taken = {system["CreationToken"] for system in present}
+    # Drawn from the tags, so that the same deployment gives the same id again.
+    drawn = "-".join(["terraform", *(tag["Value"] for tag in tags)])[:60]
+    tokens = (f"{drawn}-{number}" for number in itertools.count(1))
+    asked.setdefault("CreationToken", next(token for token in tokens if token not in taken))
+    return str(api.call("efs", "create_file_system", **asked, Tags=tags)["FileSystemId"])
 
 
 def settle_file_system(api: Api, old: State, new: State) -> None:

@@ -16,6 +16,7 @@ from pangeo_deploy.rehearsal.resources.base import (
     tags_as_list,
     tags_as_map,
     to_api,
+    unique_name,
 )
 
 # Alias records for websites: AWS General Reference, "Amazon S3 endpoints and quotas".
@@ -41,8 +42,9 @@ def create_bucket(api: Api, new: State) -> str:
         "CreateBucketConfiguration": where,
         "ObjectLockEnabledForBucket": new["object_lock_enabled"],
     }
-    api.call("s3", "create_bucket", Bucket=new["bucket"], **asked)
-    return str(new["bucket"])
+    name = new["bucket"] or unique_name(new["bucket_prefix"] or "terraform-")
+    api.call("s3", "create_bucket", Bucket=name, **asked)
+    return str(name)
 
 
 def settle_bucket(api: Api, old: State, new: State) -> None:

@@ -87,7 +87,7 @@ def ports_of(rule: Mapping[str, Any], protocol: str) -> dict[str, int]:
 
 
 def settle_group(api: Api, old: State, new: State) -> None:
-    """Set the inline rules, if there are any; a new group lets nothing out, unlike AWS's own default."""
+    """Set the inline rules, if any; a new group lets nothing out, unlike AWS's own default."""
     group = first(
         api.call("ec2", "describe_security_groups", GroupIds=[new["id"]])["SecurityGroups"]
     )
