@@ -9,28 +9,34 @@ import jmespath
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import connect
 
-# EC2's things by kind: how to list those with a tag, and where the answer holds their ids. The
-# tagging API is not asked for them: it goes on naming what was deleted for a while.
+# EC2's things by kind: how to list them, where the answer has them, and what their id is called.
+# The tagging API is not asked for these: it goes on naming what was deleted for a while.
 EC2 = {
-    "address": ("describe_addresses", "Addresses[].AllocationId"),
+    "address": ("describe_addresses", "Addresses[]", "AllocationId"),
     "instance": (
         "describe_instances",
-        "Reservations[].Instances[?State.Name != 'terminated'][].InstanceId",
+        "Reservations[].Instances[?State.Name != 'terminated'][]",
+        "InstanceId",
     ),
-    "internet-gateway": ("describe_internet_gateways", "InternetGateways[].InternetGatewayId"),
-    "launch-template": ("describe_launch_templates", "LaunchTemplates[].LaunchTemplateId"),
-    "nat-gateway": (
-        "describe_nat_gateways",
-        "NatGateways[?State != 'deleted'].NatGatewayId",
+    "internet-gateway": ("describe_internet_gateways", "InternetGateways[]", "InternetGatewayId"),
+    "launch-template": ("describe_launch_templates", "LaunchTemplates[]", "LaunchTemplateId"),
+    "nat-gateway": ("describe_nat_gateways", "NatGateways[?State != 'deleted']", "NatGatewayId"),
+    "network-interface": (
+        "describe_network_interfaces",
+        "NetworkInterfaces[]",
+        "NetworkInterfaceId",
     ),
-    "network-interface": ("describe_network_interfaces", "NetworkInterfaces[].NetworkInterfaceId"),
-    "route-table": ("describe_route_tables", "RouteTables[].RouteTableId"),
-    "security-group": ("describe_security_groups", "SecurityGroups[].GroupId"),
-    "snapshot": ("describe_snapshots", "Snapshots[].SnapshotId"),
-    "subnet": ("describe_subnets", "Subnets[].SubnetId"),
-    "volume": ("describe_volumes", "Volumes[].VolumeId"),
-    "vpc": ("describe_vpcs", "Vpcs[].VpcId"),
-    "vpc-endpoint": ("describe_vpc_endpoints", "VpcEndpoints[?State != 'deleted'].VpcEndpointId"),
+    "route-table": ("describe_route_tables", "RouteTables[]", "RouteTableId"),
+    "security-group": ("describe_security_groups", "SecurityGroups[]", "GroupId"),
+    "snapshot": ("describe_snapshots", "Snapshots[]", "SnapshotId"),
+    "subnet": ("describe_subnets", "Subnets[]", "SubnetId"),
+    "volume": ("describe_volumes", "Volumes[]", "VolumeId"),
+    "vpc": ("describe_vpcs", "Vpcs[]", "VpcId"),
+    "vpc-endpoint": (
+        "describe_vpc_endpoints",
+        "VpcEndpoints[?State != 'deleted']",
+        "VpcEndpointId",
+    ),
 }
 
 
@@ -57,8 +63,8 @@ def sweep_account(client: Callable[[str], Any], tags: Mapping[str, str]) -> tupl
 
 def _ec2(ec2: Any, tags: Mapping[str, str]) -> Iterator[Leftover]:
     filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
-    for kind, (operation, ids) in EC2.items():
-        # An old name of this one parameter is the only exception in EC2's interface.
+    for kind, (operation, items, key) in EC2.items():
+        # This one operation keeps an old name for the parameter.
         name = "Filter" if operation == "describe_nat_gateways" else "Filters"
         pages = (
             ec2.get_paginator(operation).paginate(**{name: filters})
@@ -66,7 +72,11 @@ def _ec2(ec2: Any, tags: Mapping[str, str]) -> Iterator[Leftover]:
             else [getattr(ec2, operation)(**{name: filters})]
         )
         for page in pages:
-            yield from (Leftover(one, kind) for one in jmespath.search(ids, page) or ())
+            for one in jmespath.search(items, page) or ():
+                # The filter saves pages; whether it was applied is not left to trust.
+                carried = {tag["Key"]: tag["Value"] for tag in one.get("Tags", ())}
+                if tags.items() <= carried.items():
+                    yield Leftover(one[key], kind)
 
 
 def _others(tagging: Any, tags: Mapping[str, str]) -> Iterator[Leftover]:
