@@ -228,3 +228,58 @@ def test_aws_is_not_touched_without_its_backend(cli: Cli) -> None:
     ran = cli("plan", "staging", "--target", "aws", "--json")
     assert ran.code == 2
     assert "tfbackend" in ran.json["error"]["why"]
+
+
+def test_a_state_cut_short_is_refused_and_left_alone(cli: Cli, state: Path) -> None:
+    good(cli("plan", "staging"))
+    good(cli("apply", "staging"))
+    file = state / "rehearsal/staging/terraform.tfstate"
+    file.write_bytes(file.read_bytes()[:5000])
+    before = file.read_bytes()
+    ran = cli("plan", "staging", "--json")
+    assert ran.code == 2
+    assert "terraform.tfstate.backup" in ran.json["error"]["fix"]
+    assert file.read_bytes() == before
+    shutil.copy(file.with_suffix(".tfstate.backup"), file)
+    assert good(cli("plan", "staging", "--json")).json["create"] == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("terraform_version", "1.99.0", "newer Terraform"),
+        ("outputs", {"name": {"value": "pangeo-prod", "type": "string"}}, "pangeo-prod"),
+    ],
+)
+def test_a_state_of_something_else_is_refused(
+    cli: Cli, state: Path, key: str, value: object, told: str
+) -> None:
+    file = state / "rehearsal/staging/terraform.tfstate"
+    file.parent.mkdir(parents=True)
+    content = {"version": 4, "terraform_version": "1.10.0", "serial": 1, "lineage": "a"}
+    file.write_text(json.dumps({**content, "outputs": {}, "resources": [], key: value}))
+    before = file.read_bytes()
+    ran = cli("plan", "staging", "--json")
+    assert ran.code == 2
+    assert told in ran.json["error"]["what"]
+    assert file.read_bytes() == before
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small disk cannot be mounted here (it takes root)")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_told_before_anything_is_made(cli: Cli, small_disk: Path) -> None:
+    ran = cli("plan", "staging", "--json", PANGEO_DEPLOY_STATE=str(small_disk))
+    assert ran.code == 2
+    assert "no space" in ran.json["error"]["what"].lower()
+    assert "PANGEO_DEPLOY_STATE" in ran.json["error"]["fix"]
