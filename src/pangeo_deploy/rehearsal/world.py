@@ -64,7 +64,7 @@ class World:
         self.state = State(folder, region)
         self._turn = threading.Lock()  # moto is not made for concurrent changes
         self._saving = threading.Lock()
-        self._changes = self._saved = 0
+        self._changes, self._saved = 0, -1
         self._timer: threading.Timer | None = None
         self._objects_changed = False
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -73,11 +73,12 @@ class World:
         """Continue the account in the folder, or start one with the default VPC that AWS gives."""
         if self.state.manifest.exists():
             self.state.load()
+            self._saved = 0
             return
         mock_random.seed(self.state.seed)
         for region in dict.fromkeys((self.state.region, "us-east-1")):
             backends.get_backend("ec2")[self.account_id][region]
-        self._save(upto=1)
+        self._save(upto=0)
 
     def close(self) -> None:
         """Save what waits."""
@@ -159,7 +160,7 @@ class World:
             if self._saved >= upto:
                 return
             with self._turn:
-                changes = max(upto, self._changes)
+                changes = self._changes
                 objects, self._objects_changed = self._objects_changed, False
                 pickles = self.state.changed(objects)
                 manifest = self.state.describe()
