@@ -1,5 +1,6 @@
 """The rehearsal's AWS account: an endpoint on this machine whose state outlives the process."""
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -7,8 +8,10 @@ import os
 import threading
 import time
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -33,7 +36,8 @@ class Account:
     account_id: str
     region: str
     session: boto3.Session = field(repr=False)
-    making: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    run: str = field(default_factory=lambda: uuid.uuid4().hex, repr=False)
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return a boto3 client of this account; it cannot reach any other."""
@@ -44,10 +48,44 @@ class Account:
             use_dualstack_endpoint=False,
             use_fips_endpoint=False,
         )
-        with self.making:  # making clients is not thread-safe, using them is
-            return self.session.client(
+        with self.lock:  # making clients is not thread-safe, using them is
+            client = self.session.client(
                 service, region or self.region, endpoint_url=self.endpoint, config=settings
             )
+        client.meta.events.register("before-sign", self._say_what_is_made)
+        return client
+
+    def _say_what_is_made(self, request: Any, **others: Any) -> None:
+        if made := MAKING.get():
+            request.headers[f"X-{MAKING.name}"] = f"{self.run} {made}"
+
+    def all_told(self) -> None:
+        """Tell the account that whoever had things made knows of all of them (see `making`)."""
+        with contextlib.suppress(OSError):
+            direct().open(f"{self.endpoint}/rehearsal/told", data=b"", timeout=5).close()
+
+
+MAKING: ContextVar[str] = ContextVar("Rehearsal-Making", default="")
+
+
+@contextmanager
+def making(what: str) -> Iterator[None]:
+    """Have the calls inside belong to the making of one thing; `what` tells it from others.
+
+    A run may be killed after a thing was made and before Terraform recorded it. When a later run
+    has the same thing made, the account answers as it did then instead of making it twice, as AWS
+    does for calls with a client token.
+    """
+    token = MAKING.set(what)
+    try:
+        yield
+    finally:
+        MAKING.reset(token)
+
+
+def direct() -> urllib.request.OpenerDirector:
+    """Return an opener that no proxy setting diverts."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @contextmanager
@@ -125,8 +163,7 @@ def served_by_another(folder: Path) -> dict[str, str] | None:
     """Return where a live process serves this account, or None if it does not answer (yet)."""
     try:
         known: dict[str, str] = json.loads((folder / "endpoint.json").read_bytes())
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(f"{known['endpoint']}/rehearsal", timeout=5) as answer:
+        with direct().open(f"{known['endpoint']}/rehearsal", timeout=5) as answer:
             return known if answer.read().decode() == str(folder) else None
     except (OSError, ValueError, KeyError):
         return None

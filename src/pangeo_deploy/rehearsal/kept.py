@@ -15,26 +15,21 @@ from typing import Any
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.files import write_whole
 
-Things = dict[str, dict[str, Any]]
+Content = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The kept things of one account: by type and id, their attributes."""
+    """The kept things of one account, by type and id; several processes may change them."""
 
-    folder: Path
+    file: Path
 
-    @property
-    def file(self) -> Path:
-        """Where they are."""
-        return self.folder / "kept.json"
-
-    def read(self) -> dict[str, Things]:
-        """Return all of them. Raises `BadInput` for a damaged file, which stays as it is."""
+    def read(self) -> Content:
+        """Return all of it. Raises `BadInput` for a damaged file, which stays as it is."""
         if not self.file.exists():
             return {}
         try:
-            content: dict[str, Things] = json.loads(self.file.read_bytes())
+            content: Content = json.loads(self.file.read_bytes())
         except ValueError as error:
             raise BadInput(
                 f"What the rehearsal keeps cannot be read: {self.file}",
@@ -44,10 +39,10 @@ class Kept:
         return content
 
     @contextmanager
-    def change(self) -> Iterator[dict[str, Things]]:
-        """Give all of them to be changed; write them whole afterwards, one process at a time."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "kept.lock").open("a") as lock:
+    def change(self) -> Iterator[Content]:
+        """Give all of it to be changed; write it whole afterwards, one process at a time."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             content = self.read()
             yield content

@@ -1,5 +1,6 @@
 """A resource's life on plain values: validate, plan, apply, read, as the real provider would."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from tf.types import Unknown
 
+from pangeo_deploy.rehearsal.account import making
 from pangeo_deploy.rehearsal.planning import differences, plan_block
 from pangeo_deploy.rehearsal.resources.base import Api, Resource, State, is_gone
 from pangeo_deploy.rehearsal.schema import Type
@@ -162,11 +164,12 @@ def apply(
             return None, None
         new: State = without_unknown(planned)
         if prior is None:
-            made = resource.create(api, new)
-            new |= made if isinstance(made, dict) else {"id": made}
-            state = conform_block(type_.block, new)
-            if resource.settle:
-                resource.settle(api, {}, new)
+            with making(fingerprint(type_, planned)):
+                made = resource.create(api, new)
+                new |= made if isinstance(made, dict) else {"id": made}
+                state = conform_block(type_.block, new)
+                if resource.settle:
+                    resource.settle(api, {}, new)
         else:
             new["id"] = prior.get("id")
             if resource.settle:
@@ -178,6 +181,12 @@ def apply(
         return state, None
     except Exception as error:  # whatever it is, what exists by now must reach the state
         return state, error
+
+
+def fingerprint(type_: Type, planned: State) -> str:
+    """Return a digest of what is to be made; what is unknown counts as such."""
+    text = json.dumps([type_.name, planned], sort_keys=True, default=lambda unknown: "?")
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def without_unknown(value: Any) -> Any:

@@ -55,6 +55,7 @@ def serve_provider(account: Account) -> Iterator[dict[str, str]]:
         yield {"TF_REATTACH_PROVIDERS": json.dumps(dict.fromkeys(ADDRESSES, where))}
     finally:
         server.stop(grace=1).wait()
+        account.all_told()
 
 
 class Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):  # type: ignore[misc]

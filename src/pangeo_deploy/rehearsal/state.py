@@ -30,13 +30,15 @@ LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): thread
 class State:
     """What `folder` holds of an account, and what is needed to continue it.
 
-    `asked` counts how often each changing request was made, so that ids never repeat (see `world`).
+    `asked` counts how often each changing request was made, so that ids never repeat; `made` holds
+    answers that a killed run may not have had recorded (see `world`).
     """
 
     folder: Path
     region: str
     seed: str = "rehearsal"
     asked: dict[str, int] = field(default_factory=dict)
+    made: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -51,7 +53,7 @@ class State:
         """
         content = self._read_manifest()
         self.region, self.seed = content["region"], content["seed"]
-        self.asked, self.files = content["asked"], content["files"]
+        self.asked, self.made, self.files = content["asked"], content["made"], content["files"]
         pickles = {service: self._read_pickle(entry) for service, entry in self.files.items()}
         for service, entry in self.files.items():
             holder = backends.get_backend(service)  # type: ignore[call-overload]
@@ -127,8 +129,11 @@ class State:
             "moto": moto.__version__,
             "region": self.region,
             "seed": self.seed,
+            "files": self.files,
+            "asked": self.asked,
+            "made": self.made,
         }
-        return json.dumps({**content, "files": self.files, "asked": self.asked})
+        return json.dumps(content)
 
     def write(self, pickles: dict[str, bytes], manifest: str) -> None:
         """Write pickles, then the manifest; only then does the old state go."""

@@ -33,6 +33,8 @@ SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/aws4_request")
 TOKEN = re.compile(rb'"?client_?(?:request_?)?token"?[:=] ?"?[0-9a-f-]{36}"?', re.IGNORECASE)
 BODY_BYTES = 1 << 20
 
+Answer = tuple[Iterable[bytes], str, Any]
+
 
 @dataclass(frozen=True)
 class Request:
@@ -43,6 +45,8 @@ class Request:
     read_only: bool
     s3_object: bool
     digest: str
+    run: str = ""
+    made: str = ""
 
 
 class World:
@@ -60,7 +64,7 @@ class World:
         self.state = State(folder, region)
         self._turn = threading.Lock()  # moto is not made for concurrent changes
         self._saving = threading.Lock()
-        self._changes = self._saved = 0
+        self._changes, self._saved = 0, -1
         self._timer: threading.Timer | None = None
         self._objects_changed = False
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -69,11 +73,12 @@ class World:
         """Continue the account in the folder, or start one with the default VPC that AWS gives."""
         if self.state.manifest.exists():
             self.state.load()
+            self._saved = 0
             return
         mock_random.seed(self.state.seed)
         for region in dict.fromkeys((self.state.region, "us-east-1")):
             backends.get_backend("ec2")[self.account_id][region]
-        self._save(upto=1)
+        self._save(upto=0)
 
     def close(self) -> None:
         """Save what waits."""
@@ -87,20 +92,38 @@ class World:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
-        if environ["PATH_INFO"] == "/rehearsal":
+        if environ["PATH_INFO"].startswith("/rehearsal"):
+            if environ["PATH_INFO"].endswith("/told"):
+                self.forget_made()
             start_response("200 OK", [("Content-Type", "text/plain")])
             return [str(self.folder).encode()]
         body, status, headers = self.answer(environ)
         start_response(status, list(headers))
         return body
 
-    def answer(self, environ: dict[str, Any]) -> tuple[Iterable[bytes], str, Any]:
+    def forget_made(self) -> None:
+        """Take it that whatever was made is known to who had it made."""
+        with self._turn:
+            if not self.state.made:
+                return
+            self.state.made.clear()
+            self._changes += 1
+            changes = self._changes
+        self._save(upto=changes)
+
+    def answer(self, environ: dict[str, Any]) -> Answer:
         """Have moto answer, and save what changed before the answer leaves."""
         request = read_request(environ)
         with self._turn:
             known = count_backends()
+            if earlier := self._made_before(request):
+                return earlier
             self._draw_ids_for(request)
             body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+            if request.made and status.startswith("2"):
+                answer = (b"".join(body).decode(), status, list(headers))
+                self.state.made[request.made]["answers"][request.digest] = answer
+                body = [answer[0].encode()]
             if request.s3_object and not request.read_only:
                 self._save_objects_soon()
             elif not request.read_only or count_backends() != known:
@@ -110,6 +133,19 @@ class World:
         if not request.s3_object:
             self._save(upto=mine)
         return body, status, headers
+
+    def _made_before(self, request: Request) -> Answer | None:
+        """Return what an earlier run was answered that had the same thing made (see `making`)."""
+        if not request.made:
+            return None
+        entry = self.state.made.setdefault(request.made, {"run": request.run, "answers": {}})
+        if entry["run"] != request.run:
+            earlier = {**entry.get("earlier", {}), **entry["answers"]}
+            entry |= {"run": request.run, "answers": {}, "earlier": earlier}
+        if not (found := entry.get("earlier", {}).pop(request.digest, None)):
+            return None
+        entry["answers"][request.digest] = found
+        return [found[0].encode()], found[1], [tuple(header) for header in found[2]]
 
     def _draw_ids_for(self, request: Request) -> None:
         """Make the ids that moto draws depend on what is asked, not on the order of asking."""
@@ -124,7 +160,7 @@ class World:
             if self._saved >= upto:
                 return
             with self._turn:
-                changes = max(upto, self._changes)
+                changes = self._changes
                 objects, self._objects_changed = self._objects_changed, False
                 pickles = self.state.changed(objects)
                 manifest = self.state.describe()
@@ -162,7 +198,16 @@ def read_request(environ: dict[str, Any]) -> Request:
     read_only = action.startswith(READ_ONLY) if action else method in ("GET", "HEAD")
     asked = "\0".join((service, method, path, environ.get("QUERY_STRING", ""), action)).encode()
     digest = hashlib.sha256(asked + TOKEN.sub(b"", body)).hexdigest()[:16]
-    return Request(service, action or f"{method} {path}", read_only, s3_object, digest)
+    run, _, made = environ.get("HTTP_X_REHEARSAL_MAKING", "").partition(" ")
+    return Request(
+        service,
+        action or f"{method} {path}",
+        read_only,
+        s3_object,
+        digest,
+        run,
+        "" if read_only else made,
+    )
 
 
 def count_backends() -> int:

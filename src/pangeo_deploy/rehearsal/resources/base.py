@@ -31,7 +31,7 @@ class Api:
     ) -> None:
         self._clients, self.region, self.block = clients, region, block
         self.account_id = account.account_id
-        self.kept = Kept(account.folder)
+        self.kept = Kept(account.folder / "kept.json")
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return the boto3 client of a service in the resource's region."""

@@ -3,6 +3,8 @@
 import itertools
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
@@ -30,13 +32,18 @@ def create_file_system(api: Api, new: State) -> str:
     """Make a file system, with a token that no other has."""
     tags = tags_as_list(new["tags_all"])
     asked = api.parameters("efs", "create_file_system", new)
-    present = api.call("efs", "describe_file_systems")["FileSystems"]
-    taken = {system["CreationToken"] for system in present}
+    if new["creation_token"]:
+        return str(api.call("efs", "create_file_system", **asked, Tags=tags)["FileSystemId"])
     # Drawn from the tags, so that the same deployment gives the same id again.
     drawn = "-".join(["terraform", *(tag["Value"] for tag in tags)])[:60]
-    tokens = (f"{drawn}-{number}" for number in itertools.count(1))
-    asked.setdefault("CreationToken", next(token for token in tokens if token not in taken))
-    return str(api.call("efs", "create_file_system", **asked, Tags=tags)["FileSystemId"])
+    for number in itertools.count(1):
+        asked["CreationToken"] = f"{drawn}-{number}"
+        try:
+            return str(api.call("efs", "create_file_system", **asked, Tags=tags)["FileSystemId"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "FileSystemAlreadyExists":
+                raise
+    raise AssertionError("unreachable")
 
 
 def settle_file_system(api: Api, old: State, new: State) -> None:
