@@ -151,8 +151,8 @@ def _kind_errors(out: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             fix = "Free some space, or build to another disk."
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            fix = "Make the folder writable, or build to another one."
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            fix = "Make it a folder that you may write to, or build to another one."
         else:
             raise
         raise MissingPrerequisite(

@@ -103,6 +103,8 @@ def _start(notebook: Notebook, scratch: Path, children: ExitStack) -> _Run:
             "JUPYTER_DATA_DIR": str(folder / "jupyter"),
             "JUPYTER_RUNTIME_DIR": str(folder / "jupyter"),
             "JUPYTER_PREFER_ENV_PATH": "1",
+            # Nor may a notebook change what the reader has deployed.
+            "PANGEO_DEPLOY_STATE": str(folder / "state"),
         }
     )
     arguments = [

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pangeo_deploy.errors import BadInput
+from pangeo_deploy.origin import Origin
 
 MIME = "application/vnd.pangeo-deploy.result+json"
 FOLDER = "results"
@@ -15,15 +16,15 @@ INDEX = "index.json"
 
 # What a result's origin says of it; shown beside every figure, table and number.
 ORIGINS = {
-    "measured": "We ran it, on the machine that the sources name.",
-    "published": "Someone else's figures, cited.",
-    "modelled": "Computed from a price list or a simulation, not observed.",
-    "sample": "Made-up input, to show how it works.",
+    Origin.MEASURED: "We ran it, on the machine that the sources name.",
+    Origin.PUBLISHED: "Someone else's figures, cited.",
+    Origin.MODELLED: "Computed from a price list or a simulation, not observed.",
+    Origin.SAMPLE: "Made-up input, to show how it works.",
 }
 REQUIRED = {
     "figure": ("caption", "alt", "sources", "data", "light", "dark"),
     "table": ("caption", "sources", "data"),
-    "number": ("sources", "text", "value"),
+    "number": ("caption", "sources", "text", "value"),
 }
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # What is written to a file of its own beside the index, and under which ending.
@@ -71,7 +72,7 @@ def collect(executed: Iterable[tuple[str, Any]], folder: Path) -> dict[str, Resu
     problems: list[str] = []
     for notebook, content in executed:
         for number, cell in enumerate(content.cells, 1):
-            for bundle in _bundles(cell):
+            for bundle in bundles(cell):
                 wrong = problems_of(bundle)
                 key = f"{notebook}/{bundle.get('name')}"
                 if key in found:
@@ -101,6 +102,12 @@ def load(folder: Path) -> dict[str, Result]:
     }
 
 
+def bundles(cell: Any) -> list[dict[str, Any]]:
+    """Return the results that a notebook's cell displays, as it displayed them."""
+    outputs = cell.get("outputs", []) if cell.cell_type == "code" else []
+    return [output["data"][MIME] for output in outputs if MIME in output.get("data", {})]
+
+
 def problems_of(bundle: dict[str, Any]) -> list[str]:
     """Return what is wrong with a result as a cell displayed it, a sentence each."""
     kind, name, origin = bundle.get("kind"), bundle.get("name"), bundle.get("origin")
@@ -126,11 +133,6 @@ def is_sentence(text: str) -> bool:
         and text.rstrip()[-1] in ".!?)"
         and not re.search(r"\.(svg|png|jpe?g|ipynb)\b", text)
     )
-
-
-def _bundles(cell: Any) -> list[dict[str, Any]]:
-    outputs = cell.get("outputs", []) if cell.cell_type == "code" else []
-    return [output["data"][MIME] for output in outputs if MIME in output.get("data", {})]
 
 
 def _write(notebook: str, cell: int, bundle: dict[str, Any], folder: Path) -> Result:

@@ -24,6 +24,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from pangeo_deploy.origin import Origin
 from pangeo_deploy.publish.notebooks import FOLDER as NOTEBOOKS
 from pangeo_deploy.publish.results import FOLDER, INDEX, MIME, ORIGINS, Result, load
 from pangeo_deploy.publish.stage import PROSE
@@ -51,11 +52,11 @@ def find(env: BuildEnvironment, key: str, location: Any) -> Result | None:
     return None
 
 
-class unnumbered_figure(nodes.figure):  # noqa: N801 - docutils names its nodes so
+class unnumbered_figure(nodes.figure):  # type: ignore[misc]  # noqa: N801 - docutils names its nodes so
     """A figure on its notebook's page: only prose counts figures, so that each has one number."""
 
 
-class unnumbered_table(nodes.table):  # noqa: N801
+class unnumbered_table(nodes.table):  # type: ignore[misc]  # noqa: N801
     """A table on its notebook's page."""
 
 
@@ -188,13 +189,13 @@ def _table(result: Result, source: Path, node: type[nodes.Element]) -> nodes.Ele
 def _number(result: Result) -> nodes.Element:
     line = nodes.paragraph(classes=["result-line"])
     line += nodes.strong(result.text, result.text)
-    line += nodes.Text(f" {result.caption or result.name.replace('-', ' ')}")
+    line += nodes.Text(f" {result.caption}")
     return line
 
 
 def value_of(result: Result, env: BuildEnvironment) -> nodes.Element:
     """Return the number as text that links to its notebook and says its origin."""
-    where = f"{result.origin}; notebook {result.notebook}, cell {result.cell}"
+    where = f"{result.caption} ({result.origin}; notebook {result.notebook}, cell {result.cell})"
     link = nodes.reference(
         "",
         "",
@@ -217,9 +218,9 @@ def badge(origin: str) -> nodes.Element:
 def _origin(result: Result) -> nodes.Element:
     line = nodes.paragraph(classes=["result-origin"])
     line += badge(result.origin)
-    line += nodes.Text(f" {ORIGINS[result.origin]}")
-    if result.sources:
-        line += nodes.Text(f" Sources: {'; '.join(result.sources)}.")
+    if result.kind != "number":
+        line += nodes.Text(f" {ORIGINS[Origin(result.origin)]}")
+    line += nodes.Text(f" Sources: {'; '.join(result.sources)}.")
     return line
 
 
@@ -254,12 +255,15 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _place_source_links(
+def _finish_page(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Point `Show source` at the file in the repository: prose lies in `book/` there."""
+    """Point `Show source` at the file in the repository, and name folded code as it reads."""
     if not page.startswith(f"{NOTEBOOKS}/"):
         context["doc_path"] = PROSE
+    # myst-nb's own name for it does not hold the visible text (WCAG 2.5.3).
+    named = '<summary aria-label="Toggle hidden content">'
+    context["body"] = context.get("body", "").replace(named, "<summary>")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -268,5 +272,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("origins", OriginsDirective)
     app.add_role("value", ValueRole())
     app.add_role("origin", OriginRole())
-    app.connect("html-page-context", _place_source_links, priority=400)
+    app.connect("html-page-context", _finish_page, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import yaml
 
 from pangeo_deploy.errors import BadInput
@@ -21,6 +22,7 @@ from pangeo_deploy.publish.notebooks import FOLDER
 
 PROSE = "book"
 DEFAULT_BRANCH = "main"
+FOLD = "hide-input"
 
 
 def write(stage: Path, project: Path, executed: Mapping[str, Any]) -> dict[str, results.Result]:
@@ -40,8 +42,20 @@ def write(stage: Path, project: Path, executed: Mapping[str, Any]) -> dict[str, 
     (stage / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     (stage / FOLDER).mkdir(exist_ok=True)
     for name, content in executed.items():
-        (stage / FOLDER / f"{name}.ipynb").write_text(dumps(content))
+        (stage / FOLDER / f"{name}.ipynb").write_text(dumps(_folded(content)))
     return results.collect(executed.items(), stage / results.FOLDER)
+
+
+def _folded(notebook: Any) -> Any:
+    """Fold away the code of the cells that only state a number: the page is for reading."""
+    folded = notebook.copy()
+    folded["cells"] = [
+        {**cell, "metadata": {**cell.metadata, "tags": [*cell.metadata.get("tags", []), FOLD]}}
+        if [bundle["kind"] for bundle in results.bundles(cell)] == ["number"]
+        else cell
+        for cell in notebook.cells
+    ]
+    return nbformat.from_dict(folded)
 
 
 def _config(project: Path) -> dict[str, Any]:
