@@ -25,12 +25,18 @@ _RENAME_EXCHANGE = 2
 _TOOLS = ("jupyter-book", "sphinx", "myst-nb", "myst-parser", "sphinx-book-theme", "docutils")
 
 
-def render(stage: Path, html: Path, scratch: Path) -> bool:
-    """Render `stage` to `html` and return True, or return False if `html` is up to date."""
+def check() -> None:
+    """Raise `MissingPrerequisite` if what renders the book is not there: before hours of work."""
     if not util.find_spec("jupyter_book"):
         raise MissingPrerequisite(
-            "Jupyter Book is not installed", fix="Run `make book`, or `uv sync --group book`."
+            "Jupyter Book is not installed here",
+            why="It is in the group `book`, which the notebooks themselves do not need.",
+            fix="Run `make book`, which installs it.",
         )
+
+
+def render(stage: Path, html: Path, scratch: Path) -> bool:
+    """Render `stage` to `html` and return True, or return False if `html` is up to date."""
     record = html.with_name("book.json")
     wanted = _inputs(stage)
     if _is_current(record, html, wanted):
