@@ -6,6 +6,7 @@ the build before, and takes a page that a killed build left half-written for a f
 """
 
 import ctypes
+import errno
 import json
 import os
 import re
@@ -77,10 +78,12 @@ def _run_jupyter_book(stage: Path, scratch: Path) -> None:
         with processes.ended_on_exit(child):
             code = child.wait()
     if code:
-        told = _in_the_authors_terms(plain(log.read_text(errors="replace")), stage)
+        told = plain(log.read_text(errors="replace"))
+        if (full := os.strerror(errno.ENOSPC)) in told:
+            raise OSError(errno.ENOSPC, full, str(scratch))
         raise BadInput(
             "the book did not render without warnings",
-            why=told,
+            why=_in_the_authors_terms(told, stage),
             fix="Correct the pages named. The last good book is untouched.",
         )
 
