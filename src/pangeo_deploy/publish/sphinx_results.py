@@ -52,11 +52,11 @@ def find(env: BuildEnvironment, key: str, location: Any) -> Result | None:
     return None
 
 
-class unnumbered_figure(nodes.figure):  # type: ignore[misc]  # noqa: N801 - docutils names its nodes so
+class unnumbered_figure(nodes.figure):  # noqa: N801 - docutils names its nodes so
     """A figure on its notebook's page: only prose counts figures, so that each has one number."""
 
 
-class unnumbered_table(nodes.table):  # type: ignore[misc]  # noqa: N801
+class unnumbered_table(nodes.table):  # noqa: N801
     """A table on its notebook's page."""
 
 
