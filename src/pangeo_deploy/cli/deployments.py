@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(target: TargetOption = "rehearsal", json: JsonOption = False) -> None:
     """Say what this machine has, what is missing, and how to get it."""
-    found = checks.examine(target)
+    found = checks.examine(target, list_price)
     missing = [check for check in found if not check.ok and check.required]
     rows = [
         ("✓" if check.ok else ("✗" if check.required else "-"), check.name, check.detail, check.fix)
