@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -6,11 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.core.base_backend import BackendDict
 from moto.moto_api._internal import mock_random
 
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.rehearsal import Account, open_account
+from pangeo_deploy.rehearsal.account import making
 
 
 def run(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -253,3 +256,50 @@ def test_clients_only_know_this_machine(tmp_path: Path) -> None:
             client = account.client(service)
             assert client.meta.endpoint_url == account.endpoint
             assert client._request_signer._credentials.access_key == "rehearsal"
+
+
+def test_what_cannot_be_saved_is_refused_and_the_saved_state_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_account(tmp_path) as account:
+        kept = make_vpc(account)
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("pangeo_deploy.rehearsal.state.write_whole", full)
+            for service, call in (
+                ("ec2", lambda client: client.create_vpc(CidrBlock="10.7.0.0/16")),
+                ("sqs", lambda client: client.create_queue(QueueName="queue")),
+                ("efs", lambda client: client.create_file_system(CreationToken="a")),
+            ):
+                with pytest.raises(ClientError, match=r"cannot be saved in .*No space left"):
+                    call(account.client(service))
+        with pytest.raises(ClientError, match="cannot be saved"):
+            make_vpc(account, "10.8.0.0/16")
+    with open_account(tmp_path) as account:
+        cidrs = {vpc["CidrBlock"] for vpc in account.client("ec2").describe_vpcs()["Vpcs"]}
+        assert kept in vpcs(account)
+        assert not {"10.7.0.0/16", "10.8.0.0/16"} & cidrs
+        make_vpc(account, "10.8.0.0/16")
+
+
+def test_what_was_made_for_a_killed_run_is_given_to_the_next(tmp_path: Path) -> None:
+    code = """
+from pangeo_deploy.rehearsal.account import making
+with making("the vpc"):
+    print(account.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"], flush=True)
+os.kill(os.getpid(), 9)
+"""
+    made = run(tmp_path, code).stdout.strip()
+    with open_account(tmp_path) as account:
+        with making("the vpc"):
+            assert make_vpc(account) == made
+            assert make_vpc(account) != made  # asked for twice is meant twice
+        with making("another vpc"):
+            other = make_vpc(account)
+        account.all_told()
+        assert other != made
+    with open_account(tmp_path) as account, making("the vpc"):
+        assert make_vpc(account) not in (made, other)

@@ -311,6 +311,7 @@ def test_killed_at_any_moment_the_next_apply_finishes(tmp_path: Path, after: int
     child.stdout.read()
     with rehearse(tmp_path, "-var-file=environments/staging.tfvars") as rehearsal:
         assert set(rehearsal.plan().values()) == {"create"}
+    with rehearse(tmp_path, "-var-file=environments/staging.tfvars") as rehearsal:
         rehearsal.terraform.read("apply", "-input=false", "tfplan")
         assert rehearsal.plan() == {}
         ec2 = rehearsal.account.client("ec2")
