@@ -44,7 +44,9 @@ class Rehearsal:
         changes = self.shown_plan().get("resource_changes", [])
         actions = {change["address"]: "+".join(change["change"]["actions"]) for change in changes}
         return {
-            address: action for address, action in actions.items() if action not in ("no-op", "read")
+            address: action
+            for address, action in actions.items()
+            if action not in ("no-op", "read")
         }
 
     def shown_plan(self) -> dict[str, Any]:

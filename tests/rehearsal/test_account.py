@@ -39,7 +39,9 @@ def vpcs(account: Account) -> set[str]:
 
 
 def test_account_outlives_its_process(tmp_path: Path) -> None:
-    made = run(tmp_path, 'print(account.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"])')
+    made = run(
+        tmp_path, 'print(account.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"])'
+    )
     assert made.returncode == 0, made.stderr
     with open_account(tmp_path) as account:
         assert made.stdout.strip() in vpcs(account)
@@ -66,21 +68,31 @@ def test_every_service_that_the_deployment_uses_survives(tmp_path: Path) -> None
         {
             "Version": "2012-10-17",
             "Statement": [
-                {"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "eks.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                }
             ],
         }
     )
     with open_account(tmp_path) as account:
         subnets = account.client("ec2").describe_subnets()["Subnets"]
-        role = account.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=trust)["Role"]
+        role = account.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=trust)[
+            "Role"
+        ]
         account.client("eks").create_cluster(
-            name="hub", roleArn=role["Arn"], resourcesVpcConfig={"subnetIds": [subnets[0]["SubnetId"]]}
+            name="hub",
+            roleArn=role["Arn"],
+            resourcesVpcConfig={"subnetIds": [subnets[0]["SubnetId"]]},
         )
         account.client("ecr").create_repository(repositoryName="images")
         account.client("events").put_rule(Name="rule", ScheduleExpression="rate(1 day)")
         account.client("logs").create_log_group(logGroupName="/log")
         account.client("secretsmanager").create_secret(Name="secret", SecretString="x")
-        file_system = account.client("efs").create_file_system(CreationToken="homes")["FileSystemId"]
+        file_system = account.client("efs").create_file_system(CreationToken="homes")[
+            "FileSystemId"
+        ]
         account.client("efs").create_mount_target(
             FileSystemId=file_system, SubnetId=subnets[0]["SubnetId"]
         )
@@ -95,16 +107,22 @@ def test_every_service_that_the_deployment_uses_survives(tmp_path: Path) -> None
         )
     with open_account(tmp_path) as account:
         assert account.client("iam").get_role(RoleName="role")["Role"]["Arn"] == role["Arn"]
-        assert account.client("eks").describe_cluster(name="hub")["cluster"]["roleArn"] == role["Arn"]
+        assert (
+            account.client("eks").describe_cluster(name="hub")["cluster"]["roleArn"] == role["Arn"]
+        )
         assert account.client("ecr").describe_repositories()["repositories"]
         assert account.client("events").list_rules()["Rules"]
         assert account.client("logs").describe_log_groups()["logGroups"]
         secret = account.client("secretsmanager").get_secret_value(SecretId="secret")
         assert secret["SecretString"] == "x"
-        targets = account.client("efs").describe_mount_targets(FileSystemId=file_system)["MountTargets"]
+        targets = account.client("efs").describe_mount_targets(FileSystemId=file_system)[
+            "MountTargets"
+        ]
         interfaces = account.client("ec2").describe_network_interfaces()["NetworkInterfaces"]
         assert targets[0]["NetworkInterfaceId"] in {one["NetworkInterfaceId"] for one in interfaces}
-        found = account.client("budgets", "us-east-1").describe_budgets(AccountId=account.account_id)
+        found = account.client("budgets", "us-east-1").describe_budgets(
+            AccountId=account.account_id
+        )
         assert found["Budgets"][0]["BudgetLimit"]["Amount"] == "10"
 
 
@@ -173,14 +191,18 @@ def test_ids_depend_on_what_is_asked_and_not_on_its_order(tmp_path: Path) -> Non
         found = {}
         with open_account(tmp_path / name) as account:
             threads = [
-                threading.Thread(target=lambda cidr=cidr: found.update({cidr: make_vpc(account, cidr)}))
+                threading.Thread(
+                    target=lambda cidr=cidr: found.update({cidr: make_vpc(account, cidr)})
+                )
                 for cidr in order
             ]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            found["default"] = account.client("ec2").describe_security_groups()["SecurityGroups"][0]["GroupId"]
+            found["default"] = account.client("ec2").describe_security_groups()["SecurityGroups"][
+                0
+            ]["GroupId"]
         return found
 
     assert ids("one", cidrs) == ids("other", cidrs[::-1])
