@@ -56,8 +56,10 @@ def fetch_export(url: str, out: Path, client: Any) -> Fetched:
                     raise BadInput(f"The key {item['Key']!r} leads out of {out}.", fix="Rename it.")
                 mark = file.with_name(file.name + ".etag")
                 if not (file.is_file() and mark.is_file() and mark.read_text() == item["ETag"]):
-                    body = client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
-                    write_whole(file, body)
+                    part = file.with_name(f".{file.name}.part")
+                    part.parent.mkdir(parents=True, exist_ok=True)
+                    client.download_file(bucket, item["Key"], str(part))
+                    part.replace(file)
                     write_whole(mark, item["ETag"])
                 files.append(file)
     except (BotoCoreError, ClientError) as error:

@@ -88,6 +88,7 @@ class Record:
     low: float | None
     high: float | None
     actual: float
+    days_held: float | None = None  # share of the days ahead that came within their intervals
 
     @property
     def error(self) -> float:
@@ -95,22 +96,26 @@ class Record:
         return abs(self.forecast - self.actual) / self.actual
 
 
-def backtest(daily: Daily, *, first: date, horizon: int = 30, level: float = 0.8) -> list[Record]:
-    """Forecast from every day since `first` with only what was known, and compare with what came.
+def backtest(
+    daily: Daily, *, first: date, horizon: int = 30, level: float = 0.8, every: int = 1
+) -> list[Record]:
+    """Forecast from each `every`th day since `first` knowing only the past, and compare.
 
     Methods: `ours`, and `last 7 days` and `last 30 days` (their mean, carried on). Sums over the
     horizon, USD.
     """
     y = positive(daily.usd)
     records = []
-    for origin in range(max(LEAST, (first - daily.start).days), len(y) - horizon + 1):
+    for origin in range(max(LEAST, (first - daily.start).days), len(y) - horizon + 1, every):
         known = Daily(daily.start, daily.usd[:origin])
         actual = float(y[origin : origin + horizon].sum())
-        told = forecast(known, horizon, level).total
+        ahead = forecast(known, horizon, level)
+        told = ahead.total
+        came = daily.usd[origin : origin + horizon]
+        held = sum(d.low <= usd <= d.high for d, usd in zip(ahead.days, came, strict=True))
         day = daily.day(origin)
-        records.append(
-            Record(day, "ours", float(told.mean), float(told.low), float(told.high), actual)
-        )
+        mean, low, high = float(told.mean), float(told.low), float(told.high)
+        records.append(Record(day, "ours", mean, low, high, actual, held / horizon))
         for back in (7, 30):
             carried = float(y[origin - back : origin].mean()) * horizon
             records.append(Record(day, f"last {back} days", carried, None, None, actual))
