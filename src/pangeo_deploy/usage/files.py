@@ -70,7 +70,8 @@ def _raw(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         if path.suffix == ".parquet":
             names = pa.parquet.read_schema(path).names
             wanted = [name for name in names if name in (*COLUMNS, *OPTIONAL)]
-            return pa.parquet.read_table(path, columns=wanted).to_pandas(), _broken(path, [])
+            table = pa.parquet.read_table(path, columns=wanted, read_dictionary=list(_REPEATED))
+            return table.to_pandas(split_blocks=True, self_destruct=True), _broken(path, [])
         if path.suffix == ".csv":
             return _csv(path)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pangeo_deploy.errors import BadInput
@@ -67,6 +68,8 @@ FIXES: Mapping[str, str] = {
     "window": "Nothing to do: only the part inside the window counts.",
     "broken": "Quote values that hold a comma.",
 }
+_CODES = {reason: code for code, reason in enumerate(FIXES, start=1)}
+Reasons = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Sessions:
     `table` has `COLUMNS` (texts as categories, times as UTC timestamps) and those of `OPTIONAL`
     that the source knew. `start` and `end` bound the data. `rejected` holds dropped rows and
     `changed` rows as they were before a change: `source`, `row` (a line of a csv file, the header
-    is line 1; else the row's number from 1), `reason`, and the values as text.
+    is line 1; else the row's number from 1), `reason`, and the values as they were.
     """
 
     table: pd.DataFrame
@@ -140,14 +143,13 @@ def check(
             fix=f"Give it the columns {', '.join(COLUMNS)}.",
         )
     raw = raw.reset_index(drop=True)
-    row = raw["row"] if "row" in raw.columns else pd.Series(np.arange(1, len(raw) + 1))
     table = _typed(raw)
-    bad = _wrong_values(raw, table)
-    opened = raw["end"].isna() & (bad == "")
-    first, last = _bounds(table[bad == ""], window, source)
+    bad, changed = _wrong_values(raw, table), np.zeros(len(raw), np.int8)
+    opened = np.asarray(table["end"].isna()) & (bad == 0)
+    first, last = _bounds(table[bad == 0], window, source)
     table["end"] = table["end"].mask(opened, last)
+    _mark(changed, opened, "open")
     _mark(bad, table["end"] <= table["start"], "negative")
-    changed = pd.Series("", index=table.index, dtype=object).mask(opened, "open")
     if window is None:
         _mark(bad, table["end"] - table["start"] > max(last - first, SHORTEST), "too-long")
     else:
@@ -155,15 +157,15 @@ def check(
         _mark(changed, (table["end"] > last) | (table["start"] < first), "window")
         table["start"] = table["start"].clip(lower=first)
         table["end"] = table["end"].clip(upper=last)
-    started = _uncovered_start(table[bad == ""]).reindex(table.index)
+    started = _uncovered_start(table, bad == 0)
     _mark(bad, started >= table["end"], "overlap")
-    moved = started.gt(table["start"])
+    moved = started > table["start"]
     _mark(changed, moved, "overlap")
     table["start"] = table["start"].mask(moved, started)
-    dropped = _kept_apart(raw[bad != ""], bad, row, source)
+    dropped = _kept_apart(raw, bad, source)
     if rejected is not None and len(rejected):
         dropped = pd.concat([rejected, dropped], ignore_index=True)
-    good = table[bad == ""].sort_values("start", kind="stable", ignore_index=True)
+    good = table[bad == 0].sort_values("start", kind="stable", ignore_index=True)
     if good.empty:
         raise BadInput(
             f"{source}: no session in it can be used.",
@@ -172,7 +174,7 @@ def check(
         )
     if window is None:
         first, last = good.start.min(), good.end.max()
-    altered = _kept_apart(raw[(bad == "") & (changed != "")], changed, row, source)
+    altered = _kept_apart(raw, np.where(bad == 0, changed, 0), source)
     return Sessions(good, first, last, dropped, altered)
 
 
@@ -193,18 +195,23 @@ def _column(values: pd.Series, kind: str) -> pd.Series:
             )
         return pd.to_datetime(values, utc=True).astype("datetime64[ms, UTC]")
     if kind == "number":
-        return pd.to_numeric(values, errors="coerce").astype("float64")
+        try:  # four times faster, and without a Python object a value
+            return values.astype("float64")
+        except (ValueError, TypeError):
+            return pd.to_numeric(values, errors="coerce").astype("float64")
     text = values.astype("category")
     names = text.cat.categories
     clean = pd.Index(names.astype(str).str.strip())
     return text if clean.equals(pd.Index(names)) else text.map(dict(zip(names, clean, strict=True)))
 
 
-def _wrong_values(raw: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
-    """Return the reason why a row cannot be used by itself, or an empty text."""
-    bad = pd.Series("", index=table.index, dtype=object)
+def _wrong_values(raw: pd.DataFrame, table: pd.DataFrame) -> Reasons:
+    """Return the reason why a row cannot be used by itself (its place in `FIXES`, from 1), or 0."""
+    bad = np.zeros(len(table), np.int8)
     _mark(bad, table["user"].isna() | table["user"].isin(["", "nan", "None"]), "no-user")
-    unread = table["end"].isna() & raw["end"].notna() & (raw["end"].astype(str).str.strip() != "")
+    unread = table["end"].isna()
+    written = raw["end"][unread].dropna().astype(str).str.strip()
+    unread &= unread.index.isin(written.index[written != ""])
     _mark(bad, table["start"].isna() | unread, "bad-time")
     cpu, memory = table["cpu_cores"], table["memory_gib"]
     asked = np.isfinite(cpu) & np.isfinite(memory) & (cpu >= 0) & (memory >= 0) & (cpu + memory > 0)
@@ -230,44 +237,45 @@ def _bounds(
     return first, last
 
 
-def _uncovered_start(table: pd.DataFrame) -> pd.Series:
-    """Return for each notebook when its start is not yet covered by its user's earlier servers."""
+def _uncovered_start(table: pd.DataFrame, usable: npt.NDArray[np.bool_]) -> pd.Series:
+    """Return each session's start, for notebooks not before its user's earlier servers end."""
     keys = [key for key in ("user", "hub", "server") if key in table.columns]
-    books = table.loc[table["kind"] == "notebook", [*keys, "start", "end"]]
-    order = np.lexsort([books["start"].to_numpy(), *(_codes(books[key]) for key in keys[::-1])])
-    books = books.iloc[order]
-    who = np.stack([_codes(books[key]) for key in keys])
-    same = (
-        np.r_[False, (who[:, 1:] == who[:, :-1]).all(axis=0)] if len(books) else np.zeros(0, bool)
-    )
-    # The latest end so far within each person's rows: a running maximum that a new person resets,
+    rows = np.flatnonzero(usable & np.asarray(table["kind"] == "notebook"))
+    if not len(rows):
+        return table["start"]
+    starts, ends = (np.asarray(table[name].astype("int64"))[rows] for name in TIMES)
+    who = [np.asarray(table[key].cat.codes)[rows] for key in keys]
+    order = np.lexsort([starts, *who])
+    rows, starts, ends = rows[order], starts[order], ends[order]
+    same = np.ones(len(rows), bool)
+    same[0] = False
+    for codes in who:
+        same[1:] &= codes[order][1:] == codes[order][:-1]
+    # The latest end so far among each person's rows: a running maximum that a new person resets,
     # since each person's times are lifted above all earlier ones.
-    starts, ends = (np.asarray(books[name].astype("int64")) for name in TIMES)
-    person = np.cumsum(~same)
-    lift = int(ends.max() - starts.min() + 1) if len(books) else 0
-    running = np.maximum.accumulate(ends + person * lift) - person * lift
-    before = np.where(same, np.r_[0, running[:-1]] if len(books) else running, starts)
-    moment = pd.Series(np.maximum(starts, before), index=books.index)
-    return pd.to_datetime(moment, unit="ms", utc=True).astype("datetime64[ms, UTC]")
+    lift = np.cumsum(~same) * int(ends.max() - starts.min() + 1)
+    running = np.maximum.accumulate(ends + lift) - lift
+    starts[1:] = np.where(same[1:], np.maximum(starts[1:], running[:-1]), starts[1:])
+    moments = np.array(table["start"].astype("int64"))
+    moments[rows] = starts
+    return pd.Series(pd.to_datetime(moments, unit="ms", utc=True).as_unit("ms"), table.index)
 
 
-def _codes(values: pd.Series) -> np.ndarray:
-    return np.asarray(values.cat.codes)
+def _mark(reasons: Reasons, where: pd.Series | npt.NDArray[np.bool_], reason: str) -> None:
+    """Give `reason` to the rows of `where` that have none yet."""
+    reasons[np.asarray(where, bool) & (reasons == 0)] = _CODES[reason]
 
 
-def _mark(reasons: pd.Series, where: pd.Series, reason: str) -> None:
-    """Give `reason` to the rows of `where` (aligned by index) that have none yet."""
-    hit = where.reindex(reasons.index, fill_value=False) & (reasons == "")
-    reasons[hit] = reason
-
-
-def _kept_apart(rows: pd.DataFrame, reason: pd.Series, row: pd.Series, source: str) -> pd.DataFrame:
-    head = pd.DataFrame(
-        {"source": source, "row": row[rows.index], "reason": reason[rows.index]},
-        index=rows.index,
-    )
-    values = rows[list(COLUMNS)].astype(object).where(rows[list(COLUMNS)].notna(), "").astype(str)
-    return pd.concat([head, values], axis=1).reset_index(drop=True)
+def _kept_apart(raw: pd.DataFrame, reasons: Reasons, source: str) -> pd.DataFrame:
+    rows = np.flatnonzero(reasons)
+    kept = raw.iloc[rows]
+    head = {
+        "source": source,
+        "row": kept["row"] if "row" in raw.columns else rows + 1,
+        "reason": pd.Categorical.from_codes(reasons[rows] - 1, list(FIXES)).astype(object),
+    }
+    frame = pd.DataFrame(head, index=kept.index)
+    return pd.concat([frame, kept[list(COLUMNS)]], axis=1).reset_index(drop=True)
 
 
 def _counts(frame: pd.DataFrame) -> dict[str, int]:

@@ -48,8 +48,9 @@ class PoolRun:
     @property
     def waits(self) -> Integers:
         """Return each session's wait (ms) until it first ran, or until it gave up."""
-        first: Integers = self.pods["first"]
-        waits: Integers = np.where(first >= 0, first - self.arrivals, self.pods["waited"])
+        waits = np.array(self.pods["waited"], np.int64)
+        ran = self.pods["first"] >= 0
+        waits[ran] = self.pods["first"][ran] - self.arrivals[ran]
         return waits
 
     @property
@@ -108,20 +109,18 @@ def replay(sessions: Sessions, config: Config, shapes: Mapping[str, Shape]) -> l
     horizon = int((sessions.end - sessions.start) / pd.Timedelta(milliseconds=1))
     cpu = np.ceil(np.asarray(table["cpu_cores"]) * 1000 - 1e-6).astype(np.int64)
     memory = np.ceil(np.asarray(table["memory_gib"]) * 1024 - 1e-6).astype(np.int64)
-    kinds = np.asarray(table["kind"].astype(str))
     runs = []
     for pool in config.pools:
-        rows = np.flatnonzero(np.isin(kinds, pool.kinds))
+        rows = np.flatnonzero(table["kind"].isin(pool.kinds))
         rows = rows[np.argsort(arrival[rows], kind="stable")]
         room = np.zeros(len(pool.instance_types), kernel.SHAPE)
         for k, name in enumerate(pool.instance_types):
             room[k] = allocatable(_shape(shapes, name, pool), pool)
         fits = ((cpu[rows, None] <= room["cpu"]) & (memory[rows, None] <= room["mem"])).any(axis=1)
         small = rows[fits]
-        pods = np.zeros(len(small), kernel.POD)
-        pods["left"], pods["cpu"], pods["mem"] = length[small], cpu[small], memory[small]
-        pods["zone"] = _home_zones(table, small, config.zones) if pool.zonal_homes else -1
-        world = _run(_settings(pool, config, horizon), room, pods, arrival[small], config.zones)
+        zone = _home_zones(table, small, config.zones) if pool.zonal_homes else -1
+        asks = {"left": length[small], "cpu": cpu[small], "mem": memory[small], "zone": zone}
+        world = _run(_settings(pool, config, horizon), room, asks, arrival[small], config.zones)
         done = world.count[0]
         runs.append(
             PoolRun(
@@ -140,17 +139,24 @@ def replay(sessions: Sessions, config: Config, shapes: Mapping[str, Shape]) -> l
 
 
 def _run(
-    settings: Records, room: Records, pods: Records, arrivals: Integers, zones: int
+    settings: Records,
+    room: Records,
+    asks: Mapping[str, Integers | int],
+    arrivals: Integers,
+    zones: int,
 ) -> kernel.World:
     """Run the kernel with larger arrays until they hold all that happens."""
-    n, factor = len(pods), 1
+    n, factor = len(arrivals), 1
     while True:
+        pods = np.zeros(n, kernel.POD)
+        for name, values in asks.items():
+            pods[name] = values
         slots, lives = 1024 * factor, (n // 8 + 1024) * factor
         world = kernel.World(
             settings,
             room,
             np.zeros(slots, kernel.NODE),
-            pods.copy(),
+            pods,
             np.zeros(lives, kernel.LIFE),
             np.zeros((n + 1024) * factor, kernel.STRETCH),
             np.zeros(zones, np.int64),

@@ -41,8 +41,8 @@ class WhatIf:
 
     def waits(self, kinds: Sequence[str] = PEOPLE) -> npt.NDArray[np.float64]:
         """Return how many seconds each session of `kinds` waited until it ran or gave up."""
-        kind = np.asarray(self.sessions.table["kind"].astype(str))
-        parts = [run.waits[np.isin(kind[run.rows], kinds)] for run in self.runs]
+        wanted = np.asarray(self.sessions.table["kind"].isin(kinds))
+        parts = [run.waits[wanted[run.rows]] for run in self.runs]
         return np.concatenate(parts) / 1000
 
     def wait(self, percentile: float) -> float | None:
