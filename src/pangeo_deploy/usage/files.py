@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
@@ -99,9 +100,10 @@ def _csv(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         ),
     )
     unknown = [name for name in table.column_names if name not in text]
-    frame = table.drop_columns(unknown).to_pandas()
-    gone = {number for number, _ in lines}
-    rows = [n for n in range(2, len(frame) + len(gone) + 2) if n not in gone]
+    table = table.drop_columns(unknown)
+    gone = [number for number, _ in lines]
+    rows = np.setdiff1d(np.arange(2, len(table) + len(gone) + 2), gone, assume_unique=True)
+    frame = table.to_pandas(split_blocks=True, self_destruct=True)
     frame["row"] = rows
     return frame, _broken(path, lines)
 

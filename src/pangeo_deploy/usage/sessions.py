@@ -189,11 +189,8 @@ def _typed(raw: pd.DataFrame) -> pd.DataFrame:
 def _column(values: pd.Series, kind: str) -> pd.Series:
     if kind == "time":
         if not pd.api.types.is_datetime64_any_dtype(values):
-            values = values.astype("object").where(values.notna())
-            return pd.to_datetime(values, utc=True, format="ISO8601", errors="coerce").astype(
-                "datetime64[ms, UTC]"
-            )
-        return pd.to_datetime(values, utc=True).astype("datetime64[ms, UTC]")
+            values = pd.to_datetime(values, utc=True, format="ISO8601", errors="coerce")
+        return pd.to_datetime(values, utc=True).dt.as_unit("ms")
     if kind == "number":
         try:  # four times faster, and without a Python object a value
             return values.astype("float64")

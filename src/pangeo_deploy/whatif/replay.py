@@ -56,7 +56,7 @@ class PoolRun:
     @property
     def gave_up(self) -> Integers:
         """Return the places (in the sessions table) of those who left the queue."""
-        return self.rows[self.pods["done"] == 0]
+        return np.asarray(self.rows[self.pods["done"] == 0])
 
     @property
     def peak(self) -> int:
