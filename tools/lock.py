@@ -80,7 +80,7 @@ def resolve() -> str:
         "--no-header",
         "--quiet",
     ]
-    command += ["--no-emit-find-links", "--upgrade"]
+    command += ["--no-emit-find-links", "--upgrade", "--fork-strategy", "fewest"]
     done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
     header = "# Written by tools/lock.py. Do not edit: change pyproject.toml, then `make lock`.\n"
     return header + done.stdout

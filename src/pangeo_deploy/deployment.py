@@ -77,7 +77,7 @@ class Deployment:
     @property
     def tags(self) -> dict[str, str]:
         """The tags by which everything of this deployment is found, as the provider sets them."""
-        return {"Deployment": self.name}
+        return {"deployment": self.name}
 
     @property
     def tfvars(self) -> Path:

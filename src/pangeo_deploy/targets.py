@@ -6,6 +6,7 @@ The only place that imports the rehearsal.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pangeo_deploy.deployment import Deployment
@@ -18,13 +19,15 @@ class Cloud:
 
     `client(service)` makes a boto3 client for it; `terraform` is the environment that makes
     Terraform reach the same account; `backend` is HCL that replaces the root module's backend
-    (None: as written), `backend_arguments` go to `terraform init`.
+    (None: as written), `backend_arguments` go to `terraform init`, and `state_file` is the state
+    where that is a file of this machine. `kept_types` are those the rehearsal does not emulate.
     """
 
     client: Callable[[str], Any]
     terraform: Mapping[str, str]
     backend: str | None
     backend_arguments: tuple[str, ...] = ()
+    state_file: Path | None = None
     kept_types: frozenset[str] = frozenset()
 
 
@@ -48,6 +51,7 @@ def _rehearsal(deployment: Deployment) -> Iterator[Cloud]:
             client=account.client,
             terraform=environment,
             backend=f'terraform {{\n  backend "local" {{\n    path = "{state}"\n  }}\n}}\n',
+            state_file=state,
             kept_types=rehearsal.kept_types(),
         )
 

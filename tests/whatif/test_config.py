@@ -63,30 +63,20 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
         load(tmp_path / "none.yaml")
 
 
-HEADER = "service,item,unit,usd,region,as_of,source\n"
+def test_another_regions_price_is_used_with_a_note():
+    table = prices.read()
+    assert table.get("ec2", "r5.xlarge", "us-west-2").note == ""
+    assert table.get("ec2", "c6i.large", "us-west-2").note == "price of us-east-1"
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("a,b\n", "header"),
-        (HEADER + "S,i,hour,x,r,2024,me\n", "line 2 has 'x'"),
-        (HEADER + "S,i,hour,-1,r,2024,me\n", "line 2 has '-1'"),
-        (HEADER + "S,i,hour,NaN,r,2024,me\n", "line 2 has 'NaN'"),
-        (HEADER + "S,i,hour,1,r\n", "line 2 has 5 values"),
-        (HEADER + "S,i,hour,1,r,2024,me\n" * 2, "line 3 names S i r a second time"),
-    ],
-)
-def test_a_wrong_price_file_is_named_with_its_line(tmp_path, text, says):
-    with pytest.raises(BadInput, match=r"p\.csv") as caught:
-        prices.read(write(tmp_path, "p.csv", text))
-    assert says in str(caught.value)
-
-
-def test_every_priced_type_has_a_shape_and_every_price_its_source():
-    table, shapes = prices.read().table, prices.shapes()
-    for (service, item, _), price in table.items():
-        assert price.source
-        assert price.as_of
-        if service.startswith("AmazonEC2") and "." in item:
+def test_every_priced_type_has_a_shape():
+    shapes = prices.shapes()
+    for service, item, _ in prices.read().listed.rows:
+        if service in ("ec2", "ec2-spot"):
             assert item in shapes
+
+
+def test_a_broken_row_of_shapes_is_named(tmp_path):
+    path = write(tmp_path, "i.csv", "instance_type,vcpus,memory_gib,max_pods\nr5.large,two,16,29\n")
+    with pytest.raises(BadInput, match=r"i\.csv.*r5\.large"):
+        prices.shapes(path)

@@ -1,5 +1,6 @@
 """The verbs on a deployment: doctor, plan, apply, destroy, drift, sweep."""
 
+import json as json_module
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -24,6 +25,7 @@ from pangeo_deploy.terraform.sweep import Leftover, sweep
 
 DRIFTED = LEFT = 3
 MISSING = 2
+LONGEST = 120  # characters of a value in a table; --json has it whole
 
 
 def register(app: typer.Typer) -> None:
@@ -60,8 +62,9 @@ def plan(
     counts = ", ".join(f"{result.count(action)} to {action}" for action in order)
     human: list[Any] = [f"{environment} on {target}: {counts}."]
     if changes:
-        rows = [(one.action, one.address, "" if one.emulated else "kept only") for one in changes]
-        human.insert(0, table(f"Plan for {environment}", ("action", "resource", "rehearsal"), rows))
+        kept = "  (kept, not emulated)"
+        rows = [(one.action, one.address + kept * (not one.emulated)) for one in changes]
+        human.insert(0, table(f"Plan for {environment}", ("action", "resource"), rows))
         human.append(f"Saved as {result.file}\nApply it with: pangeo-deploy apply {environment}")
     show(result.as_dict(), json, human)
 
@@ -110,7 +113,10 @@ def drift(
         found = lifecycle.drift(Deployment(environment, target), progress)
     human: list[Any] = [f"{environment} is as Terraform left it."]
     if found:
-        rows = [(one.address, one.attribute, one.expected, one.found) for one in found]
+        rows = [
+            (one.address, one.attribute, _compact(one.expected), _compact(one.found))
+            for one in found
+        ]
         columns = ("resource", "attribute", "expected", "found")
         human = [table(f"Drift in {environment}", columns, rows)]
     show({"drifted": [asdict(one) for one in found]}, json, human)
@@ -126,6 +132,14 @@ def sweep_command(
     show({"left": [asdict(one) for one in left]}, json, _leftovers(left))
     if left:
         raise typer.Exit(LEFT)
+
+
+def _compact(value: object) -> str:
+    """Return a value as a table can show it: a JSON document on one line, and no novel."""
+    if isinstance(value, str) and value[:1] in "[{":
+        value = json_module.loads(value)
+    text = value if isinstance(value, str) else json_module.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _done(environment: str, result: lifecycle.Applied) -> str:

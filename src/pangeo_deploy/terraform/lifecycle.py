@@ -13,7 +13,7 @@ from typing import Any
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.errors import BadInput, TerraformFailed
 from pangeo_deploy.files import write_whole
-from pangeo_deploy.progress import Event, Progress, silent
+from pangeo_deploy.progress import Event, Progress, State, silent
 from pangeo_deploy.terraform.engine import Message, told
 from pangeo_deploy.terraform.plans import Drifted, Plan, changes, drifted
 from pangeo_deploy.terraform.sweep import Leftover, sweep_account
@@ -92,11 +92,16 @@ def _planned(
         if diagnostic.get("summary") == "Value for undeclared variable":
             undeclared.append(told(diagnostic))
 
-    variables = workspace.terraform.folder / "environments" / workspace.deployment.tfvars.name
+    variables = workspace.variables
     workspace.terraform.stream(
-        "plan", "-input=false", "-json", f"-var-file={variables}", f"-out={file}", *arguments,
+        "plan",
+        "-input=false",
+        "-json",
+        f"-var-file={variables}",
+        f"-out={file}",
+        *arguments,
         on_message=take,
-    )  # fmt: skip
+    )
     file.chmod(0o600)  # a plan holds every value, secrets too
     if undeclared:
         file.unlink()
@@ -120,7 +125,9 @@ def apply(
     with open_workspace(deployment) as workspace:
         file = plan_file or workspace.plan_file
         _check_plan(deployment, file)
-        return _apply(workspace, file, progress)
+        applied = _apply(workspace, file, progress)
+        _settle(workspace)
+        return applied
 
 
 def _check_plan(deployment: Deployment, file: Path) -> None:
@@ -184,6 +191,17 @@ def _apply(workspace: Workspace, file: Path, progress: Progress) -> Applied:
     return Applied(time.monotonic() - clock, tuple(done))
 
 
+def _settle(workspace: Workspace) -> None:
+    """Let the state know what resources did to each other, or `drift` would report it.
+
+    A route table made before its routes, for example, is in the state without them.
+    """
+    variables = workspace.variables
+    workspace.terraform.stream(
+        "apply", "-refresh-only", "-auto-approve", "-input=false", "-json", f"-var-file={variables}"
+    )
+
+
 def destroy(deployment: Deployment, progress: Progress = silent) -> Applied:
     """Remove everything the deployment made, then ask the account what still carries its tags."""
     with open_workspace(deployment) as workspace:
@@ -226,20 +244,19 @@ def _seconds(start: str, end: str) -> float:
     return round((last - first).total_seconds(), 3)
 
 
-_STATES = {
+_STATES: dict[str, State] = {
     "apply_start": "start",
     "apply_complete": "done",
     "apply_errored": "failed",
-    "refresh_start": "start",
-    "refresh_complete": "done",
 }
 
 
 def _report(message: Message, progress: Progress) -> None:
     """Pass on what Terraform does to a resource, and its warnings."""
     hook, kind = message.get("hook", {}), message.get("type", "")
-    if state := _STATES.get(kind):
-        action = hook.get("action", "refresh")
-        progress(Event(hook["resource"]["addr"], state, action, hook.get("elapsed_seconds")))  # type: ignore[arg-type]
+    if (state := _STATES.get(kind)) and hook.get("action") != "read":
+        progress(Event(hook["resource"]["addr"], state, hook["action"]))
+    elif kind == "refresh_start":
+        progress(Event("terraform", "step", f"reading {hook['resource']['addr']}"))
     elif kind == "diagnostic" and message["diagnostic"]["severity"] == "warning":
         progress(Event("terraform", "info", told(message["diagnostic"])))

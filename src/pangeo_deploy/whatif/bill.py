@@ -12,13 +12,14 @@ from decimal import Decimal
 import numpy as np
 
 from pangeo_deploy.whatif.config import Config
-from pangeo_deploy.whatif.prices import MONTH_HOURS, Prices
+from pangeo_deploy.whatif.prices import MONTH_HOURS, Price, Prices
 from pangeo_deploy.whatif.replay import HOUR, PoolRun
 
 _EFS = {
-    "efs": ("standard", "infrequent-access"),
-    "efs-one-zone": ("one-zone", "one-zone-infrequent-access"),
+    "efs": ("standard", "infrequent"),
+    "efs-one-zone": ("one-zone", "one-zone-infrequent"),
 }
+_CLUSTER = {"standard": "cluster-hour", "extended": "extended-cluster-hour"}
 _CENT = Decimal("0.01")
 
 
@@ -30,13 +31,13 @@ class Line:
     item: str
     quantity: Decimal
     unit: str
-    usd_per_unit: Decimal
+    price: Price
     floor: bool
 
     @property
     def usd(self) -> Decimal:
         """Return USD a month, in cents: so lines, floor and total agree to the cent."""
-        return (self.quantity * self.usd_per_unit).quantize(_CENT)
+        return (self.quantity * self.price.usd).quantize(_CENT)
 
 
 def bill(runs: Sequence[PoolRun], config: Config, prices: Prices, hours: Decimal) -> list[Line]:
@@ -57,24 +58,24 @@ def floor(config: Config, prices: Prices) -> list[Line]:
     """Return what the hub costs in a month without users (the pools' minimum nodes aside)."""
     region, core, network, homes = config.region, config.core, config.network, config.homes
     always: list[tuple[str, str, str, float | Decimal, str]] = [
-        ("control plane", "AmazonEKS", f"cluster-{config.support}", MONTH_HOURS, "h"),
-        ("core nodes", "AmazonEC2", core.instance_type, core.nodes * MONTH_HOURS, "h"),
-        ("core nodes", "AmazonEC2", "ebs-gp3", core.nodes * core.disk_gib, "GiB-month"),
+        ("control plane", "eks", _CLUSTER[config.support], MONTH_HOURS, "h"),
+        ("core nodes", "ec2", core.instance_type, core.nodes * MONTH_HOURS, "h"),
+        ("core nodes", "ebs", "gp3", core.nodes * core.disk_gib, "GiB-month"),
     ]
     gateways = {"none": 0, "single": 1, "per_zone": config.zones}[network.nat]
     balancers = network.load_balancers
     addresses = gateways + balancers * network.addresses_per_load_balancer
     addresses += core.nodes if network.nat == "none" else 0
     always += [
-        ("network", "AmazonVPC", "nat-gateway", gateways * MONTH_HOURS, "h"),
-        ("network", "AmazonVPC", "nat-gateway-data", network.nat_gib_per_month, "GiB"),
-        ("network", "AmazonVPC", "public-ipv4", addresses * MONTH_HOURS, "h"),
-        ("network", "ElasticLoadBalancing", network.load_balancer, balancers * MONTH_HOURS, "h"),
+        ("network", "nat", "gateway-hour", gateways * MONTH_HOURS, "h"),
+        ("network", "nat", "gb", network.nat_gib_per_month, "GiB"),
+        ("network", "vpc", "public-ipv4-hour", addresses * MONTH_HOURS, "h"),
+        ("network", "elb", f"{network.load_balancer}-hour", balancers * MONTH_HOURS, "h"),
     ]
     hot, cold = _EFS[homes.storage]
     always += [
-        ("homes", "AmazonEFS", hot, homes.gib * (1 - homes.infrequent_share), "GiB-month"),
-        ("homes", "AmazonEFS", cold, homes.gib * homes.infrequent_share, "GiB-month"),
+        ("homes", "efs", hot, homes.gib * (1 - homes.infrequent_share), "GiB-month"),
+        ("homes", "efs", cold, homes.gib * homes.infrequent_share, "GiB-month"),
     ]
     lines = [
         Line(part, item, _exact(quantity), unit, prices.get(service, item, region), True)
@@ -83,7 +84,14 @@ def floor(config: Config, prices: Prices) -> list[Line]:
     ]
     if config.other_usd_per_month:
         lines.append(
-            Line("other", "as configured", Decimal(1), "month", config.other_usd_per_month, True)
+            Line(
+                "other",
+                "as configured",
+                Decimal(1),
+                "month",
+                Price(config.other_usd_per_month, ""),
+                True,
+            )
         )
     return lines
 
@@ -98,27 +106,27 @@ def _pool(run: PoolRun, config: Config, prices: Prices, month: Decimal) -> list[
             which = (run.lives["shape"] == k) & (run.lives["spot"] == spot)
             if not which.any():
                 # Say so even where the type happens not to be used: the next data may use it.
-                prices.get("AmazonEC2", name, region)
+                prices.get("ec2", name, region)
                 continue
             quantity = Decimal(int(billed[which].sum())) / HOUR * month
             usd = (
                 prices.spot(name, region, pool.spot_price_share)
                 if spot
-                else prices.get("AmazonEC2", name, region)
+                else prices.get("ec2", name, region)
             )
             kind = "spot" if spot else "on demand"
             lines.append(Line(f"{pool.name} nodes", f"{name} {kind}", quantity, "h", usd, False))
     hours = Decimal(int(billed.sum())) / HOUR * month
-    disk = prices.get("AmazonEC2", "ebs-gp3", region)
+    disk = prices.get("ebs", "gp3", region)
     gib_months = hours * _exact(pool.disk_gib) / MONTH_HOURS
-    lines.append(Line(f"{pool.name} nodes", "ebs-gp3", gib_months, "GiB-month", disk, False))
+    lines.append(Line(f"{pool.name} nodes", "gp3", gib_months, "GiB-month", disk, False))
     if config.network.nat == "none":
-        address = prices.get("AmazonVPC", "public-ipv4", region)
-        lines.append(Line("network", f"public-ipv4 {pool.name}", hours, "h", address, False))
+        address = prices.get("vpc", "public-ipv4-hour", region)
+        lines.append(Line("network", f"public-ipv4-hour {pool.name}", hours, "h", address, False))
     else:
         pulled = _exact(pool.nat_gib_per_node) * len(run.lives) * month
-        data = prices.get("AmazonVPC", "nat-gateway-data", region)
-        lines.append(Line("network", f"nat-gateway-data {pool.name}", pulled, "GiB", data, False))
+        data = prices.get("nat", "gb", region)
+        lines.append(Line("network", f"nat gb {pool.name}", pulled, "GiB", data, False))
     return lines
 
 
@@ -130,22 +138,22 @@ def _savings(runs: Sequence[PoolRun], config: Config, prices: Prices, hours: Dec
     plan = config.savings_plan
     assert plan is not None
     one = Decimal(1)
-    core = prices.get("AmazonEC2", config.core.instance_type, config.region) * config.core.nodes
+    core = prices.get("ec2", config.core.instance_type, config.region).usd * config.core.nodes
     room = plan.usd_per_hour / (one - plan.discount)  # on-demand USD that an hour covers
     used = [Decimal(0)] * math.ceil(hours)
     for run in runs:
         for k, name in enumerate(run.pool.instance_types):
             lives = run.lives[(run.lives["shape"] == k) & (run.lives["spot"] == 0)]
-            usd = prices.get("AmazonEC2", name, config.region)
+            usd = prices.get("ec2", name, config.region).usd
             for hour, lived in enumerate(hourly(lives["start"], lives["end"], len(used))):
                 used[hour] += Decimal(int(lived)) / HOUR * usd
     left = max(Decimal(0), room - core)
     covered = sum((min(usd, left) for usd in used), Decimal(0)) * MONTH_HOURS / hours
     part = "savings plan"
     return [
-        Line(part, "commitment", MONTH_HOURS, "h", plan.usd_per_hour, True),
-        Line(part, "covers core nodes", MONTH_HOURS, "h", -min(core, room), True),
-        Line(part, "covers users' nodes", covered, "USD", -one, False),
+        Line(part, "commitment", MONTH_HOURS, "h", Price(plan.usd_per_hour, ""), True),
+        Line(part, "covers core nodes", MONTH_HOURS, "h", Price(-min(core, room), ""), True),
+        Line(part, "covers users' nodes", covered, "USD", Price(-one, ""), False),
     ]
 
 

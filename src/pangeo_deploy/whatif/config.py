@@ -122,7 +122,7 @@ class Config(_Part):
     """One way to run the hub."""
 
     name: str = "default"
-    region: str = "us-east-1"
+    region: str = "us-west-2"
     zones: Annotated[int, Field(ge=1, le=6)] = 2
     pools: Annotated[tuple[Pool, ...], Field(min_length=1)] = Field(default_factory=_pools)
     core: Core = Core()

@@ -1,55 +1,56 @@
-"""Dated prices and instance shapes, from the tables in `data/`."""
+"""Dated prices from the project's price list, and the shapes of instance types, for the replay."""
 
 import csv
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NamedTuple
 
+from pangeo_deploy.cost import prices as price_list
 from pangeo_deploy.errors import BadInput, MissingPrerequisite
 
-COLUMNS = ("service", "item", "unit", "usd", "region", "as_of", "source")
-MONTH_HOURS = Decimal(730)  # what price lists mean by a month
+MONTH_HOURS = price_list.HOURS
 
 
 class Price(NamedTuple):
-    """One price: USD per unit, when it was read, and where."""
+    """USD per unit, and a note where another region's price had to do."""
 
     usd: Decimal
-    unit: str
-    as_of: str
-    source: str
+    note: str
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices by (service, item, region)."""
+    """The price list as the replay asks it: a price, or an error that names what is missing."""
 
-    table: Mapping[tuple[str, str, str], Price]
-    source: str
+    listed: price_list.Prices
 
-    def get(self, service: str, item: str, region: str) -> Decimal:
-        """Return USD per unit, or say which price is missing and which items there are."""
-        if found := self.table.get((service, item, region)):
-            return found.usd
-        known = sorted(i for s, i, r in self.table if (s, r) == (service, region))
+    def get(self, service: str, item: str, region: str) -> Price:
+        """Return the price of an item; raises `BadInput` with what there is where it has none."""
+        if found := self.listed.find(service, item, region):
+            return Price(found[0].usd, found[1])
+        known = sorted({i for s, i, _ in self.listed.rows if s == service})
         near = [i for i in known if i.split(".")[0] == item.split(".")[0]] or known
+        columns = ", ".join(price_list.COLUMNS)
         raise BadInput(
-            f"There is no price for {service} {item} in {region}.",
-            why=f"{self.source} has for it: {', '.join(near[:8]) or 'nothing in that region'}.",
-            fix=f"Use one of those, or add the row ({', '.join(COLUMNS)}) to the price file.",
+            f"There is no price for {service} {item}.",
+            why=f"{self.listed.file} has for {service}: {', '.join(near[:8]) or 'nothing'}.",
+            fix=f"Use one of those, or add a row ({columns}) to the price file.",
         )
 
-    def spot(self, item: str, region: str, share: float | None) -> Decimal:
-        """Return the spot price of an instance type: `share` of on demand, or the table's own."""
+    def spot(self, item: str, region: str, share: float | None) -> Price:
+        """Return the spot price of an instance type: `share` of on demand, or the list's own."""
         if share is not None:
-            return self.get("AmazonEC2", item, region) * Decimal(str(share))
+            whole = self.get("ec2", item, region)
+            note = f"{share:g} of the on-demand price, as configured"
+            return Price(
+                whole.usd * Decimal(str(share)), "; ".join(filter(None, [note, whole.note]))
+            )
         try:
-            return self.get("AmazonEC2Spot", item, region)
+            return self.get("ec2-spot", item, region)
         except BadInput as error:
             raise BadInput(
-                f"There is no spot price for {item} in {region}.",
+                f"There is no spot price for {item}.",
                 why=error.why,
                 fix="Set the pool's spot_price_share (a share of the on-demand price), "
                 "or its spot_share to 0.",
@@ -57,7 +58,7 @@ class Prices:
 
 
 class Shape(NamedTuple):
-    """What an instance type has."""
+    """What an instance type has; `max_pods` is what its network interfaces allow."""
 
     vcpus: int
     memory_gib: Decimal
@@ -65,33 +66,25 @@ class Shape(NamedTuple):
 
 
 def read(path: Path | None = None) -> Prices:
-    """Return the prices in a csv file with `COLUMNS`; without one, the project's own.
-
-    Raises `BadInput` naming file and line where a value is wrong, `MissingPrerequisite` where the
-    project has no such file.
-    """
-    path = path or find("prices.csv")
-    table: dict[tuple[str, str, str], Price] = {}
-    for line, row in _rows(path, COLUMNS):
-        usd = _decimal(row["usd"], path, line)
-        key = (row["service"], row["item"], row["region"])
-        if key in table:
-            raise _bad(path, line, f"names {' '.join(key)} a second time")
-        table[key] = Price(usd, row["unit"], row["as_of"], row["source"])
-    return Prices(table, path.name)
+    """Return the price list in a csv file; without one, the project's own `data/prices.csv`."""
+    return Prices(price_list.read(path or find("prices.csv")))
 
 
 def shapes(path: Path | None = None) -> dict[str, Shape]:
-    """Return the shape of each instance type (cores, memory, pods that the network allows)."""
+    """Return the shape of each instance type in `data/instances.csv`, or in `path`."""
     path = path or find("instances.csv")
-    return {
-        row["instance_type"]: Shape(
-            int(_decimal(row["vcpus"], path, line)),
-            _decimal(row["memory_gib"], path, line),
-            int(_decimal(row["max_pods"], path, line)),
-        )
-        for line, row in _rows(path, ("instance_type", "vcpus", "memory_gib", "max_pods"))
-    }
+    known: dict[str, Shape] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(line for line in file if not line.startswith("#")):
+            try:
+                values = int(row["vcpus"]), Decimal(row["memory_gib"]), int(row["max_pods"])
+            except (KeyError, TypeError, ValueError, InvalidOperation):
+                raise BadInput(
+                    f"{path.name}: the row of {row.get('instance_type')!r} is broken.",
+                    fix="Its columns are instance_type, vcpus, memory_gib, max_pods.",
+                ) from None
+            known[row["instance_type"]] = Shape(*values)
+    return known
 
 
 def find(name: str) -> Path:
@@ -104,34 +97,3 @@ def find(name: str) -> Path:
         f"There is no data/{name} in {here} or above.",
         fix="Run inside a clone of the repository, or name the file.",
     )
-
-
-def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path.name} cannot be read.", why=str(error), fix="Check it.") from None
-    numbered = [(n, text) for n, text in enumerate(lines, 1) if text and not text.startswith("#")]
-    if not numbered or next(csv.reader([numbered[0][1]])) != list(columns):
-        raise BadInput(f"{path.name} lacks its header.", fix=f"Write: {','.join(columns)}")
-    rows = []
-    for line, text in numbered[1:]:
-        fields = next(csv.reader([text]))
-        if len(fields) != len(columns):
-            raise _bad(path, line, f"has {len(fields)} values where {len(columns)} belong")
-        rows.append((line, dict(zip(columns, fields, strict=True))))
-    return rows
-
-
-def _decimal(text: str, path: Path, line: int) -> Decimal:
-    try:
-        value = Decimal(text)
-        if value.is_finite() and value >= 0:
-            return value
-    except InvalidOperation:
-        pass
-    raise _bad(path, line, f"has {text!r} where a number belongs")
-
-
-def _bad(path: Path, line: int, what: str) -> BadInput:
-    return BadInput(f"{path.name}, line {line} {what}.", fix="Correct the line.")

@@ -104,7 +104,8 @@ class WhatIf:
                     "item": line.item,
                     "quantity": f"{line.quantity:.6f}",
                     "unit": line.unit,
-                    "usd_per_unit": str(line.usd_per_unit),
+                    "usd_per_unit": str(line.price.usd),
+                    "price_note": line.price.note,
                     "usd_per_month": money(line.usd),
                     "floor": line.floor,
                 }
