@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pangeo_deploy.errors import BadInput
+from pangeo_deploy.usage.concurrency import hourly
 from pangeo_deploy.whatif import parse, prices, what_if
-from pangeo_deploy.whatif.bill import floor, hourly
+from pangeo_deploy.whatif.bill import floor
 from tests.whatif.cases import sessions
 
 PRICES = prices.read()

@@ -11,9 +11,10 @@ from decimal import Decimal
 
 import numpy as np
 
+from pangeo_deploy.usage.concurrency import HOUR, hourly
 from pangeo_deploy.whatif.config import Config
 from pangeo_deploy.whatif.prices import MONTH_HOURS, Price, Prices
-from pangeo_deploy.whatif.replay import HOUR, PoolRun
+from pangeo_deploy.whatif.replay import PoolRun
 
 _EFS = {
     "efs": ("standard", "infrequent"),
@@ -155,22 +156,6 @@ def _savings(runs: Sequence[PoolRun], config: Config, prices: Prices, hours: Dec
         Line(part, "covers core nodes", MONTH_HOURS, "h", Price(-min(core, room), ""), True),
         Line(part, "covers users' nodes", covered, "USD", Price(-one, ""), False),
     ]
-
-
-def hourly(start: np.ndarray, end: np.ndarray, hours: int) -> np.ndarray:
-    """Return how many ms of the intervals lie in each of the first `hours` hours.
-
-    Computed from the cumulative time before each hour's end, so that it is exact.
-    """
-    edges = np.arange(hours + 1, dtype=np.int64) * HOUR
-    edges[0] = min(0, int(start.min())) if len(start) else 0  # asked for before the data starts
-    starts, ends = np.sort(start), np.sort(end)
-    before = np.zeros(hours + 1, dtype=np.int64)
-    for moments, sign in ((starts, 1), (ends, -1)):
-        summed = np.r_[0, np.cumsum(moments)]
-        count = np.searchsorted(moments, edges)
-        before += sign * (edges * count - summed[count])
-    return np.diff(before)
 
 
 def _exact(value: float | Decimal) -> Decimal:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pangeo_deploy.errors import BadInput
+from pangeo_deploy.usage.concurrency import HOUR, most_at_once
 from pangeo_deploy.usage.sessions import Sessions
 from pangeo_deploy.whatif import kernel
 from pangeo_deploy.whatif.config import Config, Pool
@@ -22,7 +23,6 @@ from pangeo_deploy.whatif.prices import Shape
 
 Integers = npt.NDArray[np.int64]
 Records = npt.NDArray[np.void]
-HOUR = 3_600_000  # ms
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,7 @@ class PoolRun:
     @property
     def peak(self) -> int:
         """Return how many nodes there were at most at once."""
-        moments = np.r_[self.lives["start"], self.lives["end"]]
-        change = np.r_[np.ones(len(self.lives)), -np.ones(len(self.lives))]
-        order = np.lexsort((change, moments))
-        return int(np.cumsum(change[order]).max(initial=0))
+        return most_at_once(self.lives["start"], self.lives["end"])
 
     def used_share(self) -> tuple[float, float]:
         """Return the shares of the nodes' cores and memory that pods had asked for, over time."""

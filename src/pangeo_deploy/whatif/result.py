@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.progress import Event, Progress, silent
+from pangeo_deploy.usage.concurrency import HOUR
 from pangeo_deploy.usage.sessions import Sessions, iso
 from pangeo_deploy.whatif import prices as price_tables
 from pangeo_deploy.whatif.bill import Line, bill
 from pangeo_deploy.whatif.config import Config
 from pangeo_deploy.whatif.prices import MONTH_HOURS, Prices
-from pangeo_deploy.whatif.replay import HOUR, PoolRun, replay
+from pangeo_deploy.whatif.replay import PoolRun, replay
 
 PEOPLE = ("notebook", "binder")  # kinds for which a person waits
 
