@@ -67,12 +67,12 @@ class PoolRun:
         """Return the shares of the nodes' cores and memory that pods had asked for, over time."""
         run = (self.stretches["end"] - self.stretches["start"]).astype(float)
         lived = (self.lives["end"] - self.lives["start"]).astype(float)
-        shape, asked = self.shapes[self.lives["shape"]], self.pods[self.stretches["pod"]]
-        cpu, memory = (
-            float((asked[part] * run).sum() / max(1.0, (shape[part] * lived).sum()))
-            for part in ("cpu", "mem")
-        )
-        return cpu, memory
+        shares = []
+        for part in ("cpu", "mem"):  # a column at a time: whole rows of all pods are large
+            asked = np.dot(self.pods[part][self.stretches["pod"]], run)
+            offered = np.dot(self.shapes[part][self.lives["shape"]], lived)
+            shares.append(float(asked / max(1.0, offered)))
+        return shares[0], shares[1]
 
 
 def allocatable(shape: Shape, pool: Pool) -> tuple[int, int, int]:

@@ -5,7 +5,7 @@ same result as one after the other.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,7 +23,7 @@ from pangeo_deploy.usage.sessions import Sessions
 from pangeo_deploy.whatif.config import Config, parse
 from pangeo_deploy.whatif.prices import Prices
 from pangeo_deploy.whatif.prices import read as read_prices
-from pangeo_deploy.whatif.result import money, what_if
+from pangeo_deploy.whatif.result import WhatIf, money, what_if
 
 
 def grid(base: Config, changes: Mapping[str, Sequence[Any]]) -> list[Config]:
@@ -114,8 +114,8 @@ def users_within(
 
     People are drawn with replacement from the data, each with all their sessions, until cost or
     everyone's 95th-percentile wait passes the limit; the largest number that stays within both is
-    found by bisection, once for each of `resamples` orders of drawing. The estimate is their
-    median, the interval their quantiles. 0 means that not even one person fits.
+    found once for each of `resamples` orders of drawing, to 2 %. The estimate is their median, the
+    interval their quantiles. 0 means that no number of people fits.
     """
     if usd_per_month <= 0 or wait_seconds <= 0 or not 0 < level < 1 or resamples < 1:
         raise BadInput(
@@ -161,21 +161,39 @@ def _largest(
     most: int,
     seed: int,
 ) -> int:
-    def fits(count: int) -> bool:
-        result = what_if(draw_people(sessions, count, seed), config, prices)
-        waited = result.wait(95)
-        return (
-            result.usd_per_month <= usd
-            and not result.problems
-            and waited is not None
-            and waited <= wait
-        )
+    """Return the largest number of people within both limits, for one order of drawing."""
 
-    low, high = 0, 1
-    while high < most and fits(high):
+    def result(count: int) -> WhatIf:
+        return what_if(draw_people(sessions, count, seed), config, prices)
+
+    def cheap(count: int) -> bool:
+        return result(count).usd_per_month <= usd
+
+    def good(count: int) -> bool:
+        got = result(count)
+        waited = got.wait(95)
+        quick = waited is not None and waited <= wait
+        return quick and not got.problems and got.usd_per_month <= usd
+
+    # Cost grows with people. Waiting need not: a few find nodes cold that many keep warm. So the
+    # budget is bisected first, and waiting is tried from there downwards.
+    if not cheap(1):
+        return 0
+    low, high = 1, 2
+    while high <= most and cheap(high):
         low, high = high, high * 2
-    high = min(high, most + 1)
-    while high - low > max(1, low // 50):  # to 2 %: the interval is wider than that
+    top = _bisect(cheap, low, min(high, most + 1))
+    while top > 0 and not good(top):
+        step = max(1, top // 8)
+        if top > step and good(top - step):
+            return _bisect(good, top - step, top)
+        top -= step
+    return top
+
+
+def _bisect(fits: Callable[[int], bool], low: int, high: int) -> int:
+    """Return a number that fits, with the next one tried not fitting; to 2 % of its size."""
+    while high - low > max(1, low // 50):
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
