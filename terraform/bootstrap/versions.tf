@@ -14,8 +14,10 @@ provider "aws" {
 
   default_tags {
     tags = {
-      Deployment = "${var.name}-bootstrap"
-      ManagedBy  = "terraform"
+      project     = var.name
+      environment = "bootstrap"
+      deployment  = "${var.name}-bootstrap"
+      managed-by  = "terraform"
     }
   }
 }

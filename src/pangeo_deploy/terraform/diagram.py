@@ -78,15 +78,15 @@ def draw(axes: Any, diagram: Diagram) -> None:
     place: dict[str, tuple[float, float]] = {}
     columns = layers(diagram.boxes, diagram.arrows)
     for x, column in enumerate(columns):
-        y: float = _height(diagram, column) / 2
+        top = _height(diagram, column) / 2
         for name in column:
             height = diagram.boxes[name].height
-            place[name] = (x, y - height / 2)
-            y -= height + GAP
+            place[name] = (x, top - height / 2)
+            top -= height + GAP
     for (source, target), count in diagram.arrows.items():
         axes.add_patch(_arrow(diagram, place, source, target, count))
-    for name, (x, y) in place.items():
-        _box(axes, diagram.boxes[name], x, y)
+    for name, (middle, y) in place.items():
+        _box(axes, diagram.boxes[name], middle, y)
     tallest = max(_height(diagram, column) for column in columns)
     axes.set_xlim(-0.5, len(columns) - 0.5)
     axes.set_ylim(-tallest / 2 - 0.5, tallest / 2 + 0.5)

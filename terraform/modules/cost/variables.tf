@@ -11,7 +11,7 @@ variable "name" {
 variable "tag_key" {
   type        = string
   description = "The tag that says which deployment a cost belongs to."
-  default     = "Deployment"
+  default     = "deployment"
 }
 
 variable "monthly_budget_usd" {

@@ -51,6 +51,9 @@ resource "aws_launch_template" "core" {
   description            = "Core nodes of ${var.name}"
   update_default_version = true
 
+  # EKS adds its own group only where a template names none.
+  vpc_security_group_ids = [var.cluster_security_group_id, var.nodes_security_group_id]
+
   # Hop limit 1: a pod gets no answer, and so not the node's credentials.
   metadata_options {
     http_endpoint               = "enabled"

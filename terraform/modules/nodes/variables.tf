@@ -18,6 +18,11 @@ variable "cluster_security_group_id" {
   description = "Security group of control plane and nodes; tagged so that Karpenter finds it."
 }
 
+variable "nodes_security_group_id" {
+  type        = string
+  description = "The nodes' own security group, which lets them reach each other and their homes."
+}
+
 variable "cluster_addons" {
   type        = list(string)
   description = "Add-ons that must run before a node is ready; nodes wait for them."
@@ -30,7 +35,7 @@ variable "kubernetes_version" {
 
 variable "subnet_ids" {
   type        = list(string)
-  description = "Subnets of the core nodes."
+  description = "Subnets of the core nodes: of one zone, since the volumes of what runs there (the hub's database, monitoring) are zonal."
 
   validation {
     condition     = length(var.subnet_ids) > 0
