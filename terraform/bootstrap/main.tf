@@ -10,7 +10,7 @@ locals {
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
 
-  state_bucket     = "${var.name}-tfstate-${local.account_id}"
+  state_bucket     = "${var.project}-tfstate-${local.account_id}"
   state_bucket_arn = "arn:${local.partition}:s3:::${local.state_bucket}"
 
   github       = "token.actions.githubusercontent.com"
@@ -70,7 +70,7 @@ data "aws_iam_policy_document" "trust" {
 }
 
 resource "aws_iam_role" "plan" {
-  name                 = "${var.name}-plan"
+  name                 = "${var.project}-plan"
   description          = "Reads what the deployments consist of, for plans and drift; changes nothing"
   assume_role_policy   = data.aws_iam_policy_document.trust["plan"].json
   max_session_duration = 3600
@@ -87,7 +87,7 @@ resource "aws_iam_role_policy" "plan" {
 resource "aws_iam_role" "apply" {
   for_each = var.environments
 
-  name                 = "${var.name}-${each.key}-apply"
+  name                 = "${var.project}-${each.key}-apply"
   description          = "Applies ${each.key}, from the GitHub environment of that name"
   assume_role_policy   = data.aws_iam_policy_document.trust["${each.key}-apply"].json
   permissions_boundary = aws_iam_policy.deployer_boundary.arn
@@ -99,7 +99,7 @@ resource "aws_iam_role" "apply" {
 resource "aws_iam_policy" "apply" {
   for_each = var.environments
 
-  name        = "${var.name}-${each.key}-apply"
+  name        = "${var.project}-${each.key}-apply"
   description = "Everything that ${each.key} consists of, by name where AWS can tell by name"
   policy      = data.aws_iam_policy_document.apply[each.key].json
 }
@@ -112,13 +112,13 @@ resource "aws_iam_role_policy_attachment" "apply" {
 }
 
 resource "aws_iam_policy" "deployer_boundary" {
-  name        = "${var.name}-deployer-boundary"
+  name        = "${var.project}-deployer-boundary"
   description = "The most that an apply role can do, whatever it is given"
   policy      = data.aws_iam_policy_document.deployer_boundary.json
 }
 
 resource "aws_iam_policy" "workload_boundary" {
-  name        = "${var.name}-workload-boundary"
+  name        = "${var.project}-workload-boundary"
   description = "The most that a role made by an apply role can do, whatever it is given"
   policy      = data.aws_iam_policy_document.workload_boundary.json
 }

@@ -28,12 +28,12 @@ output "own_backend" {
 
 output "roles" {
   description = "Names of the roles that workflows assume, and the subjects that may."
-  value       = { for name, subjects in local.roles : "${var.name}-${name}" => subjects }
+  value       = { for name, subjects in local.roles : "${var.project}-${name}" => subjects }
 }
 
 output "trust_policies" {
   description = "Trust policy of each role, as JSON."
-  value       = { for name, document in data.aws_iam_policy_document.trust : "${var.name}-${name}" => document.json }
+  value       = { for name, document in data.aws_iam_policy_document.trust : "${var.project}-${name}" => document.json }
 }
 
 output "permissions_boundary" {

@@ -46,8 +46,8 @@ locals {
 
   # Things of this root, which no workflow may touch.
   own = concat(
-    ["${local.iam}:role/${var.name}-plan", "${local.iam}:policy/${var.name}-*-boundary", local.provider_arn],
-    flatten([for name in var.environments : ["${local.iam}:role/${var.name}-${name}-apply", "${local.iam}:policy/${var.name}-${name}-apply"]]),
+    ["${local.iam}:role/${var.project}-plan", "${local.iam}:policy/${var.project}-*-boundary", local.provider_arn],
+    flatten([for name in var.environments : ["${local.iam}:role/${var.project}-${name}-apply", "${local.iam}:policy/${var.project}-${name}-apply"]]),
   )
 }
 
@@ -97,16 +97,16 @@ data "aws_iam_policy_document" "apply" {
     sid     = "Named"
     actions = ["ecr:*", "eks:*", "events:*", "logs:*", "s3:*", "sns:*", "sqs:*"]
     resources = flatten([
-      "arn:${local.partition}:s3:::${var.name}-${each.key}-*",
+      "arn:${local.partition}:s3:::${var.project}-${each.key}-*",
       [
         for resource in [
-          "ecr:${var.region}:${local.account_id}:repository/${var.name}-${each.key}/*",
-          "eks:${var.region}:${local.account_id}:*/${var.name}-${each.key}",
-          "eks:${var.region}:${local.account_id}:*/${var.name}-${each.key}/*",
-          "events:${var.region}:${local.account_id}:rule/${var.name}-${each.key}-*",
-          "logs:${var.region}:${local.account_id}:log-group:/aws/*/${var.name}-${each.key}/*",
-          "sns:${var.region}:${local.account_id}:${var.name}-${each.key}-*",
-          "sqs:${var.region}:${local.account_id}:${var.name}-${each.key}-*",
+          "ecr:${var.region}:${local.account_id}:repository/${var.project}-${each.key}/*",
+          "eks:${var.region}:${local.account_id}:*/${var.project}-${each.key}",
+          "eks:${var.region}:${local.account_id}:*/${var.project}-${each.key}/*",
+          "events:${var.region}:${local.account_id}:rule/${var.project}-${each.key}-*",
+          "logs:${var.region}:${local.account_id}:log-group:/aws/*/${var.project}-${each.key}/*",
+          "sns:${var.region}:${local.account_id}:${var.project}-${each.key}-*",
+          "sqs:${var.region}:${local.account_id}:${var.project}-${each.key}-*",
         ] : "arn:${local.partition}:${resource}"
       ],
     ])
@@ -122,13 +122,13 @@ data "aws_iam_policy_document" "apply" {
       "iam:TagInstanceProfile", "iam:TagPolicy", "iam:TagRole", "iam:UntagInstanceProfile", "iam:UntagPolicy",
       "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:UpdateRoleDescription",
     ]
-    resources = [for type in ["instance-profile", "policy", "role"] : "${local.iam}:${type}/${var.name}-${each.key}-*"]
+    resources = [for type in ["instance-profile", "policy", "role"] : "${local.iam}:${type}/${var.project}-${each.key}-*"]
   }
 
   statement {
     sid       = "HandOverRoles"
     actions   = ["iam:PassRole"]
-    resources = ["${local.iam}:role/${var.name}-${each.key}-*"]
+    resources = ["${local.iam}:role/${var.project}-${each.key}-*"]
 
     condition {
       test     = "StringEquals"
@@ -195,7 +195,7 @@ data "aws_iam_policy_document" "deployer_boundary" {
     condition {
       test     = "StringNotEquals"
       variable = "iam:PermissionsBoundary"
-      values   = ["${local.iam}:policy/${var.name}-workload-boundary"]
+      values   = ["${local.iam}:policy/${var.project}-workload-boundary"]
     }
   }
 
@@ -224,7 +224,7 @@ data "aws_iam_policy_document" "workload_boundary" {
   statement {
     sid       = "OwnRoles"
     actions   = ["iam:PassRole"]
-    resources = ["${local.iam}:role/${var.name}-*"]
+    resources = ["${local.iam}:role/${var.project}-*"]
   }
 
   statement {

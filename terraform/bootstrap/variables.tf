@@ -1,11 +1,11 @@
-variable "name" {
+variable "project" {
   type        = string
-  description = "What the names of all deployments in this account start with."
+  description = "What the deployments are part of: the first half of every name, as in the deployments' own variable."
   default     = "pangeo"
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name))
-    error_message = "name: 3 to 20 lower-case letters, digits and hyphens, starting with a letter."
+    condition     = can(regex("^[a-z][a-z0-9-]{1,14}[a-z0-9]$", var.project))
+    error_message = "project must be 3 to 16 lower-case letters, digits and dashes, starting with a letter: it becomes part of bucket names."
   }
 }
 
@@ -16,7 +16,7 @@ variable "region" {
 
   validation {
     condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region: a region's code, for example us-west-2."
+    error_message = "region must be the code of an AWS region, such as us-west-2."
   }
 }
 
@@ -27,7 +27,7 @@ variable "github_repository" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/[A-Za-z0-9._-]+$", var.github_repository))
-    error_message = "github_repository: OWNER/NAME, without wildcards."
+    error_message = "github_repository must be OWNER/NAME, without wildcards."
   }
 }
 
@@ -38,7 +38,7 @@ variable "github_repository_ids" {
 
   validation {
     condition     = var.github_repository_ids == null ? true : var.github_repository_ids.owner > 0 && var.github_repository_ids.repository > 0
-    error_message = "github_repository_ids: two positive numbers."
+    error_message = "github_repository_ids must be two positive numbers."
   }
 }
 
@@ -48,13 +48,13 @@ variable "environments" {
   default     = ["prod", "staging"]
 
   validation {
-    condition     = length(var.environments) > 0 && alltrue([for name in var.environments : can(regex("^[a-z][a-z0-9-]{1,10}$", name))])
-    error_message = "environments: at least one; each 2 to 11 lower-case letters, digits and hyphens."
+    condition     = length(var.environments) > 0 && alltrue([for name in var.environments : can(regex("^[a-z][a-z0-9]{1,11}$", name))])
+    error_message = "environments must be at least one; each 2 to 12 lower-case letters and digits, starting with a letter."
   }
 
   validation {
     condition     = length(setintersection(var.environments, ["bootstrap", "deployer", "plan", "tfstate", "workload"])) == 0
-    error_message = "environments: bootstrap, deployer, plan, tfstate and workload are names of this root's own."
+    error_message = "environments must not be bootstrap, deployer, plan, tfstate or workload: those are names of this root's own."
   }
 }
 
@@ -65,7 +65,7 @@ variable "main_branch" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._/-]*$", var.main_branch))
-    error_message = "main_branch: a branch's name, without wildcards."
+    error_message = "main_branch must be a branch's name, without wildcards."
   }
 }
 

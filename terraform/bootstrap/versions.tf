@@ -14,9 +14,9 @@ provider "aws" {
 
   default_tags {
     tags = {
-      project     = var.name
+      project     = var.project
       environment = "bootstrap"
-      deployment  = "${var.name}-bootstrap"
+      deployment  = "${var.project}-bootstrap"
       managed-by  = "terraform"
     }
   }

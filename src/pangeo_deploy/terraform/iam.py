@@ -6,9 +6,8 @@ from typing import Any
 
 
 def statements(document: str | None) -> Iterator[dict[str, Any]]:
-    """Yield the allowing statements of a JSON policy, with lists for single values."""
-    statements = json.loads(document)["Statement"] if document else []
-    for statement in statements if isinstance(statements, list) else [statements]:
+    """Yield the allowing statements of a JSON policy; there are none without one."""
+    for statement in listed(json.loads(document)["Statement"]) if document else ():
         if statement["Effect"] == "Allow":
             yield statement
 
@@ -25,7 +24,7 @@ def _everybody(principal: Any) -> bool:
 def closed(document: str | None) -> bool:
     """Everybody is allowed nothing, unless a condition narrows it."""
     return not any(
-        _everybody(one.get("Principal")) and not one.get("Condition")
+        (_everybody(one.get("Principal")) or "NotPrincipal" in one) and not one.get("Condition")
         for one in statements(document)
     )
 
@@ -33,7 +32,7 @@ def closed(document: str | None) -> bool:
 def trusts_the_named(document: str | None) -> bool:
     """Nobody assumes the role who is not named: no wildcard, and of GitHub only exact subjects."""
     for one in statements(document):
-        if _everybody(one.get("Principal")):
+        if _everybody(one.get("Principal")) or "NotPrincipal" in one:
             return False
         if listed((one.get("Principal") or {}).get("Federated")):
             exact = one.get("Condition", {}).get("StringEquals", {})
@@ -46,6 +45,7 @@ def trusts_the_named(document: str | None) -> bool:
 def names_something(document: str | None) -> bool:
     """No statement allows every action on every resource."""
     return not any(
-        "*" in listed(one.get("Action")) and "*" in listed(one.get("Resource"))
+        ("*" in listed(one.get("Action")) or "NotAction" in one)
+        and ("*" in listed(one.get("Resource")) or "NotResource" in one)
         for one in statements(document)
     )

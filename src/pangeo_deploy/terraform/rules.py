@@ -258,7 +258,7 @@ RULES: tuple[Rule, ...] = (
         "trust-named",
         "aws_iam_role",
         "assume_role_policy",
-        iam.trusts_theiam.names_something,
+        iam.trusts_the_named,
         "Somebody else's account or workflow could take the role.",
         "Name principals, and of GitHub exact subjects.",
     ),

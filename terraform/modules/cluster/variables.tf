@@ -4,7 +4,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
-    error_message = "name: 3 to 32 lower-case letters, digits and hyphens, starting with a letter."
+    error_message = "name must be 3 to 32 lower-case letters, digits and dashes, starting with a letter."
   }
 }
 
@@ -15,7 +15,7 @@ variable "kubernetes_version" {
 
   validation {
     condition     = contains(keys(local.end_of_standard_support), var.kubernetes_version)
-    error_message = "kubernetes_version: EKS supports ${join(", ", keys(local.end_of_standard_support))} at the standard price; add a newer one to modules/cluster/kubernetes_versions.json with its date."
+    error_message = "kubernetes_version must be one that EKS supports at the standard price: ${join(", ", keys(local.end_of_standard_support))}. Add a newer one to modules/cluster/kubernetes_versions.json with its date."
   }
 }
 
@@ -25,7 +25,7 @@ variable "subnet_ids" {
 
   validation {
     condition     = length(var.subnet_ids) >= 2
-    error_message = "subnet_ids: EKS needs subnets in at least two zones."
+    error_message = "subnet_ids must name subnets in at least two zones: EKS needs them."
   }
 }
 
@@ -36,17 +36,17 @@ variable "api_public_cidrs" {
 
   validation {
     condition     = alltrue([for cidr in var.api_public_cidrs : can(cidrhost(cidr, 0))])
-    error_message = "api_public_cidrs: each is a CIDR block, for example 192.0.2.7/32."
+    error_message = "api_public_cidrs must be networks in CIDR notation, such as 192.0.2.7/32."
   }
 
   validation {
     condition     = alltrue([for cidr in var.api_public_cidrs : try(tonumber(split("/", cidr)[1]) >= 16, true)])
-    error_message = "api_public_cidrs: a block wider than /16 is no allow-list. A deploy job opens the API to its own address only, for as long as it runs."
+    error_message = "api_public_cidrs must be a /16 or smaller each: what is wider is no allow-list. A deploy job opens the API to its own address only, for as long as it runs."
   }
 
   validation {
     condition     = length(var.api_public_cidrs) <= 40
-    error_message = "api_public_cidrs: EKS takes at most 40 blocks."
+    error_message = "api_public_cidrs must be 40 networks at most: EKS takes no more."
   }
 }
 
@@ -57,7 +57,7 @@ variable "admin_role_arns" {
 
   validation {
     condition     = alltrue([for arn in var.admin_role_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+", arn))])
-    error_message = "admin_role_arns: each is the ARN of an IAM role."
+    error_message = "admin_role_arns must be ARNs of IAM roles."
   }
 }
 
@@ -68,7 +68,7 @@ variable "addon_versions" {
 
   validation {
     condition     = alltrue([for version in values(var.addon_versions) : can(regex("^v[0-9]+\\.[0-9]+\\.[0-9]+-eksbuild\\.[0-9]+$", version))])
-    error_message = "addon_versions: a version reads v1.2.3-eksbuild.4."
+    error_message = "addon_versions must be written like v1.2.3-eksbuild.4."
   }
 }
 
@@ -85,7 +85,7 @@ variable "log_types" {
 
   validation {
     condition     = alltrue([for type in var.log_types : contains(["api", "audit", "authenticator", "controllerManager", "scheduler"], type)])
-    error_message = "log_types: api, audit, authenticator, controllerManager or scheduler."
+    error_message = "log_types must be among api, audit, authenticator, controllerManager and scheduler."
   }
 }
 
@@ -96,7 +96,7 @@ variable "log_retention_days" {
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400], var.log_retention_days)
-    error_message = "log_retention_days: CloudWatch takes 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 or 400 here."
+    error_message = "log_retention_days must be one of the ages CloudWatch knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400."
   }
 }
 

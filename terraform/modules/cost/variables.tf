@@ -4,7 +4,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
-    error_message = "name: 3 to 32 lower-case letters, digits and hyphens, starting with a letter."
+    error_message = "name must be 3 to 32 lower-case letters, digits and dashes, starting with a letter."
   }
 }
 
@@ -20,7 +20,7 @@ variable "monthly_budget_usd" {
 
   validation {
     condition     = var.monthly_budget_usd > 0
-    error_message = "monthly_budget_usd: more than 0."
+    error_message = "monthly_budget_usd must be more than 0."
   }
 }
 
@@ -31,7 +31,7 @@ variable "budget_scope" {
 
   validation {
     condition     = contains(["account", "deployment"], var.budget_scope)
-    error_message = "budget_scope: account or deployment."
+    error_message = "budget_scope must be account or deployment."
   }
 }
 
@@ -42,7 +42,7 @@ variable "budget_alerts_percent" {
 
   validation {
     condition     = length(var.budget_alerts_percent) > 0 && length(var.budget_alerts_percent) <= 9 && alltrue([for percent in var.budget_alerts_percent : percent > 0 && percent <= 1000])
-    error_message = "budget_alerts_percent: one to nine percentages above 0; a budget has at most ten alerts, and one is the forecast's."
+    error_message = "budget_alerts_percent must be one to nine percentages above 0: a budget has at most ten alerts, and one is the forecast's."
   }
 }
 
@@ -53,7 +53,7 @@ variable "alert_emails" {
 
   validation {
     condition     = alltrue([for address in var.alert_emails : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", address))])
-    error_message = "alert_emails: each is an e-mail address."
+    error_message = "alert_emails must be e-mail addresses."
   }
 }
 
@@ -64,7 +64,7 @@ variable "anomaly_usd" {
 
   validation {
     condition     = var.anomaly_usd > 0
-    error_message = "anomaly_usd: more than 0."
+    error_message = "anomaly_usd must be more than 0."
   }
 }
 
@@ -91,6 +91,6 @@ variable "bill_prefix" {
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9/_-]*[a-z0-9]$", var.bill_prefix))
-    error_message = "bill_prefix: lower-case letters, digits, _ - and /, neither starting nor ending with /."
+    error_message = "bill_prefix must be lower-case letters, digits, _ - and /, neither starting nor ending with /."
   }
 }

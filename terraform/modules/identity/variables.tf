@@ -4,7 +4,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
-    error_message = "name: 3 to 32 lower-case letters, digits and hyphens, starting with a letter."
+    error_message = "name must be 3 to 32 lower-case letters, digits and dashes, starting with a letter."
   }
 }
 
@@ -20,7 +20,7 @@ variable "hub_namespace" {
 
   validation {
     condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.hub_namespace))
-    error_message = "hub_namespace: lower-case letters, digits and hyphens."
+    error_message = "hub_namespace must be lower-case letters, digits and dashes."
   }
 }
 
@@ -31,7 +31,7 @@ variable "support_namespace" {
 
   validation {
     condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.support_namespace))
-    error_message = "support_namespace: lower-case letters, digits and hyphens."
+    error_message = "support_namespace must be lower-case letters, digits and dashes."
   }
 }
 

@@ -4,7 +4,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
-    error_message = "name: 3 to 32 lower-case letters, digits and hyphens, starting with a letter."
+    error_message = "name must be 3 to 32 lower-case letters, digits and dashes, starting with a letter."
   }
 }
 
@@ -39,7 +39,7 @@ variable "subnet_ids" {
 
   validation {
     condition     = length(var.subnet_ids) > 0
-    error_message = "subnet_ids: the core nodes need a subnet."
+    error_message = "subnet_ids must name a subnet for the core nodes."
   }
 }
 
@@ -50,7 +50,7 @@ variable "core_instance_type" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]*\\.(medium|[0-9]*x?large)$", var.core_instance_type))
-    error_message = "core_instance_type: a type such as t3a.large; nothing smaller than medium holds the hub."
+    error_message = "core_instance_type must be an instance type such as t3a.large: nothing smaller than medium holds the hub."
   }
 }
 
@@ -61,7 +61,7 @@ variable "core_nodes" {
 
   validation {
     condition     = var.core_nodes >= 1 && var.core_nodes <= 10 && floor(var.core_nodes) == var.core_nodes
-    error_message = "core_nodes: a whole number from 1 to 10."
+    error_message = "core_nodes must be a whole number from 1 to 10."
   }
 }
 
@@ -72,7 +72,7 @@ variable "core_disk_gb" {
 
   validation {
     condition     = var.core_disk_gb >= 20 && var.core_disk_gb <= 1000
-    error_message = "core_disk_gb: from 20 to 1000."
+    error_message = "core_disk_gb must be from 20 to 1000."
   }
 }
 

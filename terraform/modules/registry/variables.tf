@@ -4,7 +4,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
-    error_message = "name: 3 to 32 lower-case letters, digits and hyphens, starting with a letter."
+    error_message = "name must be 3 to 32 lower-case letters, digits and dashes, starting with a letter."
   }
 }
 
@@ -15,12 +15,12 @@ variable "user_images" {
 
   validation {
     condition     = alltrue([for image in var.user_images : can(regex("^[a-z0-9]+(?:[._-][a-z0-9]+)*$", image))])
-    error_message = "user_images: lower-case letters and digits, with single . _ or - between them."
+    error_message = "user_images must be lower-case letters and digits, with single . _ or - between them."
   }
 
   validation {
     condition     = !contains(var.user_images, "binder")
-    error_message = "user_images: binder is where BinderHub puts its images."
+    error_message = "user_images must not hold binder: that is where BinderHub puts its own."
   }
 }
 
@@ -31,7 +31,7 @@ variable "user_images_kept" {
 
   validation {
     condition     = var.user_images_kept >= 2 && floor(var.user_images_kept) == var.user_images_kept
-    error_message = "user_images_kept: a whole number, at least 2, so that there is one to go back to."
+    error_message = "user_images_kept must be a whole number, 2 or more, so that there is one to go back to."
   }
 }
 
@@ -42,7 +42,7 @@ variable "binder_image_days" {
 
   validation {
     condition     = var.binder_image_days >= 1 && floor(var.binder_image_days) == var.binder_image_days
-    error_message = "binder_image_days: a whole number of days, at least 1."
+    error_message = "binder_image_days must be a whole number of days, 1 or more."
   }
 }
 
