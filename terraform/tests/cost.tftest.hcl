@@ -70,7 +70,7 @@ run "one_deployment_of_several" {
   }
 }
 
-run "refuses_no_budget" {
+run "refuses_wrong_values" {
   command = plan
 
   module {
@@ -78,50 +78,20 @@ run "refuses_no_budget" {
   }
 
   variables {
-    monthly_budget_usd = 0
-  }
-
-  expect_failures = [var.monthly_budget_usd]
-}
-
-run "refuses_another_scope" {
-  command = plan
-
-  module {
-    source = "./modules/cost"
-  }
-
-  variables {
-    budget_scope = "team"
-  }
-
-  expect_failures = [var.budget_scope]
-}
-
-run "refuses_too_many_alerts" {
-  command = plan
-
-  module {
-    source = "./modules/cost"
-  }
-
-  variables {
+    monthly_budget_usd    = 0
+    budget_scope          = "team"
     budget_alerts_percent = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
+    alert_emails          = ["nobody"]
+    anomaly_usd           = 0
+    bill_prefix           = "/cur2/"
   }
 
-  expect_failures = [var.budget_alerts_percent]
-}
-
-run "refuses_a_bad_address" {
-  command = plan
-
-  module {
-    source = "./modules/cost"
-  }
-
-  variables {
-    alert_emails = ["nobody"]
-  }
-
-  expect_failures = [var.alert_emails]
+  expect_failures = [
+    var.monthly_budget_usd,
+    var.budget_scope,
+    var.budget_alerts_percent,
+    var.alert_emails,
+    var.anomaly_usd,
+    var.bill_prefix,
+  ]
 }

@@ -65,70 +65,6 @@ run "nat_in_each_zone" {
   }
 }
 
-run "refuses_another_nat" {
-  command = plan
-
-  module {
-    source = "./modules/network"
-  }
-
-  variables {
-    nat = "double"
-  }
-
-  expect_failures = [var.nat]
-}
-
-run "refuses_overlapping_subnets" {
-  command = plan
-
-  module {
-    source = "./modules/network"
-  }
-
-  variables {
-    zones = {
-      us-west-2a = { public_cidr = "10.0.0.0/20", private_cidr = "10.0.64.0/19" }
-      us-west-2b = { public_cidr = "10.0.16.0/20", private_cidr = "10.0.80.0/20" }
-    }
-  }
-
-  expect_failures = [var.zones]
-}
-
-run "refuses_subnets_outside_the_vpc" {
-  command = plan
-
-  module {
-    source = "./modules/network"
-  }
-
-  variables {
-    zones = {
-      us-west-2a = { public_cidr = "10.0.0.0/20", private_cidr = "10.0.64.0/19" }
-      us-west-2b = { public_cidr = "10.0.16.0/20", private_cidr = "10.1.0.0/19" }
-    }
-  }
-
-  expect_failures = [var.zones]
-}
-
-run "refuses_one_zone" {
-  command = plan
-
-  module {
-    source = "./modules/network"
-  }
-
-  variables {
-    zones = {
-      us-west-2a = { public_cidr = "10.0.0.0/20", private_cidr = "10.0.64.0/19" }
-    }
-  }
-
-  expect_failures = [var.zones]
-}
-
 run "refuses_a_zone_that_does_not_exist" {
   command = plan
 
@@ -146,7 +82,7 @@ run "refuses_a_zone_that_does_not_exist" {
   expect_failures = [aws_subnet.public]
 }
 
-run "refuses_host_bits" {
+run "refuses_wrong_values" {
   command = plan
 
   module {
@@ -154,8 +90,70 @@ run "refuses_host_bits" {
   }
 
   variables {
-    vpc_cidr = "10.0.0.1/16"
+    nat                 = "double"
+    vpc_cidr            = "10.0.0.1/16"
+    interface_endpoints = ["lambda"]
   }
 
-  expect_failures = [var.vpc_cidr]
+  expect_failures = [
+    var.nat,
+    var.vpc_cidr,
+    var.interface_endpoints,
+  ]
+}
+
+run "refuses_subnets_outside_the_vpc" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    zones = {
+      us-west-2a = { public_cidr = "10.0.0.0/20", private_cidr = "10.0.64.0/19" }
+      us-west-2b = { public_cidr = "10.0.16.0/20", private_cidr = "10.1.0.0/19" }
+    }
+  }
+
+  expect_failures = [
+    var.zones,
+  ]
+}
+
+run "refuses_one_zone" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    zones = {
+      us-west-2a = { public_cidr = "10.0.0.0/20", private_cidr = "10.0.64.0/19" }
+    }
+  }
+
+  expect_failures = [
+    var.zones,
+  ]
+}
+
+run "refuses_overlapping_subnets" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    zones = {
+      us-west-2a = { public_cidr = "10.0.0.0/20", private_cidr = "10.0.64.0/19" }
+      us-west-2b = { public_cidr = "10.0.16.0/20", private_cidr = "10.0.80.0/20" }
+    }
+  }
+
+  expect_failures = [
+    var.zones,
+  ]
 }

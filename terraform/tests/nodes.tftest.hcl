@@ -53,48 +53,6 @@ run "smallest" {
   }
 }
 
-run "refuses_no_nodes" {
-  command = plan
-
-  module {
-    source = "./modules/nodes"
-  }
-
-  variables {
-    core_nodes = 0
-  }
-
-  expect_failures = [var.core_nodes]
-}
-
-run "refuses_too_small_a_type" {
-  command = plan
-
-  module {
-    source = "./modules/nodes"
-  }
-
-  variables {
-    core_instance_type = "t3a.nano"
-  }
-
-  expect_failures = [var.core_instance_type]
-}
-
-run "refuses_too_small_a_disk" {
-  command = plan
-
-  module {
-    source = "./modules/nodes"
-  }
-
-  variables {
-    core_disk_gb = 8
-  }
-
-  expect_failures = [var.core_disk_gb]
-}
-
 run "refuses_nodes_without_network" {
   command = plan
 
@@ -107,4 +65,24 @@ run "refuses_nodes_without_network" {
   }
 
   expect_failures = [aws_eks_node_group.core]
+}
+
+run "refuses_wrong_values" {
+  command = plan
+
+  module {
+    source = "./modules/nodes"
+  }
+
+  variables {
+    core_nodes         = 0
+    core_instance_type = "t3a.nano"
+    core_disk_gb       = 8
+  }
+
+  expect_failures = [
+    var.core_nodes,
+    var.core_instance_type,
+    var.core_disk_gb,
+  ]
 }

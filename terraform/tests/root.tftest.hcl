@@ -37,62 +37,26 @@ run "core_nodes_follow_the_homes" {
   }
 }
 
-run "refuses_a_bad_environment" {
+run "refuses_wrong_values" {
   command = plan
 
   variables {
-    environment = "Prod_1"
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "refuses_a_bad_project" {
-  command = plan
-
-  variables {
-    project = "a-name-that-is-too-long-for-a-bucket"
-  }
-
-  expect_failures = [var.project]
-}
-
-run "refuses_a_bad_region" {
-  command = plan
-
-  variables {
-    region = "Oregon"
-  }
-
-  expect_failures = [var.region]
-}
-
-run "refuses_a_core_zone_elsewhere" {
-  command = plan
-
-  variables {
-    core_zone = "us-west-2d"
-  }
-
-  expect_failures = [var.core_zone]
-}
-
-run "refuses_arns_for_role_names" {
-  command = plan
-
-  variables {
+    environment         = "Prod_1"
+    project             = "a-name-that-is-too-long-for-a-bucket"
+    region              = "Oregon"
+    core_zone           = "us-west-2d"
     cluster_admin_roles = ["arn:aws:iam::123456789012:role/x"]
+    addon_versions      = { kube-dns = "v1.2.3-eksbuild.1" }
+    account_id          = "12345"
   }
 
-  expect_failures = [var.cluster_admin_roles]
-}
-
-run "refuses_an_unknown_addon" {
-  command = plan
-
-  variables {
-    addon_versions = { kube-dns = "v1.2.3-eksbuild.1" }
-  }
-
-  expect_failures = [var.addon_versions]
+  expect_failures = [
+    var.environment,
+    var.project,
+    var.region,
+    var.core_zone,
+    var.cluster_admin_roles,
+    var.addon_versions,
+    var.account_id,
+  ]
 }

@@ -36,48 +36,6 @@ run "images" {
   }
 }
 
-run "refuses_binder_as_a_user_image" {
-  command = plan
-
-  module {
-    source = "./modules/registry"
-  }
-
-  variables {
-    user_images = ["binder"]
-  }
-
-  expect_failures = [var.user_images]
-}
-
-run "refuses_a_bad_image_name" {
-  command = plan
-
-  module {
-    source = "./modules/registry"
-  }
-
-  variables {
-    user_images = ["My Image"]
-  }
-
-  expect_failures = [var.user_images]
-}
-
-run "refuses_nothing_to_go_back_to" {
-  command = plan
-
-  module {
-    source = "./modules/registry"
-  }
-
-  variables {
-    user_images_kept = 1
-  }
-
-  expect_failures = [var.user_images_kept]
-}
-
 run "identities" {
   command = plan
 
@@ -131,7 +89,43 @@ run "bounded" {
   }
 }
 
-run "refuses_a_bad_namespace" {
+run "refuses_wrong_values_of_registry" {
+  command = plan
+
+  module {
+    source = "./modules/registry"
+  }
+
+  variables {
+    user_images       = ["binder"]
+    user_images_kept  = 1
+    binder_image_days = 0
+  }
+
+  expect_failures = [
+    var.user_images,
+    var.user_images_kept,
+    var.binder_image_days,
+  ]
+}
+
+run "refuses_a_bad_image_name" {
+  command = plan
+
+  module {
+    source = "./modules/registry"
+  }
+
+  variables {
+    user_images = ["My Image"]
+  }
+
+  expect_failures = [
+    var.user_images,
+  ]
+}
+
+run "refuses_wrong_values_of_identity" {
   command = plan
 
   module {
@@ -139,8 +133,12 @@ run "refuses_a_bad_namespace" {
   }
 
   variables {
-    hub_namespace = "Pangeo Hub"
+    hub_namespace     = "Pangeo Hub"
+    support_namespace = "-"
   }
 
-  expect_failures = [var.hub_namespace]
+  expect_failures = [
+    var.hub_namespace,
+    var.support_namespace,
+  ]
 }

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -179,12 +180,17 @@ def blocks(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises `BadInput` for a file that is not HCL.
     """
     try:
-        content = hcl2.loads(file.read_text())
+        content = _parsed(file.read_text())
     except Exception as error:  # the parser raises its own and its grammar's exceptions
         raise BadInput(f"{file} is not HCL.", why=str(error).splitlines()[0]) from error
     for kind, found in content.items():
         if isinstance(found, list) and not kind.startswith("__"):
             yield from ((kind, _plain(block)) for block in found)
+
+
+@lru_cache(maxsize=128)  # parsing is slow, and the same text is read by inventory and rules
+def _parsed(text: str) -> dict[str, Any]:
+    return hcl2.loads(text)  # type: ignore[no-any-return]
 
 
 def _plain(value: Any) -> Any:
@@ -217,9 +223,11 @@ def _reached(
             case ("var", name) if path:
                 argument = tree[path[:-1]].calls[path[-1]].get(name)
                 yield from _reached(tree, path[:-1], argument, seen)
+            case ("module", name, None) if (*path, name) in tree:
+                below = ".".join((*path, name))
+                yield from ((below, *key) for key in tree[(*path, name)].resources)
             case ("module", name, output) if (*path, name) in tree:
-                below = tree[(*path, name)]
-                target = below.outputs.get(output) if output else list(below.resources.values())
+                target = tree[(*path, name)].outputs.get(output)
                 yield from _reached(tree, (*path, name), target, seen)
 
 

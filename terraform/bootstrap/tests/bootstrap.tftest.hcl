@@ -60,42 +60,20 @@ run "where_the_provider_exists" {
   }
 }
 
-run "refuses_a_wildcard" {
+run "refuses_wrong_values" {
   command = plan
 
   variables {
-    github_repository = "example/*"
-  }
-
-  expect_failures = [var.github_repository]
-}
-
-run "refuses_a_wildcard_branch" {
-  command = plan
-
-  variables {
-    main_branch = "*"
-  }
-
-  expect_failures = [var.main_branch]
-}
-
-run "refuses_its_own_names" {
-  command = plan
-
-  variables {
-    environments = ["plan"]
-  }
-
-  expect_failures = [var.environments]
-}
-
-run "refuses_bad_numbers" {
-  command = plan
-
-  variables {
+    github_repository     = "example/*"
+    main_branch           = "*"
+    environments          = ["plan"]
     github_repository_ids = { owner = 0, repository = 1 }
   }
 
-  expect_failures = [var.github_repository_ids]
+  expect_failures = [
+    var.github_repository,
+    var.main_branch,
+    var.environments,
+    var.github_repository_ids,
+  ]
 }
