@@ -190,7 +190,7 @@ def blocks(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 @lru_cache(maxsize=128)  # parsing is slow, and the same text is read by inventory and rules
 def _parsed(text: str) -> dict[str, Any]:
-    return hcl2.loads(text)  # type: ignore[no-any-return]
+    return hcl2.loads(text)
 
 
 def _plain(value: Any) -> Any:
@@ -223,7 +223,7 @@ def _reached(
             case ("var", name) if path:
                 argument = tree[path[:-1]].calls[path[-1]].get(name)
                 yield from _reached(tree, path[:-1], argument, seen)
-            case ("module", name, None) if (*path, name) in tree:
+            case ("module", name, "") if (*path, name) in tree:
                 below = ".".join((*path, name))
                 yield from ((below, *key) for key in tree[(*path, name)].resources)
             case ("module", name, output) if (*path, name) in tree:
@@ -243,7 +243,7 @@ def _references(value: Any) -> Iterator[tuple[str, ...]]:
             elif type_:
                 yield found[0], "resource", type_, name
             elif module:
-                yield found[0], "module", call, output
+                yield found[0], "module", call, output or ""
             else:
                 yield found[0], word, rest
 
