@@ -30,6 +30,7 @@ check: $(VENV)/check.installed $(VENV)/checkov.installed
 	@$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
 	@$(BIN)/codespell
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
+	@$(BIN)/python tools/check_policy.py
 	@$(VENV)/checkov/bin/checkov --config-file .checkov.yaml
 
 format: $(VENV)/check.installed

@@ -3,6 +3,8 @@
 import copy
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
@@ -190,3 +192,30 @@ def test_a_rule_on_the_code_fires_on_what_breaks_it(hcl: Path, tmp_path: Path, r
     found = policy.check_code(root)
     assert {one.rule for one in found} == {rule}
     assert len(found) == 1
+
+
+@pytest.mark.slow
+def test_make_check_says_what_breaks_a_rule(hcl: Path, tmp_path: Path) -> None:
+    """The script, as `make check` runs it: on a project with one mistake in code and in plans."""
+    shutil.copytree(hcl, tmp_path / "terraform")
+    (tmp_path / "tools").mkdir()
+    shutil.copy(hcl.parent / "tools" / "check_policy.py", tmp_path / "tools")
+    launch = tmp_path / "terraform/modules/nodes/main.tf"
+    text = launch.read_text().replace("hop_limit = 1", "hop_limit = 2")
+    launch.write_text(text.replace("  permissions_boundary = ", "  path = "))
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "tools/check_policy.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    *told, last = done.stdout.splitlines()[::2]
+    assert last.startswith("Policy: 3 findings")
+    assert told == [
+        "terraform: modules/nodes/main.tf: aws_iam_role.node: roles-bounded",
+        *(
+            f"plan of {name}: module.nodes.aws_launch_template.core: node-metadata-hop"
+            for name in ("prod", "staging")
+        ),
+    ]
