@@ -20,7 +20,7 @@ locals {
     "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListAliases", "kms:ListResourceTags",
     "logs:DescribeLogGroups", "logs:ListTagsForResource",
     "s3:GetAccelerateConfiguration", "s3:GetBucket*", "s3:GetEncryptionConfiguration",
-    "s3:GetLifecycleConfiguration", "s3:GetReplicationConfiguration", "s3:ListBucket",
+    "s3:GetLifecycleConfiguration", "s3:GetReplicationConfiguration", "s3:ListBucket", "s3:ListTagsForResource",
     "servicequotas:GetServiceQuota", "servicequotas:ListServiceQuotas",
     "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic",
     "sns:ListTagsForResource",
@@ -34,11 +34,11 @@ locals {
     "ce:UntagResource", "ce:UpdateCostAllocationTagsStatus", "cur:PutReportDefinition",
   ]
   unnamed_regional_actions = [
-    "ec2:*", "ecr:*RepositoryCreationTemplate*", "eks:CreateCluster", "elasticfilesystem:*", "kms:*",
+    "ec2:*", "ecr:*RepositoryCreationTemplate*", "elasticfilesystem:*", "kms:*",
   ]
 
   services = [
-    "autoscaling.amazonaws.com", "eks-nodegroup.amazonaws.com", "eks.amazonaws.com",
+    "autoscaling.amazonaws.com", "backup.amazonaws.com", "eks-nodegroup.amazonaws.com", "eks.amazonaws.com",
     "elasticfilesystem.amazonaws.com", "elasticloadbalancing.amazonaws.com", "spot.amazonaws.com",
   ]
 
