@@ -30,7 +30,7 @@ variable "cluster_addons" {
 
 variable "kubernetes_version" {
   type        = string
-  description = "Kubernetes version of the nodes; null follows the control plane only when they are replaced."
+  description = "Kubernetes version of the nodes: the control plane's."
 }
 
 variable "subnet_ids" {
