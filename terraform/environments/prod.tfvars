@@ -11,3 +11,14 @@ zones = {
 nat = "single"
 
 homes_backup = true
+
+permissions_boundary = "pangeo-workload-boundary"
+cluster_admin_roles  = ["pangeo-prod-apply"]
+log_retention_days   = 90
+
+core_instance_type = "m6a.large"
+core_nodes         = 2
+
+# The whole account's, so that nothing escapes; and the tags, which are the account's too.
+monthly_budget_usd = 1500
+activate_cost_tags = true

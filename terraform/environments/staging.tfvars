@@ -11,3 +11,10 @@ nat = "none"
 
 homes_zone          = "us-west-2a"
 bills_are_removable = true
+
+permissions_boundary = "pangeo-workload-boundary"
+cluster_admin_roles  = ["pangeo-staging-apply"]
+
+# It shares its account with prod, which watches all of it.
+monthly_budget_usd = 250
+budget_scope       = "deployment"

@@ -6,10 +6,15 @@ in its form.
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 from unittest import mock
+
+from moto.core.base_backend import BackendDict
+from moto.core.resource_tagging import TaggedResource
+from moto.core.responses import ActionResult
 
 Answer = tuple[str, dict[str, Any]]
 JSON = {"Content-Type": "application/json"}
@@ -18,12 +23,58 @@ JSON = {"Content-Type": "application/json"}
 @contextmanager
 def lent_to_moto() -> Iterator[None]:
     """Add it to moto's classes, and take it away again."""
+    # Imported when moto's sessions are replaced already: its EKS makes one when it is imported.
+    from pangeo_deploy.rehearsal import missing_eks
+
+    urls = importlib.import_module("moto.eks.urls").url_paths
+    tagging = importlib.import_module("moto.resourcegroupstaggingapi.models")
+    more = {"eks": missing_eks.tagged, "ecr": tagged_repositories}
     with ExitStack() as stack:
-        for (module, name), additions in ADDITIONS.items():
+        for (module, name), additions in (*ADDITIONS.items(), *missing_eks.ADDITIONS.items()):
             target = getattr(importlib.import_module(module), name)
             for attribute, value in additions.items():
                 stack.enter_context(mock.patch.object(target, attribute, value, create=True))
+        stack.enter_context(mock.patch.dict(urls, missing_eks.routes()))
+        listed = also_tagged(tagging.iter_taggable_backends, more)
+        stack.enter_context(mock.patch.object(tagging, "iter_taggable_backends", listed))
         yield
+
+
+# Tagging API
+
+Listing = Callable[[Any], Iterator[TaggedResource]]
+
+
+class Tagged:
+    """A backend as the tagging API asks for it."""
+
+    def __init__(self, backend: Any, listing: Listing) -> None:
+        self.iter_tagged_resources = lambda: listing(backend)
+
+    def owns_arn(self, arn: str) -> bool:
+        """Leave changes of tags to the service's own API."""
+        return False
+
+
+def also_tagged(
+    listed: Callable[[str, str], Iterator[Any]], more: Mapping[str, Listing]
+) -> Callable[[str, str], Iterator[Any]]:
+    """Return moto's list of backends with tags, and the services in `more`, which it lacks."""
+
+    def listing(account: str, region: str) -> Iterator[Any]:
+        yield from listed(account, region)
+        for holder in list(BackendDict._instances):  # type: ignore[misc]
+            if holder.service_name in more and region in holder.get(account, {}):
+                yield Tagged(holder[account][region], more[holder.service_name])
+
+    return listing
+
+
+def tagged_repositories(backend: Any) -> Iterator[TaggedResource]:
+    """Yield the repositories of ECR."""
+    for repository in backend.repositories.values():
+        tags = backend.tagger.get_tag_dict_for_resource(repository.arn)
+        yield TaggedResource(arn=repository.arn, tags=tags, resource_type="ecr:repository")
 
 
 # EFS
@@ -103,6 +154,131 @@ def modify_security_group_rules(backend: Any, group_id: str, rules: Mapping[str,
         rule.source_group = {"GroupId": referenced, **owner, **described} if referenced else {}
 
 
+def modify_launch_template(response: Any) -> ActionResult:
+    """EC2 ModifyLaunchTemplate: which version is taken where none is named."""
+    template = response.ec2_backend.get_launch_template(response._get_param("LaunchTemplateId"))
+    version = template.get_version(response._get_param("DefaultVersion"))
+    template.default_version_number = version.number
+    described = {
+        "LaunchTemplateId": template.id,
+        "LaunchTemplateName": template.name,
+        "DefaultVersionNumber": template.default_version_number,
+        "LatestVersionNumber": template.latest_version_number,
+    }
+    return ActionResult({"LaunchTemplate": described})
+
+
+# IAM
+
+
+@cache
+def policies_of_aws() -> dict[str, dict[str, Any]]:
+    """Return the policies that AWS offers, by name."""
+    text = importlib.import_module("moto.iam.aws_managed_policies").aws_managed_policies_data
+    found: dict[str, dict[str, Any]] = json.loads(text)
+    return found
+
+
+def attach_role_policy(backend: Any, policy_arn: str, role_name: str) -> None:
+    """IAM AttachRolePolicy; AWS's own policies come in when one is first used, not all at once."""
+    models = importlib.import_module("moto.iam.models")
+    name = policy_arn.rsplit("/", 1)[-1]
+    if policy_arn not in backend.managed_policies and (data := policies_of_aws().get(name)):
+        where = (name, backend.account_id, backend.region_name)
+        policy = models.AWSManagedPolicy.from_data(*where, data)
+        if policy.arn == policy_arn:
+            backend.managed_policies[policy_arn] = policy
+    if policy_arn not in backend.managed_policies:
+        problem = f"Policy {policy_arn} does not exist or is not attachable."
+        raise models.NotFoundException(problem)
+    backend.managed_policies[policy_arn].attach_to(backend.get_role(role_name))
+
+
+# CloudWatch Logs
+
+
+def set_key(response: Any, key: str | None) -> str:
+    """Change the key of a log group."""
+    backend, name = response.logs_backend, response._get_param("logGroupName")
+    backend.list_tags_log_group(name)  # raises what AWS raises
+    backend.groups[name].kms_key_id = key
+    return ""
+
+
+# Budgets
+
+
+def find_budget(response: Any, name: str | None = None) -> Any:
+    """Return the budget that a request is about."""
+    account = response._get_param("AccountId")
+    name = name or response._get_param("BudgetName")
+    response.backend.describe_budget(account, name)  # raises what AWS raises
+    return response.backend.budgets[account][name]
+
+
+def create_budget(response: Any) -> str:
+    """Budgets CreateBudget, with tags."""
+    asked = response._get_param
+    budget, alerts = asked("Budget"), asked("NotificationsWithSubscribers", [])
+    response.backend.create_budget(asked("AccountId"), with_decimals(budget), alerts)
+    tags = {tag["Key"]: tag["Value"] for tag in asked("ResourceTags") or ()}
+    find_budget(response, budget["BudgetName"])._tags = tags
+    return json.dumps({})
+
+
+def update_budget(response: Any) -> str:
+    """Budgets UpdateBudget."""
+    asked = with_decimals(response._get_param("NewBudget"))
+    found = find_budget(response, asked["BudgetName"])
+    period = found.budget["TimePeriod"]
+    found.budget = {"TimePeriod": period, "LastUpdatedTime": found.budget["LastUpdatedTime"], **asked}
+    return json.dumps({})
+
+
+def with_decimals(budget: dict[str, Any]) -> dict[str, Any]:
+    """Write the limit as AWS does: 250 becomes 250.0."""
+    limit = budget.get("BudgetLimit")
+    if limit and "." not in limit["Amount"]:
+        limit["Amount"] += ".0"
+    return budget
+
+
+def describe_subscribers_for_notification(response: Any) -> str:
+    """Budgets DescribeSubscribersForNotification."""
+    details = response._get_param("Notification")
+    alerts = find_budget(response).notifications
+    found = next((one.subscribers for one in alerts if one.details == details), [])
+    return json.dumps({"Subscribers": found})
+
+
+def budget_tags(response: Any) -> dict[str, str]:
+    """Return the tags of the budget that an ARN names."""
+    _, _, _, _, account, path = response._get_param("ResourceARN").split(":", 5)
+    name = path.removeprefix("budget/")
+    response.backend.describe_budget(account, name)
+    return response.backend.budgets[account][name]._tags  # type: ignore[no-any-return]
+
+
+def list_budget_tags(response: Any) -> str:
+    """Budgets ListTagsForResource."""
+    tags = budget_tags(response).items()
+    return json.dumps({"ResourceTags": [{"Key": key, "Value": value} for key, value in tags]})
+
+
+def tag_budget(response: Any) -> str:
+    """Budgets TagResource."""
+    given = response._get_param("ResourceTags")
+    budget_tags(response).update({tag["Key"]: tag["Value"] for tag in given})
+    return json.dumps({})
+
+
+def untag_budget(response: Any) -> str:
+    """Budgets UntagResource."""
+    for key in response._get_param("ResourceTagKeys"):
+        budget_tags(response).pop(key, None)
+    return json.dumps({})
+
+
 RANGES = {"CidrIp": "CidrIpv4", "CidrIpv6": "CidrIpv6"}
 
 ADDITIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
@@ -118,5 +294,21 @@ ADDITIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "update_file_system": update_file_system,
         "update_file_system_protection": update_file_system_protection,
         "delete_file_system_policy": delete_file_system_policy,
+    },
+    ("moto.ec2.responses.launch_templates", "LaunchTemplates"): {
+        "modify_launch_template": modify_launch_template,
+    },
+    ("moto.iam.models", "IAMBackend"): {"attach_role_policy": attach_role_policy},
+    ("moto.logs.responses", "LogsResponse"): {
+        "associate_kms_key": lambda response: set_key(response, response._get_param("kmsKeyId")),
+        "disassociate_kms_key": lambda response: set_key(response, None),
+    },
+    ("moto.budgets.responses", "BudgetsResponse"): {
+        "create_budget": create_budget,
+        "update_budget": update_budget,
+        "describe_subscribers_for_notification": describe_subscribers_for_notification,
+        "list_tags_for_resource": list_budget_tags,
+        "tag_resource": tag_budget,
+        "untag_resource": untag_budget,
     },
 }

@@ -22,6 +22,8 @@ from pangeo_deploy.files import write_whole
 FORMAT = 1
 S3 = "moto.s3.models:s3_backends"
 BLOB_BYTES = 4096  # contents of S3 objects from this size on get a file of their own
+# The tagging API's backend holds nothing but half-read answers, as generators no pickle can keep.
+STATELESS = {"moto.resourcegroupstaggingapi.models:resourcegroupstaggingapi_backends"}
 LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
 
 Files = dict[str, dict[str, Any]]
@@ -93,7 +95,7 @@ class State:
         files, pickles = dict(self.files), {}
         for holder in holders():
             name = name_of(holder)
-            if name == S3 and not objects and name in files:
+            if name in STATELESS or (name == S3 and not objects and name in files):
                 continue
             content = {
                 (account, region): backend.__dict__

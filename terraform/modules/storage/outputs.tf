@@ -11,6 +11,9 @@ output "scratch_bucket" {
 output "bills_bucket" {
   description = "The bucket that AWS writes the bill to."
   value       = aws_s3_bucket.this["bills"].id
+
+  # AWS looks whether it may write there when an export is made.
+  depends_on = [aws_s3_bucket_policy.this]
 }
 
 output "bucket_arns" {

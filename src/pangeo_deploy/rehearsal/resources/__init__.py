@@ -2,7 +2,21 @@
 
 from collections.abc import Mapping
 
-from pangeo_deploy.rehearsal.resources import data, ec2, efs, s3, security_groups
+from pangeo_deploy.rehearsal.resources import (
+    billing,
+    data,
+    ec2,
+    ecr,
+    efs,
+    eks,
+    iam,
+    kms,
+    launch_templates,
+    logs,
+    messages,
+    s3,
+    security_groups,
+)
 from pangeo_deploy.rehearsal.resources.base import DataSource, Resource
 
 RESOURCES: Mapping[str, Resource] = {
@@ -10,6 +24,14 @@ RESOURCES: Mapping[str, Resource] = {
     **security_groups.RESOURCES,
     **s3.RESOURCES,
     **efs.RESOURCES,
+    **iam.RESOURCES,
+    **kms.RESOURCES,
+    **launch_templates.RESOURCES,
+    **eks.RESOURCES,
+    **ecr.RESOURCES,
+    **logs.RESOURCES,
+    **messages.RESOURCES,
+    **billing.RESOURCES,
 }
 DATA_SOURCES: Mapping[str, DataSource] = data.DATA_SOURCES
 

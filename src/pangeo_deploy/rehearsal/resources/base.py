@@ -1,8 +1,10 @@
 """What a resource type of the stand-in consists of, and helpers that keep each to a few lines."""
 
+import hashlib
 import ipaddress
 import json
 import re
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -151,6 +153,8 @@ def api_value(shape: Shape, value: Any) -> Any:
         return [api_value(shape.member, item) for item in value]
     if shape.type_name in ("integer", "long"):
         return int(value)
+    if shape.type_name == "boolean":
+        return value in (True, "true")  # some booleans are strings in the schema, to tell unset
     return value
 
 
@@ -180,6 +184,59 @@ def tags_as_map(tags: Any) -> dict[str, str]:
 def tags_as_list(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
     """Return tags as the list of pairs that most APIs take."""
     return [{"Key": key, "Value": value} for key, value in sorted((tags or {}).items())]
+
+
+Retag = Callable[[Api, State, dict[str, str], list[str]], object]
+
+
+def retagging(
+    service: str,
+    whose: str,
+    attribute: str = "arn",
+    *,
+    tag: str = "tag_resource",
+    untag: str = "untag_resource",
+    tags: str = "Tags",
+    keys: str = "TagKeys",
+    form: Callable[[dict[str, str]], Any] = tags_as_list,
+) -> Retag:
+    """Return what sets and removes tags in a service: each names its two calls differently.
+
+    `whose` is the parameter that says what is tagged, `attribute` where the state has it.
+    """
+
+    def retag(api: Api, state: State, given: dict[str, str], removed: list[str]) -> None:
+        if removed:
+            api.call(service, untag, **{whose: state[attribute], keys: removed})
+        if given:
+            api.call(service, tag, **{whose: state[attribute], tags: form(given)})
+
+    return retag
+
+
+def given_name(new: State) -> str:
+    """Return the name that the configuration gives, or one with its prefix."""
+    return str(new.get("name") or unique_name(new.get("name_prefix") or "terraform-"))
+
+
+def drawn(length: int, *parts: str) -> str:
+    """Return hexadecimal digits for an id that AWS would draw: always the same for the same thing."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:length]
+
+
+def drawn_uuid(*parts: str) -> str:
+    """Return such digits in the form of a UUID."""
+    return str(uuid.UUID(drawn(32, *parts)))
+
+
+def moment(at: datetime | None = None) -> str:
+    """Return a point in time (now, if none) as the real provider writes it: RFC 3339 in UTC."""
+    return (at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def as_json(value: Any) -> str:
+    """Return a JSON document, sorted and without spaces: what the real provider keeps."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def changed(old: State, new: State, *names: str) -> bool:
