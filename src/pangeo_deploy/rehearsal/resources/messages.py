@@ -249,15 +249,7 @@ BUS = "default"
 def put_rule(api: Api, new: State, name: str) -> None:
     """Make a rule, or replace it."""
     asked = api.parameters("events", "put_rule", new)
-    asked["State"] = rule_state(new)
     api.call("events", "put_rule", **{**asked, "Name": name})
-
-
-def rule_state(new: State) -> str:
-    """Return whether the rule is at work: `is_enabled` is the older way to say so."""
-    if new.get("state"):
-        return str(new["state"])
-    return "DISABLED" if new.get("is_enabled") is False else "ENABLED"
 
 
 def create_rule(api: Api, new: State) -> str:
@@ -287,7 +279,7 @@ def read_rule(api: Api, state: State) -> State:
         "description": found.get("Description", ""),
         "event_bus_name": bus or BUS,
         "event_pattern": found.get("EventPattern", ""),
-        "is_enabled": found["State"] == "ENABLED",
+        "is_enabled": found["State"] != "DISABLED",
         "name": name,
         "name_prefix": state.get("name_prefix") or "",
         "role_arn": found.get("RoleArn", ""),
@@ -298,9 +290,9 @@ def read_rule(api: Api, state: State) -> State:
 
 
 def plan_rule(api: Api, prior: State | None, planned: State) -> None:
-    """Take the older way to switch a rule on for silent where the newer one says the same."""
-    if prior and planned.get("is_enabled") is None:
-        planned["is_enabled"] = planned.get("state") == "ENABLED"
+    """Let the older way to switch a rule off say what the newer one says."""
+    if prior and planned["is_enabled"] is None:
+        planned["is_enabled"] = planned["state"] != "DISABLED"
 
 
 def put_target(api: Api, new: State, target: str) -> str:
@@ -425,7 +417,7 @@ RESOURCES = {
         ),
         retag=retagging("events", "ResourceARN"),
         immutable=frozenset({"event_bus_name", "name", "name_prefix"}),
-        defaults={"event_bus_name": BUS, "force_destroy": False},
+        defaults={"event_bus_name": BUS, "force_destroy": False, "state": "ENABLED"},
         documents=frozenset({"event_pattern"}),
         checks={
             "event_pattern": document,
