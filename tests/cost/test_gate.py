@@ -106,6 +106,16 @@ def test_units_of_a_known_month(plain_bill, session_file, sample):
     assert json.loads(json.dumps(told.as_dict()))["launches"] == told.launches
 
 
+def test_emissions_follow_the_coefficients_that_are_given(plain_bill, session_file, tmp_path):
+    shipped = (Path(__file__).parents[2] / "data" / "coefficients.csv").read_text()
+    doubled = shipped.replace(",0.322167,", ",0.644334,")
+    assert doubled != shipped
+    (tmp_path / "coefficients.csv").write_text(doubled)
+    told, twice = (units(plain_bill, session_file, folder=f) for f in (None, tmp_path))
+    assert abs(twice.kg_co2e_high - 2 * told.kg_co2e_high) <= Decimal("0.02")
+    assert abs(twice.kg_co2e_low - 2 * told.kg_co2e_low) <= Decimal("0.02")
+
+
 def test_2i2cs_rule_loses_the_days_without_users():
     cost = {date(2024, 1, n): Decimal(10) for n in (5, 6, 7)}
     told = by_memory_share_of_the_day(cost, {date(2024, 1, 5): {"ana": 3, "ben": 1}})

@@ -1,25 +1,16 @@
 """What one user, one hour, one launch, one terabyte costs, and emits."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pangeo_deploy.cost import bill, sessions
+from pangeo_deploy.cost import bill, facts, sessions
 from pangeo_deploy.cost.bill import connect
 from pangeo_deploy.cost.pots import make
 from pangeo_deploy.cost.shapes import shape
 from pangeo_deploy.errors import BadInput
-
-# Coefficients of Cloud Carbon Footprint (AwsFootprintEstimationConstants.ts): watts a vCPU at rest
-# and at full load, kWh a GB and hour of memory, the data centre's overhead.
-WATTS_LOW, WATTS_HIGH = Decimal("0.74"), Decimal("3.5")
-KWH_PER_GB_HOUR = Decimal("0.000392")
-OVERHEAD = Decimal("1.135")
-# kg CO2e a kWh of the grid that us-west-2 is in (WECC), location-based: the same source's factor,
-# US EPA eGRID. AWS' market-based figure is lower.
-KG_PER_KWH = Decimal("0.322167")
-
 
 @dataclass(frozen=True)
 class Units:
@@ -44,13 +35,20 @@ class Units:
         }
 
 
-def units(table: Path, session_file: Path, *, tb_processed: Decimal | None = None) -> Units:
+def units(
+    table: Path,
+    session_file: Path,
+    *,
+    tb_processed: Decimal | None = None,
+    folder: Path | None = None,
+) -> Units:
     """Divide the whole bill in `table` by what its sessions did.
 
     An active user had a notebook or a cluster; a user-hour is an hour of a notebook server; a
     launch is a notebook or Binder start. `tb_processed` comes from benchmark runs or metrics. The
-    kgCO2e range runs from idle to fully loaded machines and leaves out storage, network and
-    manufacture.
+    kgCO2e range runs from idle to fully loaded machines, by the cited coefficients in `folder`
+    (the repository's data/coefficients.csv); it leaves out storage, network and manufacture, and
+    takes the grid of us-west-2 by location: AWS' own market-based figure is lower.
     """
     if tb_processed is not None and tb_processed < 0:
         raise BadInput(f"{tb_processed} TB cannot be.", fix="Give an amount of 0 or more.")
@@ -67,12 +65,7 @@ def units(table: Path, session_file: Path, *, tb_processed: Decimal | None = Non
             "SELECT machine, sum(hours) FROM pots WHERE machine IS NOT NULL GROUP BY 1 ORDER BY 1"
         ).fetchall()
     hours = Decimal(seconds) / 3600
-    low = high = Decimal(0)
-    for machine, count in machines:
-        cores, gib = shape(machine)
-        memory = Decimal(count) * gib * KWH_PER_GB_HOUR
-        low += Decimal(count) * cores * WATTS_LOW / 1000 + memory
-        high += Decimal(count) * cores * WATTS_HIGH / 1000 + memory
+    low, high = _kg_co2e([(name, Decimal(count)) for name, count in machines], folder)
     return Units(
         usd,
         users,
@@ -82,9 +75,27 @@ def units(table: Path, session_file: Path, *, tb_processed: Decimal | None = Non
         _over(usd, hours),
         _over(usd, Decimal(launches)),
         _over(usd, tb_processed) if tb_processed is not None else None,
-        (low * OVERHEAD * KG_PER_KWH).quantize(Decimal("0.01")),
-        (high * OVERHEAD * KG_PER_KWH).quantize(Decimal("0.01")),
+        low,
+        high,
     )
+
+
+def _kg_co2e(
+    machines: Iterable[tuple[str, Decimal]], folder: Path | None
+) -> tuple[Decimal, Decimal]:
+    """Return what machines (type, hours) emit if they idled and if they were fully loaded, kg."""
+    table = facts.read("coefficients", folder)
+    of: dict[str, Decimal] = dict(zip(table.item, table.value, strict=True))
+    cores = memory = Decimal(0)  # vCPU-hours, GiB-hours
+    for machine, hours in machines:
+        vcpus, gib = shape(machine)
+        cores += hours * vcpus
+        memory += hours * gib
+    kg = [
+        (cores * of[watts] / 1000 + memory * of["memory"]) * of["overhead"] * of["grid"]
+        for watts in ("watts-vcpu-idle", "watts-vcpu-full")
+    ]
+    return kg[0].quantize(Decimal("0.01")), kg[1].quantize(Decimal("0.01"))
 
 
 def _over(usd: Decimal, count: Decimal) -> Decimal | None:
