@@ -33,6 +33,7 @@ module "storage" {
   source = "./modules/storage"
 
   name                = local.name
+  zones               = keys(var.zones)
   subnet_ids          = module.network.node_subnet_ids
   security_group_id   = module.network.homes_security_group_id
   homes_zone          = var.homes_zone

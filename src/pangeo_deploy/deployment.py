@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,9 +81,30 @@ class Deployment:
         return {"deployment": self.name}
 
     @property
+    def owner_tags(self) -> dict[str, str]:
+        """The tags of what belongs to the deployment, whoever made it.
+
+        Beside Terraform's, those that EKS, its network plug-in, Kubernetes' volumes and load
+        balancers, and Karpenter's nodes put on what they make for the cluster of this name.
+        """
+        return {
+            **self.tags,
+            f"kubernetes.io/cluster/{self.name}": "owned",
+            "aws:eks:cluster-name": self.name,
+            "cluster.k8s.amazonaws.com/name": self.name,
+            "eks:cluster-name": self.name,
+        }
+
+    @property
     def tfvars(self) -> Path:
         """The environment's variables, all that distinguishes it from another."""
         return self.project / "terraform" / "environments" / f"{self.environment}.tfvars"
+
+    @property
+    def account_id(self) -> str | None:
+        """The AWS account that the environment's variables name, None if they name none."""
+        found = re.search(r'^\s*account_id\s*=\s*"(\d+)"', self.tfvars.read_text(), re.MULTILINE)
+        return found[1] if found else None
 
     @property
     def root(self) -> Path:

@@ -58,7 +58,7 @@ def _rehearsal(deployment: Deployment) -> Iterator[Cloud]:
 
 @contextmanager
 def _aws(deployment: Deployment) -> Iterator[Cloud]:
-    import boto3
+    from pangeo_deploy.identity import open_session, require_account, whoami
 
     settings = deployment.tfvars.with_suffix(".s3.tfbackend")
     if not settings.exists():
@@ -67,8 +67,10 @@ def _aws(deployment: Deployment) -> Iterator[Cloud]:
             why=f"terraform/environments/{settings.name} is missing.",
             fix='Write it with the lines: bucket = "...", key = "...", region = "...".',
         )
+    session = open_session()
+    require_account(whoami(session), deployment.account_id)
     yield Cloud(
-        client=boto3.Session().client,
+        client=session.client,
         terraform={},
         backend=None,
         backend_arguments=(f"-backend-config={settings}",),

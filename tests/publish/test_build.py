@@ -1,8 +1,10 @@
 """What a build executes, what it keeps, and what it refuses to publish."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -181,6 +183,29 @@ def test_an_unwritable_place_is_named(built: Project, tmp_path: Path) -> None:
     with pytest.raises(MissingPrerequisite, match="cannot write") as raised:
         built.build(out=tmp_path / "file" / "out")
     assert str(tmp_path / "file") in raised.value.what
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB, which holds the notebooks and not the book."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_is_named_and_more_room_is_enough(built: Project, small_disk: Path) -> None:
+    shutil.copytree(built.path / "_build" / "cache", small_disk / "cache")
+    with pytest.raises(MissingPrerequisite, match="cannot write") as raised:
+        built.build(out=small_disk)
+    assert "No space left" in raised.value.why
+    assert not (small_disk / "html").exists()
+    subprocess.run(["mount", "-o", "remount,size=80m", str(small_disk)], check=True)
+    assert built.build(out=small_disk).executed == ()
+    assert tree(small_disk / "html") == built.pages()
 
 
 def test_the_binder_button_opens_the_commit_that_was_built(built: Project) -> None:

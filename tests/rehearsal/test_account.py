@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -6,11 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.core.base_backend import BackendDict
 from moto.moto_api._internal import mock_random
 
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.rehearsal import Account, open_account
+from pangeo_deploy.rehearsal.account import making
 
 
 def run(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -49,8 +52,9 @@ def test_account_outlives_its_process(tmp_path: Path) -> None:
 
 def test_nothing_answered_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
     code = """
+ec2 = account.client("ec2")
 for number in range(5):
-    print(account.client("ec2").create_vpc(CidrBlock=f"10.{number}.0.0/16")["Vpc"]["VpcId"], flush=True)
+    print(ec2.create_vpc(CidrBlock=f"10.{number}.0.0/16")["Vpc"]["VpcId"], flush=True)
 account.client("kms").create_key()
 account.client("sqs").create_queue(QueueName="queue")
 os.kill(os.getpid(), 9)
@@ -159,7 +163,7 @@ def test_an_account_of_another_moto_is_refused(tmp_path: Path) -> None:
         pass
     manifest = tmp_path / "account.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "moto": "1.0"}))
-    with pytest.raises(BadInput, match="moto 1.0"), open_account(tmp_path):
+    with pytest.raises(BadInput, match="written with moto 1"), open_account(tmp_path):
         pass
 
 
@@ -167,7 +171,8 @@ def test_a_second_process_uses_the_first_ones_account(tmp_path: Path) -> None:
     with open_account(tmp_path) as account:
         other = run(
             tmp_path,
-            'print(account.endpoint, account.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"])',
+            'made = account.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")\n'
+            'print(account.endpoint, made["Vpc"]["VpcId"])',
         )
         assert other.returncode == 0, other.stderr
         endpoint, made = other.stdout.split()
@@ -231,7 +236,7 @@ def test_accounts_in_one_process_do_not_mix_and_nothing_stays_changed(tmp_path: 
 
 def test_settings_of_the_machine_cannot_divert_it(tmp_path: Path) -> None:
     nowhere = "http://127.0.0.1:9"
-    proxies = {name: nowhere for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY")}
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"), nowhere)
     asked = run(
         tmp_path,
         'print(account.client("sts").get_caller_identity()["Account"])',
@@ -251,3 +256,50 @@ def test_clients_only_know_this_machine(tmp_path: Path) -> None:
             client = account.client(service)
             assert client.meta.endpoint_url == account.endpoint
             assert client._request_signer._credentials.access_key == "rehearsal"
+
+
+def test_what_cannot_be_saved_is_refused_and_the_saved_state_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_account(tmp_path) as account:
+        kept = make_vpc(account)
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("pangeo_deploy.rehearsal.state.write_whole", full)
+            for service, call in (
+                ("ec2", lambda client: client.create_vpc(CidrBlock="10.7.0.0/16")),
+                ("sqs", lambda client: client.create_queue(QueueName="queue")),
+                ("efs", lambda client: client.create_file_system(CreationToken="a")),
+            ):
+                with pytest.raises(ClientError, match=r"cannot be saved in .*No space left"):
+                    call(account.client(service))
+        with pytest.raises(ClientError, match="cannot be saved"):
+            make_vpc(account, "10.8.0.0/16")
+    with open_account(tmp_path) as account:
+        cidrs = {vpc["CidrBlock"] for vpc in account.client("ec2").describe_vpcs()["Vpcs"]}
+        assert kept in vpcs(account)
+        assert not {"10.7.0.0/16", "10.8.0.0/16"} & cidrs
+        make_vpc(account, "10.8.0.0/16")
+
+
+def test_what_was_made_for_a_killed_run_is_given_to_the_next(tmp_path: Path) -> None:
+    code = """
+from pangeo_deploy.rehearsal.account import making
+with making("the vpc"):
+    print(account.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"], flush=True)
+os.kill(os.getpid(), 9)
+"""
+    made = run(tmp_path, code).stdout.strip()
+    with open_account(tmp_path) as account:
+        with making("the vpc"):
+            assert make_vpc(account) == made
+            assert make_vpc(account) != made  # asked for twice is meant twice
+        with making("another vpc"):
+            other = make_vpc(account)
+        account.all_told()
+        assert other != made
+    with open_account(tmp_path) as account, making("the vpc"):
+        assert make_vpc(account) not in (made, other)

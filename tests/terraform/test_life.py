@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import psutil
@@ -58,6 +59,31 @@ def test_the_two_environments_live_side_by_side(cli: Cli) -> None:
         good(cli("apply", environment))
     good(cli("destroy", "staging"))
     assert good(cli("plan", "prod", "--json")).json["resources"] == []
+
+
+def test_data_outlives_the_deployment_and_is_found_by_the_next(cli: Cli) -> None:
+    first = good(cli("plan", "staging", "--json")).json
+    good(cli("apply", "staging"))
+    destroyed = good(cli("destroy", "staging", "--keep-data", "--json")).json
+    assert destroyed["left"] == []
+    assert {one["type"] for one in destroyed["kept"]} >= {"s3", "elasticfilesystem:file-system"}
+    again = good(cli("plan", "staging", "--json")).json
+    kinds = {one["type"] for one in again["resources"]}
+    assert 0 < again["create"] < first["create"]
+    assert not kinds & {"aws_s3_bucket", "aws_efs_file_system"}
+    good(cli("apply", "staging"))
+    assert good(cli("plan", "staging", "--json")).json["resources"] == []
+    assert good(cli("destroy", "staging", "--json")).json["left"] == []
+
+
+def test_a_sweep_prices_what_it_finds(cli: Cli) -> None:
+    good(cli("plan", "prod"))
+    good(cli("apply", "prod"))
+    held = {
+        one["type"]: one["usd_per_month"] for one in cli("sweep", "prod", "--json").json["left"]
+    }
+    assert held["vpc"] == "0.00"
+    assert Decimal(held["nat-gateway"]) > Decimal(held["address"]) > 0
 
 
 def test_apply_without_a_plan_refuses(cli: Cli) -> None:

@@ -8,7 +8,7 @@ from types import FrameType
 
 import typer
 
-from pangeo_deploy.cli import book, deployments
+from pangeo_deploy.cli import book, cost, deployments
 from pangeo_deploy.cli.console import show_error
 from pangeo_deploy.errors import Interrupted, PangeoDeployError
 
@@ -31,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 deployments.register(app)
+app.add_typer(cost.app, name="cost")
 app.add_typer(book.app, name="book")
 
 

@@ -4,6 +4,7 @@ import json as json_module
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from pangeo_deploy.cli.console import (
     show,
     table,
 )
+from pangeo_deploy.cost import prices
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.terraform import lifecycle
@@ -36,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(target: TargetOption = "rehearsal", json: JsonOption = False) -> None:
     """Say what this machine has, what is missing, and how to get it."""
-    found = checks.examine(target)
+    found = checks.examine(target, list_price)
     missing = [check for check in found if not check.ok and check.required]
     rows = [
         ("✓" if check.ok else ("✗" if check.required else "-"), check.name, check.detail, check.fix)
@@ -89,6 +91,9 @@ def destroy(
     confirm: Annotated[
         str, typer.Option(help="On aws: the environment's name, once more.", metavar="NAME")
     ] = "",
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="Leave homes and buckets where they are.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Remove everything the deployment made, and say what is left."""
@@ -98,9 +103,17 @@ def destroy(
             fix=f"If that is meant, add: --confirm {environment}",
         )
     with reporting(f"Destroying {environment}") as progress:
-        result = lifecycle.destroy(Deployment(environment, target), progress)
+        result = lifecycle.destroy(
+            Deployment(environment, target),
+            keep_data=keep_data,
+            price=list_price,
+            progress=progress,
+        )
     left = result.left or ()
-    show(result.as_dict(), json, [_done(environment, result), *_leftovers(left)])
+    human = [_done(environment, result)]
+    if result.kept:
+        human += _leftovers(result.kept, "Kept, as asked for")
+    show(result.as_dict(), json, [*human, *_leftovers(left)])
     if left:
         raise typer.Exit(LEFT)
 
@@ -128,7 +141,7 @@ def sweep_command(
     environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
 ) -> None:
     """Ask the account what carries the deployment's tags; exit 3 if anything does."""
-    left = sweep(Deployment(environment, target))
+    left = sweep(Deployment(environment, target), list_price)
     show({"left": [asdict(one) for one in left]}, json, _leftovers(left))
     if left:
         raise typer.Exit(LEFT)
@@ -142,14 +155,20 @@ def _compact(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
+def list_price(service: str, item: str) -> Decimal | None:
+    """Return an item's price in the project's price list (any region), None if it has none."""
+    found = prices.read().find(service, item, "us-west-2")
+    return found[0].usd if found else None
+
+
 def _done(environment: str, result: lifecycle.Applied) -> str:
     counts = Counter(one.action for one in result.resources)
     told = ", ".join(f"{count} {action}d" for action, count in sorted(counts.items()))
     return f"{environment}: {told or 'nothing to do'} in {result.seconds:.1f} s."
 
 
-def _leftovers(left: Iterable[Leftover]) -> list[Any]:
+def _leftovers(left: Iterable[Leftover], title: str = "Still carrying the tags") -> list[Any]:
     rows = [(one.type, one.id, one.usd_per_month or "not known") for one in left]
     if not rows:
-        return ["Nothing carries the deployment's tags."]
-    return [table("Still carrying the tags", ("type", "id", "USD a month"), rows)]
+        return ["Nothing else carries the deployment's tags."]
+    return [table(title, ("type", "id", "USD a month"), rows)]

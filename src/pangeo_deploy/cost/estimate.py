@@ -18,6 +18,7 @@ class Line:
     address: str
     service: str
     item: str
+    quantity: Decimal  # units a month
     usd_per_month: Decimal
     kind: str  # floor or use
     assumption: str
@@ -69,7 +70,12 @@ class Estimate:
             "floor_usd_per_month": format(self.floor, "f"),
             "use_usd_per_month": format(self.use, "f"),
             "lines": [
-                vars(x) | {"usd_per_month": format(x.usd_per_month, "f")} for x in self.lines
+                vars(x)
+                | {
+                    "quantity": format(x.quantity, "f"),
+                    "usd_per_month": format(x.usd_per_month, "f"),
+                }
+                for x in self.lines
             ],
             "unpriced": [vars(x) for x in self.unpriced],
             "hourly": [
@@ -118,7 +124,8 @@ def estimate(
             text = "; ".join(part for part in (charge.assumption, note) if part)
             usd = charge.quantity * price.usd
             source = f"{price.source}, {price.as_of}"
-            lines.append(Line(address, charge.service, charge.item, usd, charge.kind, text, source))
+            what = (address, charge.service, charge.item, charge.quantity)
+            lines.append(Line(*what, usd, charge.kind, text, source))
     return Estimate(tuple(lines), tuple(unpriced))
 
 

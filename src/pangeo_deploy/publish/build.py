@@ -52,6 +52,7 @@ def build(
     started = time.monotonic()
     project = project.resolve()
     out = (out or project / "_build").resolve()
+    render.check()
     with _kind_errors(out), _alone(out), _scratch(out) as scratch:
         found = notebooks.find(project, parameters)
         done, ran = _execute(found, project, out, scratch, workers, timeout, progress)

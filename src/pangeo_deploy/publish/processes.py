@@ -32,6 +32,9 @@ FIXED = {
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a child process."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    if "PYTHONPATH" in inherited:  # a child may start in another folder
+        folders = inherited["PYTHONPATH"].split(os.pathsep)
+        inherited["PYTHONPATH"] = os.pathsep.join(str(Path(one).absolute()) for one in folders)
     return {**inherited, **FIXED, **(extra or {})}
 
 

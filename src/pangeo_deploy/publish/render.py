@@ -6,6 +6,7 @@ the build before, and takes a page that a killed build left half-written for a f
 """
 
 import ctypes
+import errno
 import json
 import os
 import re
@@ -25,12 +26,18 @@ _RENAME_EXCHANGE = 2
 _TOOLS = ("jupyter-book", "sphinx", "myst-nb", "myst-parser", "sphinx-book-theme", "docutils")
 
 
-def render(stage: Path, html: Path, scratch: Path) -> bool:
-    """Render `stage` to `html` and return True, or return False if `html` is up to date."""
+def check() -> None:
+    """Raise `MissingPrerequisite` if what renders the book is not there: before hours of work."""
     if not util.find_spec("jupyter_book"):
         raise MissingPrerequisite(
-            "Jupyter Book is not installed", fix="Run `make book`, or `uv sync --group book`."
+            "Jupyter Book is not installed here",
+            why="It is in the group `book`, which the notebooks themselves do not need.",
+            fix="Run `make book`, which installs it.",
         )
+
+
+def render(stage: Path, html: Path, scratch: Path) -> bool:
+    """Render `stage` to `html` and return True, or return False if `html` is up to date."""
     record = html.with_name("book.json")
     wanted = _inputs(stage)
     if _is_current(record, html, wanted):
@@ -71,10 +78,12 @@ def _run_jupyter_book(stage: Path, scratch: Path) -> None:
         with processes.ended_on_exit(child):
             code = child.wait()
     if code:
-        told = _in_the_authors_terms(plain(log.read_text(errors="replace")), stage)
+        told = plain(log.read_text(errors="replace"))
+        if (full := os.strerror(errno.ENOSPC)) in told:
+            raise OSError(errno.ENOSPC, full, str(scratch))
         raise BadInput(
             "the book did not render without warnings",
-            why=told,
+            why=_in_the_authors_terms(told, stage),
             fix="Correct the pages named. The last good book is untouched.",
         )
 

@@ -1,13 +1,14 @@
-"""What still carries a deployment's tags, by asking the account and not the state."""
+"""What still carries a deployment's tags, and its upkeep: by asking the account, not the state."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jmespath
 
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.targets import connect
+from pangeo_deploy.targets import Cloud, connect
+from pangeo_deploy.terraform.upkeep import PriceOf, usd_per_month
 
 # EC2's things by kind: how to list them, where the answer has them, and what their id is called.
 # The tagging API is not asked for these: it goes on naming what was deleted for a while.
@@ -42,53 +43,67 @@ EC2 = {
 
 @dataclass(frozen=True)
 class Leftover:
-    """One thing that carries the tags. `id` is its ARN or id; the price is None while unknown."""
+    """One thing that carries the tags. `id` is its ARN or id, the price None where not known."""
 
     id: str
     type: str
     usd_per_month: str | None = None
 
 
-def sweep(deployment: Deployment) -> tuple[Leftover, ...]:
-    """Return everything in the deployment's account that still carries its tags."""
+def sweep(deployment: Deployment, price: PriceOf) -> tuple[Leftover, ...]:
+    """Return everything in the deployment's account that still belongs to it, with its upkeep.
+
+    `price(service, item)` gives list prices in USD.
+    """
     with connect(deployment) as cloud:
-        return sweep_account(cloud.client, deployment.tags)
+        return sweep_account(cloud, deployment, price)
 
 
-def sweep_account(client: Callable[[str], Any], tags: Mapping[str, str]) -> tuple[Leftover, ...]:
-    """Return everything in the account's region that carries all of `tags`, by type and id."""
-    found = {*_ec2(client("ec2"), tags), *_others(client("resourcegroupstaggingapi"), tags)}
-    return tuple(sorted(found, key=lambda one: (one.type, one.id)))
+def sweep_account(cloud: Cloud, deployment: Deployment, price: PriceOf) -> tuple[Leftover, ...]:
+    """Do the same on an account that is open already."""
+    found = {
+        (kind, identity): thing
+        for key, value in deployment.owner_tags.items()
+        for kind, identity, thing in (*_ec2(cloud, key, value), *_others(cloud, key, value))
+    }
+    return tuple(
+        Leftover(identity, kind, usd_per_month(cloud, kind, identity, thing, price))
+        for (kind, identity), thing in sorted(found.items(), key=lambda item: item[0])
+    )
 
 
-def _ec2(ec2: Any, tags: Mapping[str, str]) -> Iterator[Leftover]:
-    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
-    for kind, (operation, items, key) in EC2.items():
+Found = Iterator[tuple[str, str, Mapping[str, Any]]]
+
+
+def _ec2(cloud: Cloud, key: str, value: str) -> Found:
+    ec2 = cloud.client("ec2")
+    filters = [{"Name": f"tag:{key}", "Values": [value]}]
+    for kind, (operation, items, name) in EC2.items():
         # This one operation keeps an old name for the parameter.
-        name = "Filter" if operation == "describe_nat_gateways" else "Filters"
+        asked = {"Filter" if operation == "describe_nat_gateways" else "Filters": filters}
         pages = (
-            ec2.get_paginator(operation).paginate(**{name: filters})
+            ec2.get_paginator(operation).paginate(**asked)
             if ec2.can_paginate(operation)
-            else [getattr(ec2, operation)(**{name: filters})]
+            else [getattr(ec2, operation)(**asked)]
         )
         for page in pages:
-            for one in jmespath.search(items, page) or ():
+            for thing in jmespath.search(items, page) or ():
                 # The filter saves pages; whether it was applied is not left to trust.
-                carried = {tag["Key"]: tag["Value"] for tag in one.get("Tags", ())}
-                if tags.items() <= carried.items():
-                    yield Leftover(one[key], kind)
+                if {"Key": key, "Value": value} in thing.get("Tags", ()):
+                    yield kind, thing[name], thing
 
 
-def _others(tagging: Any, tags: Mapping[str, str]) -> Iterator[Leftover]:
-    filters = [{"Key": key, "Values": [value]} for key, value in tags.items()]
-    for page in tagging.get_paginator("get_resources").paginate(TagFilters=filters):
+def _others(cloud: Cloud, key: str, value: str) -> Found:
+    pages = cloud.client("resourcegroupstaggingapi").get_paginator("get_resources")
+    for page in pages.paginate(TagFilters=[{"Key": key, "Values": [value]}]):
         for one in page["ResourceTagMappingList"]:
             arn = one["ResourceARN"]
             if arn.split(":")[2] != "ec2":
-                yield Leftover(arn, _type(arn))
+                yield _kind(arn), arn, {}
 
 
-def _type(arn: str) -> str:
+def _kind(arn: str) -> str:
     """Return the service and kind that an ARN names: of `arn:aws:s3:::bucket`, `s3`."""
     service, resource = arn.split(":")[2], arn.split(":", 5)[5]
-    return f"{service}:{resource.split('/')[0]}" if "/" in resource else service
+    kind = resource.split("/")[0].split(":")[0]
+    return service if kind == resource else f"{service}:{kind}"

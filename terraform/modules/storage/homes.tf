@@ -15,8 +15,8 @@ resource "aws_efs_file_system" "homes" {
 
   lifecycle {
     precondition {
-      condition     = var.homes_zone == null || contains(keys(var.subnet_ids), coalesce(var.homes_zone, "-"))
-      error_message = "homes_zone: ${coalesce(var.homes_zone, "-")} is none of the deployment's zones (${join(", ", keys(var.subnet_ids))})."
+      condition     = var.homes_zone == null || contains(var.zones, coalesce(var.homes_zone, "-"))
+      error_message = "homes_zone: ${coalesce(var.homes_zone, "-")} is none of the deployment's zones (${join(", ", var.zones)})."
     }
   }
 }

@@ -3,6 +3,11 @@ variable "name" {
   description = "The deployment's name, which everything here starts with."
 }
 
+variable "zones" {
+  type        = set(string)
+  description = "The deployment's zones. By name and not by subnet: the data must not depend on the network, or it could not outlive it."
+}
+
 variable "subnet_ids" {
   type        = map(string)
   description = "The subnets that nodes run in, by zone: homes are mounted from there."
