@@ -81,7 +81,7 @@ def resolve() -> str:
         "--quiet",
     ]
     command += ["--no-emit-find-links", "--upgrade", "--fork-strategy", "fewest"]
-    done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True)
     header = "# Written by tools/lock.py. Do not edit: change pyproject.toml, then `make lock`.\n"
     return header + done.stdout
 
