@@ -48,6 +48,15 @@ def test_packing_fills_one_node_and_spreading_does_not():
     assert lives(run(tiny, packing="least"))[1] == (0, 505 + 8500 + 50)
 
 
+def test_a_node_that_runs_is_better_than_a_fuller_one_that_still_starts():
+    load = sessions(
+        (0, 5000, {"cpu_cores": 0.5}),
+        (200, 5000, {"cpu_cores": 3.6}),
+        (210, 220, {"cpu_cores": 0.2}),
+    )
+    assert waits(run(load)) == [125, 125, 5]
+
+
 def test_the_first_type_that_holds_the_pod_is_started():
     load = sessions((0, 100), (0, 100, {"cpu_cores": 3.0}), (0, 100, {"cpu_cores": 7.0}))
     result = run(load, instance_types=("r5.large", "r5.xlarge", "r5.2xlarge"))

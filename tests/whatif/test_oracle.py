@@ -19,7 +19,7 @@ pools = st.fixed_dictionaries(
         "packing": st.sampled_from(["most", "least"]),
         "instance_types": st.sampled_from([("r5.xlarge",), ("r5.large", "r5.2xlarge")]),
         "scale_down_delay_seconds": st.sampled_from([0, 77.707, 901.113]),
-        "node_start_seconds": st.sampled_from([0, 100.003]),
+        "node_start_seconds": st.sampled_from([0, 100.003, 1500.029]),
         "image_pull_seconds": st.sampled_from([0, 61.019]),
         "max_nodes_per_zone": st.sampled_from([None, 1, 2]),
         "give_up_seconds": st.sampled_from([333.337, 3600]),

@@ -28,6 +28,12 @@ def read(
     files = [paths] if isinstance(paths, Path) else list(paths)
     if not files:
         raise BadInput("No sessions file was named.", fix="Pass a csv or parquet file.")
+    sessions = _read(files, window)
+    pa.default_memory_pool().release_unused()  # else arrow keeps the files' size for itself
+    return sessions
+
+
+def _read(files: list[Path], window: tuple[pd.Timestamp, pd.Timestamp] | None) -> Sessions:
     tables, broken = zip(*(_raw(Path(file)) for file in files), strict=True)
     refused = pd.concat(broken, ignore_index=True)
     if len(files) == 1:
