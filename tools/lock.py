@@ -17,7 +17,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 LOCK = PROJECT / "requirements.lock"
 ENVIRONMENT = PROJECT / "environment.yml"
-GROUPS = ("book", "build", "check", "install", "test")
+GROUPS = ("book", "build", "charts", "check", "install", "test")
 PYTHON = "3.11"
 
 

@@ -3,13 +3,17 @@
 The only place that imports the rehearsal.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
+from pangeo_deploy.charts.values import settings
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.errors import MissingPrerequisite
+from pangeo_deploy.errors import CheckFailed, MissingPrerequisite
+from pangeo_deploy.hub.user import Entrance, User, log_in
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,47 @@ def _aws(deployment: Deployment) -> Iterator[Cloud]:
         terraform={},
         backend=None,
         backend_arguments=(f"-backend-config={settings}",),
+    )
+
+
+def rehearsed_hub() -> ModuleType:
+    """Return the module with the rehearsal's `up`, `down`, `status` and `running`."""
+    from pangeo_deploy.rehearsal import hub
+
+    return hub
+
+
+def entrance(deployment: Deployment, user: str = "smoke") -> Entrance:
+    """Return how to enter the deployment's hub as an ordinary user.
+
+    In the rehearsal as `user`, one of its people. On aws as whoever the token in
+    `PANGEO_HUB_TOKEN` belongs to; it is made at the hub's own page `/hub/token`.
+    Raises `CheckFailed` without a running hub, `MissingPrerequisite` without a token.
+    """
+    if deployment.target == "aws":
+        url, token = settings(deployment.project, deployment.environment)["url"], _token(deployment)
+        return Entrance(url, lambda: User(url, User(url, "", token).whoami()["name"], token))
+    hub = rehearsed_hub()
+    if not (status := hub.status(deployment)).running:
+        raise CheckFailed(
+            f"No hub is up for {deployment.environment}.",
+            fix=f"Start it: pangeo-deploy hub up {deployment.environment}",
+        )
+    return Entrance(
+        status.url,
+        lambda: log_in(status.url, user, hub.password(deployment, user)),
+        lambda part: hub.log_tail(deployment, part),
+    )
+
+
+def _token(deployment: Deployment) -> str:
+    if token := os.environ.get("PANGEO_HUB_TOKEN"):
+        return token
+    url = settings(deployment.project, deployment.environment)["url"]
+    raise MissingPrerequisite(
+        "No token of a user of the hub.",
+        why="PANGEO_HUB_TOKEN is not set.",
+        fix=f"Log in at {url}/hub/token, request a token, and set the variable to it.",
     )
 
 

@@ -7,7 +7,7 @@ from types import FrameType
 
 import typer
 
-from pangeo_deploy.cli import book, deployments
+from pangeo_deploy.cli import book, deployments, hub
 from pangeo_deploy.cli.console import show_error
 from pangeo_deploy.errors import Interrupted, PangeoDeployError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 deployments.register(app)
+hub.register(app)
 app.add_typer(book.app, name="book")
 
 
