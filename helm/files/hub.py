@@ -12,7 +12,7 @@ settings = json.loads(os.environ["PANGEO_SETTINGS"])
 login, culling, scratch = settings["login"], settings["culling"], settings["scratch"]
 gateway, limits = settings["dask"], settings["limits"]
 url = settings["url"].rstrip("/")
-services = [f"access:services!service={name}" for name in ("dask-gateway", "scratch", "binder")]
+services = [f"access:services!service={name}" for name in settings["services"]]
 
 # Who may come in. Names become pods, prefixes and policies: anything but GitHub's own alphabet is
 # refused before it reaches them.
@@ -75,14 +75,13 @@ c.JupyterHub.allow_named_servers = False
 c.Spawner.start_timeout = limits["start_seconds"]
 c.Spawner.http_timeout = limits["start_seconds"]
 
-# What a server is given. The AWS SDKs fetch credentials for the user's own prefix from the scratch
-# service, with the server's own token, and fetch new ones before they expire.
+# What a server is given. Credentials for the scratch prefixes come from EKS Pod Identity, which
+# tags them with the pod's name: the name is the hub's, so nobody can choose another's prefix.
 spawner = c[os.environ.get("PANGEO_SPAWNER", "KubeSpawner")]
 spawner.environment.update(
     {
-        "PANGEO_SCRATCH": lambda one: f"s3://{scratch['bucket']}/{one.user.name}",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/services/scratch/credentials",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN": lambda one: f"token {one.api_token}",
+        "PANGEO_SCRATCH": lambda one: f"s3://{scratch['bucket']}/users/{one.pod_name}",
+        "PANGEO_SCRATCH_SHARED": f"s3://{scratch['bucket']}/shared",
         "AWS_DEFAULT_REGION": settings["region"],
         "DASK_GATEWAY__ADDRESS": gateway["address"],
         "DASK_GATEWAY__PROXY_ADDRESS": gateway["proxy_address"],

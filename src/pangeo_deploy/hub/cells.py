@@ -6,7 +6,7 @@ print(json.dumps({"python": platform.python_version(), "user": os.environ["JUPYT
                   "memory_limit": int(os.environ.get("MEM_LIMIT", 0)), "sum": sum(range(101))}))
 """
 
-# The service's region and address come from the environment, credentials from the scratch service.
+# The region comes from the environment, credentials from the pod's identity.
 SCRATCH = """
 import json, os, boto3
 from botocore.exceptions import ClientError

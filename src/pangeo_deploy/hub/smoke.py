@@ -19,7 +19,7 @@ from pangeo_deploy.progress import Event, Progress, silent
 
 WORKERS = 2
 TIMEOUT_SECONDS = 600.0  # a node may have to start first
-OTHER = "somebody-else"
+OTHER = "users/jupyter-somebody-else"
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ STEPS: tuple[tuple[str, str, Callable[[Visit], str]], ...] = (
     ("log in", "hub", check_identity),
     ("start a server", "hub", start_server),
     ("run code", "hub", run_code),
-    ("use scratch", "scratch", use_scratch),
+    ("use scratch", "identity", use_scratch),
     ("make a cluster", "gateway", make_cluster),
     ("scale it", "gateway", scale),
     ("compute", "gateway", compute),

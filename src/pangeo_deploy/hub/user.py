@@ -41,16 +41,19 @@ class User:
         """The user's name as URLs have it."""
         return quote(self.name, safe="")
 
-    def ask(self, method: str, path: str, **options: Any) -> requests.Response:
+    def ask(
+        self, method: str, path: str, scheme: str = "token", **options: Any
+    ) -> requests.Response:
         """Return the answer to a request at `path` below the hub's URL.
 
+        `scheme` is what the token is called: Dask-Gateway wants `jupyterhub`.
         Raises `HubRefused` for an error status or no answer.
         """
         try:
             answer = self.session.request(
                 method,
                 f"{self.url}{path}",
-                headers={"Authorization": f"token {self.token}"},
+                headers={"Authorization": f"{scheme} {self.token}"},
                 **{"timeout": TIMEOUT_SECONDS, "allow_redirects": False, **options},
             )
         except requests.RequestException as error:

@@ -20,7 +20,14 @@ c.RehearsalSpawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 if os.geteuid() == 0:  # a container, as on Binder or in CI
     c.Spawner.args.append("--allow-root")
 c.RehearsalSpawner.home_dir_template = str(hub.folder / "homes" / "{username}")
-c.RehearsalSpawner.environment.update({"AWS_ENDPOINT_URL": hub.url("storage")})
+c.RehearsalSpawner.environment.update(
+    {
+        "AWS_ENDPOINT_URL": hub.url("storage"),
+        # What EKS puts into a pod that has an identity.
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{hub.url('public')}/services/identity/credentials",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": lambda one: f"token {one.api_token}",
+    }
+)
 
 c.JupyterHub.bind_url = hub.url("public")
 c.JupyterHub.hub_bind_url = hub.url("hub")
@@ -38,7 +45,7 @@ c.TraefikProxy.traefik_api_username = "hub"
 c.TraefikProxy.traefik_api_password = hub.secrets["proxy_api"]
 c.TraefikFileProviderProxy.dynamic_config_file = str(hub.folder / "routes.toml")
 
-addresses = {"dask-gateway": "gateway_web", "scratch": "scratch"}
+addresses = {"dask-gateway": "gateway_web", "identity": "identity"}
 for name in hub_state.SERVICES:
     service = {"name": name, "api_token": hub.secrets[name], "display": False}
     if name in addresses:

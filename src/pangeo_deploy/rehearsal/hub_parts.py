@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pangeo_deploy.deployment import find_project
 from pangeo_deploy.errors import MissingPrerequisite
 from pangeo_deploy.files import write_whole
-from pangeo_deploy.rehearsal.hub_state import FOLDER, HOST, HubState
+from pangeo_deploy.rehearsal.hub_state import BUCKET, FOLDER, HOST, ROLE, HubState
 
 HERE = Path(__file__).parent
 
@@ -59,10 +58,10 @@ def parts(hub: HubState) -> list[Part]:
             settings,
         ),
         Part(
-            "scratch",
-            (sys.executable, str(find_project() / "helm" / "files" / "scratch.py")),
-            f"{services}/scratch/health",
-            scratch(hub),
+            "identity",
+            (*python, "pangeo_deploy.rehearsal.hub_identity"),
+            f"{services}/identity/health",
+            identity(hub),
         ),
     ]
     if prometheus := shutil.which("prometheus"):
@@ -88,28 +87,25 @@ def program(name: str) -> str:
 
 def storage(hub: HubState) -> dict[str, str | int]:
     """Return what the object store is made with."""
-    where = hub.settings["scratch"]
     return {
         "port": hub.ports["storage"],
-        "bucket": where["bucket"],
-        "role": where["role"],
+        "bucket": BUCKET,
+        "role": ROLE,
         "key_id": hub.secrets["storage_key"],
         "secret": hub.secrets["storage"],
     }
 
 
-def scratch(hub: HubState) -> dict[str, str]:
-    """Return the environment of the scratch service, as its pod has it."""
-    where = hub.settings["scratch"]
+def identity(hub: HubState) -> dict[str, str]:
+    """Return the environment of the stand-in for the Pod Identity agent."""
     return {
-        "PANGEO_SCRATCH_BUCKET": where["bucket"],
-        "PANGEO_SCRATCH_ROLE": f"arn:aws:iam::123456789012:role/{where['role']}",
-        "PANGEO_SCRATCH_SECONDS": str(where["lifetime_seconds"]),
-        "JUPYTERHUB_API_TOKEN": hub.secrets["scratch"],
+        "PANGEO_SCRATCH_BUCKET": BUCKET,
+        "PANGEO_SCRATCH_ROLE": f"arn:aws:iam::123456789012:role/{ROLE}",
+        "JUPYTERHUB_API_TOKEN": hub.secrets["identity"],
         "JUPYTERHUB_API_URL": f"{hub.url('hub')}/hub/api",
-        "JUPYTERHUB_SERVICE_NAME": "scratch",
-        "JUPYTERHUB_SERVICE_PREFIX": "/services/scratch/",
-        "JUPYTERHUB_SERVICE_URL": hub.url("scratch"),
+        "JUPYTERHUB_SERVICE_NAME": "identity",
+        "JUPYTERHUB_SERVICE_PREFIX": "/services/identity/",
+        "JUPYTERHUB_SERVICE_URL": hub.url("identity"),
         "AWS_ACCESS_KEY_ID": hub.secrets["storage_key"],
         "AWS_SECRET_ACCESS_KEY": hub.secrets["storage"],
         "AWS_ENDPOINT_URL": hub.url("storage"),

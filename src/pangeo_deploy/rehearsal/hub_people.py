@@ -21,6 +21,11 @@ def password(secret: str, user: str) -> str:
     return hmac.new(secret.encode(), user.encode(), hashlib.sha256).hexdigest()
 
 
+def pod_name(user: str) -> str:
+    """Return the name that the user's pod has on AWS, where it decides on the scratch prefix."""
+    return f"jupyter-{user}"
+
+
 class RehearsalAuthenticator(Authenticator):  # type: ignore[misc]
     """Lets the rehearsal's people in with passwords derived from the hub's secret.
 
@@ -50,6 +55,11 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     """
 
     profile_list: Any = List(config=True, help="The same list that KubeSpawner takes.")
+
+    @property
+    def pod_name(self) -> str:
+        """The name that KubeSpawner gives the user's pod."""
+        return pod_name(self.user.name)
 
     async def start(self) -> Any:
         """Apply the chosen profile, then start."""

@@ -16,10 +16,11 @@ FOLDER = "PANGEO_HUB_FOLDER"  # in the environment of everything that the hub st
 HOST = "127.0.0.1"
 PORTS = (
     *("public", "proxy_api", "hub", "gateway", "gateway_web", "gateway_tcp"),
-    *("scratch", "storage", "prometheus"),
+    *("identity", "storage", "prometheus"),
 )
-SERVICES = ("dask-gateway", "scratch", "prometheus", "janitor")
-# What the services see; the people of the rehearsal and the size of a class.
+SERVICES = ("dask-gateway", "identity", "prometheus", "janitor")
+BUCKET = ROLE = "pangeo-scratch"
+# The people of the rehearsal, a class among them.
 USERS = ("ann", "bob", "smoke", *(f"learner-{number:02}" for number in range(1, 26)))
 
 
@@ -59,7 +60,8 @@ def rehearsed(settings: Mapping[str, Any], ports: Mapping[str, int]) -> dict[str
         **settings,
         "url": public,
         "login": {**settings["login"], "teams": [], "users": list(USERS), "admins": []},
-        "scratch": {**settings["scratch"], "bucket": "pangeo-scratch", "role": "pangeo-scratch"},
+        "services": ["dask-gateway", "identity"],
+        "scratch": {"bucket": BUCKET},
         "dask": {
             **settings["dask"],
             "address": f"{public}/services/dask-gateway",

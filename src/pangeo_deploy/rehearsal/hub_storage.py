@@ -5,8 +5,8 @@
 Environment: `PANGEO_STORAGE` is JSON with `port`, `bucket`, `role` (a name) and the administrator's
 `key_id` and `secret`. Objects live in memory: a scratch bucket promises nothing else.
 
-moto checks signatures and the policies of users and roles. Added here is what the scratch service
-relies on and moto leaves out: session policies, their `s3:prefix` condition, and expiry.
+moto checks signatures and the policies of users and roles. Added here is what the stand-in for Pod
+Identity relies on and moto leaves out: session policies, their `s3:prefix` condition, and expiry.
 """
 
 import fnmatch
@@ -115,10 +115,10 @@ def enforcing(app: Wsgi) -> Wsgi:
 def furnish(bucket: str, role: str, key_id: str, secret: str) -> None:
     """Make what Terraform makes on AWS: the bucket, the role to assume, and who may assume it."""
     account = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
-    service = account.create_user("us-west-2", "scratch-service")
-    key: AccessKey = account.create_access_key("scratch-service")
+    service = account.create_user("us-west-2", "identity")
+    key: AccessKey = account.create_access_key("identity")
     key.access_key_id, key.secret_access_key = key_id, secret
-    account.put_user_policy("scratch-service", "all", allowing("*", Resource="*"))
+    account.put_user_policy("identity", "all", allowing("*", Resource="*"))
     trust = allowing("sts:AssumeRole", Principal={"AWS": service.arn})
     account.create_role(role, trust, "/", None, "", [], "3600")
     resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
