@@ -7,7 +7,7 @@ from types import FrameType
 
 import typer
 
-from pangeo_deploy.cli import book, deployments, hub
+from pangeo_deploy.cli import book, charts, deployments, hub
 from pangeo_deploy.cli.console import show_error
 from pangeo_deploy.errors import Interrupted, PangeoDeployError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 deployments.register(app)
 hub.register(app)
+app.add_typer(charts.app, name="charts")
 app.add_typer(book.app, name="book")
 
 
