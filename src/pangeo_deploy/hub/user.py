@@ -14,6 +14,8 @@ from pangeo_deploy.errors import PangeoDeployError
 from pangeo_deploy.hub.kernel import Kernel
 
 TIMEOUT_SECONDS = 60.0
+PATIENCE_SECONDS = 600.0
+GONE, TOO_MANY, BUSY_SECONDS = 404, 429, 2.0
 
 
 class HubRefused(PangeoDeployError):
@@ -71,7 +73,7 @@ class User:
 
         Raises `HubRefused` when the hub refuses the options or the server does not start.
         """
-        self.ask("POST", f"/hub/api/users/{self.path}/server", json=options or {})
+        self.request_server(options or {})
         events = []
         with self.ask("GET", f"/hub/api/users/{self.path}/server/progress", stream=True) as answer:
             for line in answer.iter_lines():
@@ -81,6 +83,19 @@ class User:
             told = events[-1].get("message", "") if events else "It told nothing."
             raise HubRefused(f"The server of {self.name} did not start.", why=told)
         return events
+
+    def request_server(self, options: dict[str, Any]) -> None:
+        """Ask for the server; when the hub is busy with others', wait as long as it says."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                self.ask("POST", f"/hub/api/users/{self.path}/server", json=options)
+            except HubRefused as refused:
+                if refused.status != TOO_MANY or time.monotonic() > deadline:
+                    raise
+                time.sleep(BUSY_SECONDS)
+            else:
+                return
 
     def stop_server(self, seconds: float = TIMEOUT_SECONDS) -> None:
         """Stop the user's server and wait until the hub knows that it is gone."""
@@ -95,13 +110,31 @@ class User:
     def kernel(self) -> Iterator[Kernel]:
         """Have a Python kernel in the user's server for the time of the block."""
         base = f"/user/{self.path}/api/kernels"
-        made = self.ask("POST", base, json={"name": "python3"}).json()
-        address = f"{self.url.replace('http', 'ws', 1)}{base}/{made['id']}/channels"
+        name = self.ask("POST", base, json={"name": "python3"}).json()["id"]
         try:
-            with Kernel.connect(address, self.token) as kernel:
+            with self.connected(name) as kernel:
                 yield kernel
         finally:
-            self.ask("DELETE", f"{base}/{made['id']}")
+            self._end_kernel(f"{base}/{name}")
+
+    def _end_kernel(self, path: str) -> None:
+        try:
+            self.ask("DELETE", path)
+        except HubRefused as refused:
+            if refused.status != GONE:  # it went with a server that was replaced
+                raise
+
+    @contextmanager
+    def connected(self, name: str) -> Iterator[Kernel]:
+        """Open the websocket of a running kernel, named by its id."""
+        path = f"/user/{self.path}/api/kernels/{name}/channels"
+        with Kernel.connect(f"{self.url.replace('http', 'ws', 1)}{path}", self.token) as kernel:
+            yield kernel
+
+    def kernels(self) -> list[str]:
+        """Return the ids of the kernels that run in the user's server."""
+        found = self.ask("GET", f"/user/{self.path}/api/kernels").json()
+        return [one["id"] for one in found]
 
 
 @dataclass(frozen=True)

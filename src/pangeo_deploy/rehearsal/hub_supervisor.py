@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -25,6 +25,7 @@ from pangeo_deploy.terraform.child import die_with_parent
 
 LOOK_SECONDS = 0.1
 GRACE_SECONDS = 5.0
+SOON_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 10.0
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -36,6 +37,8 @@ class Running:
     part: Part
     process: subprocess.Popen[bytes]
     restarts: int = 0
+    soon: int = 0  # how often in a row it died soon after its start
+    since: float = field(default_factory=time.monotonic)
     again_at: float = 0.0  # monotonic seconds; 0 while it runs
 
 
@@ -83,10 +86,11 @@ def revive(one: Running, hub: hub_state.HubState) -> bool:
         return False
     now = time.monotonic()
     if not one.again_at:
-        one.again_at = now + min(0.1 * 2**one.restarts, LONGEST_PAUSE_SECONDS)
+        one.soon = one.soon + 1 if now - one.since < SOON_SECONDS else 0
+        one.again_at = now + min(0.1 * 2**one.soon, LONGEST_PAUSE_SECONDS)
     if now < one.again_at:
         return False
-    one.restarts, one.again_at = one.restarts + 1, 0.0
+    one.restarts, one.again_at, one.since = one.restarts + 1, 0.0, now
     one.process = start(one.part, hub)
     return True
 
