@@ -1,6 +1,7 @@
 """Files are written whole, and a digest sees every change and nothing else."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -62,3 +63,17 @@ def test_digest_sees_names_and_content_but_not_order_or_clock(tmp_path: Path) ->
     two.write_text("2")
     two.rename(tmp_path / "three")
     assert digest(tmp_path, [one, tmp_path / "three"]) != first
+
+
+def test_a_file_too_large_for_the_disk_is_named(tmp_path: Path) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+    try:
+        with pytest.raises(OSError, match="large") as caught:
+            write_whole(tmp_path / "big", b"x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, old)
+    assert caught.value.filename == str(tmp_path / "big")
+    assert not list(tmp_path.iterdir())

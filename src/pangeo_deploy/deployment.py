@@ -77,7 +77,22 @@ class Deployment:
     @property
     def tags(self) -> dict[str, str]:
         """The tags by which everything of this deployment is found, as the provider sets them."""
-        return {"Deployment": self.name}
+        return {"deployment": self.name}
+
+    @property
+    def owner_tags(self) -> dict[str, str]:
+        """The tags of what belongs to the deployment, whoever made it.
+
+        Beside Terraform's, those that EKS, its network plug-in, Kubernetes' volumes and load
+        balancers, and Karpenter's nodes put on what they make for the cluster of this name.
+        """
+        return {
+            **self.tags,
+            f"kubernetes.io/cluster/{self.name}": "owned",
+            "aws:eks:cluster-name": self.name,
+            "cluster.k8s.amazonaws.com/name": self.name,
+            "eks:cluster-name": self.name,
+        }
 
     @property
     def tfvars(self) -> Path:

@@ -7,12 +7,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pangeo_deploy.charts.values import settings
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.errors import CheckFailed, MissingPrerequisite
+from pangeo_deploy.hub import daskclusters
+from pangeo_deploy.hub.janitor import Cluster
 from pangeo_deploy.hub.user import Entrance, User, log_in
 
 
@@ -22,13 +25,15 @@ class Cloud:
 
     `client(service)` makes a boto3 client for it; `terraform` is the environment that makes
     Terraform reach the same account; `backend` is HCL that replaces the root module's backend
-    (None: as written), `backend_arguments` go to `terraform init`.
+    (None: as written), `backend_arguments` go to `terraform init`, and `state_file` is the state
+    where that is a file of this machine. `kept_types` are those the rehearsal does not emulate.
     """
 
     client: Callable[[str], Any]
     terraform: Mapping[str, str]
     backend: str | None
     backend_arguments: tuple[str, ...] = ()
+    state_file: Path | None = None
     kept_types: frozenset[str] = frozenset()
 
 
@@ -52,6 +57,7 @@ def _rehearsal(deployment: Deployment) -> Iterator[Cloud]:
             client=account.client,
             terraform=environment,
             backend=f'terraform {{\n  backend "local" {{\n    path = "{state}"\n  }}\n}}\n',
+            state_file=state,
             kept_types=rehearsal.kept_types(),
         )
 
@@ -103,6 +109,29 @@ def entrance(deployment: Deployment, user: str = "smoke") -> Entrance:
         lambda: log_in(status.url, user, hub.password(deployment, user)),
         lambda part: hub.log_tail(deployment, part),
     )
+
+
+def janitors_view(deployment: Deployment) -> tuple[User, list[Cluster]]:
+    """Return the hub's service `janitor` and the Dask clusters that run.
+
+    On aws the token is in `PANGEO_JANITOR_TOKEN` and the clusters are kubectl's.
+    """
+    if deployment.target == "aws":
+        token = os.environ.get("PANGEO_JANITOR_TOKEN")
+        if not token:
+            raise MissingPrerequisite(
+                "No token of the hub's service janitor.",
+                why="PANGEO_JANITOR_TOKEN is not set.",
+                fix="The chart keeps it in the Secret hub, key hub.services.janitor.apiToken.",
+            )
+        url = settings(deployment.project, deployment.environment)["url"]
+        return User(url, "janitor", token), daskclusters.clusters("pangeo")
+    from pangeo_deploy.rehearsal import hub_clusters
+
+    hub = rehearsed_hub()
+    url = entrance(deployment).url
+    janitor = User(url, "janitor", hub.janitor_token(deployment))
+    return janitor, hub_clusters.clusters(hub.folder_of(deployment))
 
 
 def _token(deployment: Deployment) -> str:

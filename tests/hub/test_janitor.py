@@ -63,7 +63,9 @@ def round_of(hub: Hub, *found: janitor.Cluster, clean: bool = False) -> janitor.
     ("old", "idle", "reason"),
     [(2, 0.5, None), (11, 0.1, None), (13, 0.1, "13.0 h old"), (5, 2, "idle for 2.0 h")],
 )
-def test_a_server_past_its_age_or_idle_is_found(old: float, idle: float, reason: str | None) -> None:
+def test_a_server_past_its_age_or_idle_is_found(
+    old: float, idle: float, reason: str | None
+) -> None:
     found = round_of(Hub(ann=(old, idle))).outstayed
     assert [one.reason.startswith(reason or "-") for one in found] == ([True] if reason else [])
     # An eighth of an r5.2xlarge.
@@ -84,7 +86,10 @@ def test_a_cluster_needs_an_owner_with_a_server() -> None:
 def test_cleaning_ends_what_is_reported_and_nothing_else() -> None:
     ended: list[str] = []
     hub = Hub(ann=(13, 0), bob=(1, 0))
-    found = [cluster("bob", 1, lambda: ended.append("bob")), cluster("eve", 1, lambda: ended.append("eve"))]
+    found = [
+        cluster("bob", 1, lambda: ended.append("bob")),
+        cluster("eve", 1, lambda: ended.append("eve")),
+    ]
     assert not round_of(hub, *found).ok
     assert (ended, hub.deleted) == ([], [])
     seen = round_of(hub, *found, clean=True)

@@ -1,5 +1,6 @@
 """The command `pangeo-deploy`: its verbs, and what an error or an interrupt ends with."""
 
+import errno
 import signal
 import sys
 import traceback
@@ -11,6 +12,15 @@ from pangeo_deploy.cli import book, charts, deployments, hub
 from pangeo_deploy.cli.console import show_error
 from pangeo_deploy.errors import Interrupted, PangeoDeployError
 
+# What an operating system refuses for reasons of the machine and not of this program.
+THE_MACHINES_OWN = (
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EMFILE,
+    errno.ENOSPC,
+    errno.EPERM,
+    errno.EROFS,
+)
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 app = typer.Typer(
@@ -36,14 +46,10 @@ def main() -> None:
         show_error(error, as_json)
         sys.exit(INTERRUPTED if isinstance(error, Interrupted) else error.exit_code)
     except OSError as error:
-        if error.errno is None or error.filename is None:
+        if error.errno not in THE_MACHINES_OWN or error.filename is None:
             _bug()
-        show_error(
-            PangeoDeployError(
-                f"{error.strerror}: {error.filename}", fix="Free or allow it, then retry."
-            ),
-            as_json,
-        )
+        what = f"{error.strerror}: {error.filename}"
+        show_error(PangeoDeployError(what, fix="Make room or allow it, then try again."), as_json)
         sys.exit(PangeoDeployError.exit_code)
     except Exception:  # the last resort: whatever it is, it is ours
         _bug()

@@ -16,8 +16,14 @@ def _group() -> None:
 @app.command()
 def build(json: JsonOption = False) -> None:
     """Execute what changed, then render; the last line is the page to open."""
-    from pangeo_deploy import publish
+    from pangeo_deploy import publish  # its libraries take seconds to load; other verbs need none
 
     with reporting("Building the book") as progress:
         result = publish.build(find_project(), progress=progress)
-    show(result.as_dict(), json, [str(result)])
+    human = [
+        f"Executed: {', '.join(result.executed) or 'none'}; "
+        f"unchanged: {', '.join(result.cached) or 'none'}; "
+        f"pages {'rendered' if result.rendered else 'up to date'}; {result.seconds:.1f} s.",
+        f"Open: {result.index}",
+    ]
+    show(result.as_dict(), json, human)

@@ -24,12 +24,13 @@ EnvironmentArgument = Annotated[
 TargetOption = Annotated[Target, typer.Option(help="Where to do it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
+PIPE_COLUMNS = 160
 _MARKS = {"done": "[green]✓[/]", "failed": "[red]✗[/]", "info": "[yellow]![/]"}
 
 
 def output() -> Console:
-    """Return the console for results; in a pipe nothing is wrapped, so that paths stay whole."""
-    return Console(soft_wrap=not sys.stdout.isatty())
+    """Return the console for results; in a pipe there is room for whole paths and addresses."""
+    return Console() if sys.stdout.isatty() else Console(width=PIPE_COLUMNS, soft_wrap=True)
 
 
 def show(document: Any, as_json: bool, human: Iterable[Any]) -> None:
@@ -46,7 +47,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     """Return a rich table; a column whose name ends in `)` holds numbers and is set right."""
     result = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        result.add_column(column, justify="right" if column.endswith(")") else "left")
+        result.add_column(
+            column, justify="right" if column.endswith(")") else "left", overflow="fold"
+        )
     for row in rows:
         result.add_row(*(escape(str(cell)) for cell in row))
     return result
@@ -60,14 +63,15 @@ def reporting(what: str) -> Iterator[Progress]:
     with console.status(what) as status:
 
         def report(event: Event) -> None:
-            if event.state == "start":
+            if event.state in ("start", "step"):
                 running[event.task] = event.message
             else:
                 running.pop(event.task, None)
                 took = f" {event.seconds:.1f} s" if event.seconds is not None else ""
                 line = f"{event.task} {event.message}".strip()
                 console.print(f"{_MARKS[event.state]} {escape(line)}{took}", highlight=False)
-            status.update(f"{what} {escape(', '.join(list(running)[:3]))}")
+            now = ", ".join(f"{task} {message}".strip() for task, message in running.items())
+            status.update(f"{what} {escape(now[:60])}")
 
         yield report
 

@@ -1,8 +1,10 @@
 """The verbs on a deployment: doctor, plan, apply, destroy, drift, sweep."""
 
+import json as json_module
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +19,7 @@ from pangeo_deploy.cli.console import (
     show,
     table,
 )
+from pangeo_deploy.cost import prices
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.terraform import lifecycle
@@ -24,6 +27,7 @@ from pangeo_deploy.terraform.sweep import Leftover, sweep
 
 DRIFTED = LEFT = 3
 MISSING = 2
+LONGEST = 120  # characters of a value in a table; --json has it whole
 
 
 def register(app: typer.Typer) -> None:
@@ -60,8 +64,9 @@ def plan(
     counts = ", ".join(f"{result.count(action)} to {action}" for action in order)
     human: list[Any] = [f"{environment} on {target}: {counts}."]
     if changes:
-        rows = [(one.action, one.address, "" if one.emulated else "kept only") for one in changes]
-        human.insert(0, table(f"Plan for {environment}", ("action", "resource", "rehearsal"), rows))
+        kept = "  (kept, not emulated)"
+        rows = [(one.action, one.address + kept * (not one.emulated)) for one in changes]
+        human.insert(0, table(f"Plan for {environment}", ("action", "resource"), rows))
         human.append(f"Saved as {result.file}\nApply it with: pangeo-deploy apply {environment}")
     show(result.as_dict(), json, human)
 
@@ -86,6 +91,9 @@ def destroy(
     confirm: Annotated[
         str, typer.Option(help="On aws: the environment's name, once more.", metavar="NAME")
     ] = "",
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="Leave homes and buckets where they are.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Remove everything the deployment made, and say what is left."""
@@ -95,9 +103,17 @@ def destroy(
             fix=f"If that is meant, add: --confirm {environment}",
         )
     with reporting(f"Destroying {environment}") as progress:
-        result = lifecycle.destroy(Deployment(environment, target), progress)
+        result = lifecycle.destroy(
+            Deployment(environment, target),
+            keep_data=keep_data,
+            price=list_price,
+            progress=progress,
+        )
     left = result.left or ()
-    show(result.as_dict(), json, [_done(environment, result), *_leftovers(left)])
+    human = [_done(environment, result)]
+    if result.kept:
+        human += _leftovers(result.kept, "Kept, as asked for")
+    show(result.as_dict(), json, [*human, *_leftovers(left)])
     if left:
         raise typer.Exit(LEFT)
 
@@ -110,7 +126,10 @@ def drift(
         found = lifecycle.drift(Deployment(environment, target), progress)
     human: list[Any] = [f"{environment} is as Terraform left it."]
     if found:
-        rows = [(one.address, one.attribute, one.expected, one.found) for one in found]
+        rows = [
+            (one.address, one.attribute, _compact(one.expected), _compact(one.found))
+            for one in found
+        ]
         columns = ("resource", "attribute", "expected", "found")
         human = [table(f"Drift in {environment}", columns, rows)]
     show({"drifted": [asdict(one) for one in found]}, json, human)
@@ -122,10 +141,24 @@ def sweep_command(
     environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
 ) -> None:
     """Ask the account what carries the deployment's tags; exit 3 if anything does."""
-    left = sweep(Deployment(environment, target))
+    left = sweep(Deployment(environment, target), list_price)
     show({"left": [asdict(one) for one in left]}, json, _leftovers(left))
     if left:
         raise typer.Exit(LEFT)
+
+
+def _compact(value: object) -> str:
+    """Return a value as a table can show it: a JSON document on one line, and no novel."""
+    if isinstance(value, str) and value[:1] in "[{":
+        value = json_module.loads(value)
+    text = value if isinstance(value, str) else json_module.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def list_price(service: str, item: str) -> Decimal | None:
+    """Return an item's price in the project's price list (any region), None if it has none."""
+    found = prices.read().find(service, item, "us-west-2")
+    return found[0].usd if found else None
 
 
 def _done(environment: str, result: lifecycle.Applied) -> str:
@@ -134,8 +167,8 @@ def _done(environment: str, result: lifecycle.Applied) -> str:
     return f"{environment}: {told or 'nothing to do'} in {result.seconds:.1f} s."
 
 
-def _leftovers(left: Iterable[Leftover]) -> list[Any]:
+def _leftovers(left: Iterable[Leftover], title: str = "Still carrying the tags") -> list[Any]:
     rows = [(one.type, one.id, one.usd_per_month or "not known") for one in left]
     if not rows:
-        return ["Nothing carries the deployment's tags."]
-    return [table("Still carrying the tags", ("type", "id", "USD a month"), rows)]
+        return ["Nothing else carries the deployment's tags."]
+    return [table(title, ("type", "id", "USD a month"), rows)]

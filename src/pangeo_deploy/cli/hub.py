@@ -1,9 +1,10 @@
-"""The verbs on a hub: hub up, down, status; smoke."""
+"""The verbs on a hub: hub up, down, status; smoke; janitor."""
 
 from typing import Annotated, Any
 
 import typer
 
+from pangeo_deploy.charts.values import load, settings
 from pangeo_deploy.cli.console import (
     EnvironmentArgument,
     JsonOption,
@@ -12,9 +13,11 @@ from pangeo_deploy.cli.console import (
     show,
     table,
 )
+from pangeo_deploy.cli.deployments import list_price
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.hub import smoke as smoking
-from pangeo_deploy.targets import entrance, rehearsed_hub
+from pangeo_deploy.hub.janitor import make_round
+from pangeo_deploy.targets import entrance, janitors_view, rehearsed_hub
 
 CHECK_FAILED = 3
 
@@ -27,6 +30,7 @@ def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.add_typer(hub_app, name="hub")
     app.command()(smoke)
+    app.command()(janitor)
 
 
 @hub_app.command()
@@ -85,4 +89,37 @@ def smoke(
         human.append(f"The end of the log:\n{report.logs}")
     show(report.as_dict(), json, human)
     if not report.ok:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def janitor(
+    environment: EnvironmentArgument,
+    target: TargetOption = "rehearsal",
+    clean: Annotated[bool, typer.Option("--clean", help="End what has outstayed.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Find servers and clusters that should be gone, with their cost; exit 3 if any is left."""
+    deployment = Deployment(environment, target)
+    pools = load(deployment.project, "support", environment)["pools"]
+    with reporting(f"Looking around the hub of {environment}"):
+        service, clusters = janitors_view(deployment)
+        seen = make_round(
+            service,
+            clusters,
+            settings(deployment.project, environment),
+            {name: pool["shapes"][0] for name, pool in pools.items()},
+            list_price,
+            clean,
+        )
+    told = f"{seen.servers} servers and {seen.clusters} clusters run"
+    human: list[Any] = [f"{told}; {len(seen.outstayed)} have outstayed."]
+    if seen.outstayed:
+        rows = [
+            (one.kind, one.owner, one.reason, one.usd_per_hour or "not known", one.ended and "✓")
+            for one in seen.outstayed
+        ]
+        columns = ("kind", "whose", "why", "USD an hour (list price)", "ended")
+        human.insert(0, table("Outstayed", columns, rows))
+    show(seen.as_dict(), json, human)
+    if not seen.ok:
         raise typer.Exit(CHECK_FAILED)

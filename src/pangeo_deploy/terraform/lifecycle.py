@@ -13,11 +13,16 @@ from typing import Any
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.errors import BadInput, TerraformFailed
 from pangeo_deploy.files import write_whole
-from pangeo_deploy.progress import Event, Progress, silent
+from pangeo_deploy.progress import Event, Progress, State, silent
 from pangeo_deploy.terraform.engine import Message, told
 from pangeo_deploy.terraform.plans import Drifted, Plan, changes, drifted
 from pangeo_deploy.terraform.sweep import Leftover, sweep_account
+from pangeo_deploy.terraform.upkeep import PriceOf
 from pangeo_deploy.terraform.workspace import Workspace, open_workspace, sources_digest
+
+# What `destroy --keep-data` leaves: homes, scratch and bills, and the keys they are encrypted with.
+DATA = ("aws_s3_bucket", "aws_efs_file_system", "aws_efs_backup_policy", "aws_kms_key", "data")
+DATA_KINDS = ("s3", "elasticfilesystem:file-system", "kms:key")  # the same, as a sweep names them
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Applied:
-    """What an apply or destroy did; `left` is what still carries the tags (destroy only)."""
+    """What an apply or destroy did; a destroy also says what was `kept`, and what is `left`."""
 
     seconds: float
     resources: tuple[Done, ...]
     left: tuple[Leftover, ...] | None = None
+    kept: tuple[Leftover, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of `pangeo-deploy apply --json` or `destroy --json`."""
@@ -45,6 +51,7 @@ class Applied:
         }
         if self.left is not None:
             result["left"] = [asdict(one) for one in self.left]
+            result["kept"] = [asdict(one) for one in self.kept]
         return result
 
 
@@ -92,11 +99,16 @@ def _planned(
         if diagnostic.get("summary") == "Value for undeclared variable":
             undeclared.append(told(diagnostic))
 
-    variables = workspace.terraform.folder / "environments" / workspace.deployment.tfvars.name
+    variables = workspace.variables
     workspace.terraform.stream(
-        "plan", "-input=false", "-json", f"-var-file={variables}", f"-out={file}", *arguments,
+        "plan",
+        "-input=false",
+        "-json",
+        f"-var-file={variables}",
+        f"-out={file}",
+        *arguments,
         on_message=take,
-    )  # fmt: skip
+    )
     file.chmod(0o600)  # a plan holds every value, secrets too
     if undeclared:
         file.unlink()
@@ -120,7 +132,9 @@ def apply(
     with open_workspace(deployment) as workspace:
         file = plan_file or workspace.plan_file
         _check_plan(deployment, file)
-        return _apply(workspace, file, progress)
+        applied = _apply(workspace, file, progress)
+        _settle(workspace)
+        return applied
 
 
 def _check_plan(deployment: Deployment, file: Path) -> None:
@@ -184,13 +198,61 @@ def _apply(workspace: Workspace, file: Path, progress: Progress) -> Applied:
     return Applied(time.monotonic() - clock, tuple(done))
 
 
-def destroy(deployment: Deployment, progress: Progress = silent) -> Applied:
-    """Remove everything the deployment made, then ask the account what still carries its tags."""
+def _settle(workspace: Workspace) -> None:
+    """Let the state know what resources did to each other, or `drift` would report it.
+
+    A route table made before its routes, for example, is in the state without them.
+    """
+    variables = workspace.variables
+    workspace.terraform.stream(
+        "apply", "-refresh-only", "-auto-approve", "-input=false", "-json", f"-var-file={variables}"
+    )
+
+
+def destroy(
+    deployment: Deployment,
+    *,
+    keep_data: bool = False,
+    price: PriceOf = lambda _service, _item: None,
+    progress: Progress = silent,
+) -> Applied:
+    """Remove everything the deployment made, then ask the account what still belongs to it.
+
+    With `keep_data`, homes and buckets stay, in the account and in the state: a later plan and
+    apply builds the rest around them. `price` gives list prices for what is left.
+    """
     with open_workspace(deployment) as workspace:
-        saved = _plan(workspace, progress, "-destroy")
+        arguments = ["-destroy", *(_all_but_data(workspace) if keep_data else ())]
+        saved = _plan(workspace, progress, *arguments)
+        if keep_data and (lost := [one.address for one in saved.changes if _is_data(one.type)]):
+            raise BadInput(
+                "The data cannot be kept: removing the rest would remove it too.",
+                why=", ".join(lost),
+                fix="Nothing was changed. Let no data depend on what is removed.",
+            )
         applied = _apply(workspace, saved.file, progress)
-        left = sweep_account(workspace.cloud.client, deployment.tags)
-        return Applied(applied.seconds, applied.resources, left)
+        left = sweep_account(workspace.cloud, deployment, price)
+        kept = tuple(one for one in left if keep_data and one.type in DATA_KINDS)
+        rest = tuple(one for one in left if one not in kept)
+        return Applied(applied.seconds, applied.resources, rest, kept)
+
+
+def _all_but_data(workspace: Workspace) -> list[str]:
+    """Return the arguments that have Terraform remove everything in the state but the data."""
+    addresses = workspace.terraform.read("state", "list").split("\n")
+    rest = (one for one in addresses if one and not _is_data(_type_in(one)))
+    return [f"-target={address}" for address in rest]
+
+
+def _type_in(address: str) -> str:
+    """Return the type that an address names, as in `module.a["b.c"].aws_s3_bucket.d[0]`."""
+    plain = re.sub(r"\[[^]]*\]", "", address).split(".")
+    return "data" if "data" in plain[:-2] else plain[-2]
+
+
+def _is_data(resource_type: str) -> bool:
+    # Their settings stay with them: a bucket without its public access block is no safe place.
+    return resource_type.startswith(DATA)
 
 
 def drift(deployment: Deployment, progress: Progress = silent) -> tuple[Drifted, ...]:
@@ -226,20 +288,24 @@ def _seconds(start: str, end: str) -> float:
     return round((last - first).total_seconds(), 3)
 
 
-_STATES = {
+# Warnings about what `destroy --keep-data` does on purpose.
+_EXPECTED = ("Resource targeting is in effect", "Applied changes may be incomplete")
+
+_STATES: dict[str, State] = {
     "apply_start": "start",
     "apply_complete": "done",
     "apply_errored": "failed",
-    "refresh_start": "start",
-    "refresh_complete": "done",
 }
 
 
 def _report(message: Message, progress: Progress) -> None:
     """Pass on what Terraform does to a resource, and its warnings."""
     hook, kind = message.get("hook", {}), message.get("type", "")
-    if state := _STATES.get(kind):
-        action = hook.get("action", "refresh")
-        progress(Event(hook["resource"]["addr"], state, action, hook.get("elapsed_seconds")))  # type: ignore[arg-type]
+    if (state := _STATES.get(kind)) and hook.get("action") != "read":
+        progress(Event(hook["resource"]["addr"], state, hook["action"]))
+    elif kind == "refresh_start":
+        progress(Event("terraform", "step", f"reading {hook['resource']['addr']}"))
     elif kind == "diagnostic" and message["diagnostic"]["severity"] == "warning":
+        if message["diagnostic"]["summary"] in _EXPECTED:
+            return
         progress(Event("terraform", "info", told(message["diagnostic"])))

@@ -106,16 +106,21 @@ def _differences(change: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     before, after = change["before"] or {}, change["after"]
     if after is None:
         return [("(whole resource)", before.get("arn") or before.get("id"), None)]
-    hidden = {
-        name
-        for marks in (change.get("before_sensitive"), change.get("after_sensitive"))
-        if isinstance(marks, Mapping)
-        for name, mark in marks.items()
-        if mark
-    }
+    hidden = _sensitive(change.get("before_sensitive")) | _sensitive(change.get("after_sensitive"))
     secret = "(sensitive)"  # noqa: S105
     return [
         (name, *((secret, secret) if name in hidden else (before.get(name), after.get(name))))
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
     ]
+
+
+def _sensitive(marks: Any) -> set[str]:
+    """Return the attributes with something sensitive in them, as Terraform marks it."""
+
+    def any_true(mark: Any) -> bool:
+        if isinstance(mark, Mapping):
+            return any(map(any_true, mark.values()))
+        return any(map(any_true, mark)) if isinstance(mark, list) else bool(mark)
+
+    return {name for name, mark in marks.items() if any_true(mark)} if marks else set()

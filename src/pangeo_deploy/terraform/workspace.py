@@ -4,6 +4,7 @@ Nothing is written into `terraform/`: the stand-in's lock file, data and state w
 """
 
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.files import digest, write_whole
 from pangeo_deploy.targets import Cloud, connect
-from pangeo_deploy.terraform.engine import Terraform, find_engine
+from pangeo_deploy.terraform.engine import Engine, Terraform, find_engine
+
+ROOM_BYTES = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class Workspace:
         """The saved plan, as Terraform wrote it."""
         return self.deployment.folder / "plan.tfplan"
 
+    @property
+    def variables(self) -> Path:
+        """The environment's variables, as Terraform's messages shall name them."""
+        return self.terraform.folder / "environments" / self.deployment.tfvars.name
+
 
 @contextmanager
 def open_workspace(deployment: Deployment) -> Iterator[Workspace]:
@@ -45,16 +53,65 @@ def open_workspace(deployment: Deployment) -> Iterator[Workspace]:
             why=str(error),
             fix="Set PANGEO_DEPLOY_STATE to a folder that can be written.",
         ) from error
+    _check_room(folder)
     with _locked(folder / "lock", deployment), connect(deployment) as cloud:
         root = folder / "root"
         _link(deployment.project / "terraform", root, cloud.backend)
         terraform = Terraform(
             engine, root, {**cloud.terraform, "TF_DATA_DIR": str(folder / "terraform-data")}
         )
+        if cloud.state_file and cloud.state_file.exists():
+            # Read as it is: Terraform, asked for it, would write its own version into it.
+            _check_state(deployment, engine, cloud.state_file.read_text())
         terraform.read(
             "init", "-input=false", "-no-color", "-reconfigure", *cloud.backend_arguments
         )
+        if not cloud.state_file:
+            _check_state(deployment, engine, terraform.read("state", "pull"))
         yield Workspace(deployment, terraform, cloud)
+
+
+def _check_room(folder: Path) -> None:
+    """Refuse to start where Terraform could make things and then not write down that it did."""
+    if shutil.disk_usage(folder).free < ROOM_BYTES:
+        raise BadInput(
+            f"There is no space left for Terraform's state in {folder}.",
+            why=f"Less than {ROOM_BYTES // 10**6} MB are free; a state cut short would lose track.",
+            fix="Free some, or set PANGEO_DEPLOY_STATE to a folder on another disk.",
+        )
+
+
+def _check_state(deployment: Deployment, engine: Engine, text: str) -> None:
+    """Refuse a state that is damaged, of a newer Terraform, or of another environment."""
+    try:
+        state = json.loads(text) if text.strip() else {}
+        made_by = _version(state.get("terraform_version", "0.0"))
+        name = state.get("outputs", {}).get("name", {}).get("value", deployment.name)
+    except (ValueError, AttributeError) as error:
+        raise BadInput(
+            f"The state of {deployment.environment} ({deployment.target}) cannot be read.",
+            why=str(error),
+            fix=f"Nothing was changed. In {deployment.folder}, terraform.tfstate.backup is the one "
+            "before; the state bucket on aws keeps every version.",
+        ) from error
+    if made_by > _version(engine.version):
+        raise BadInput(
+            f"The state of {deployment.environment} was written by a newer Terraform, "
+            f"{state['terraform_version']}.",
+            why=f"This is {engine.version}. Nothing was changed.",
+            fix=f"Use Terraform {state['terraform_version']} or newer.",
+        )
+    if name != deployment.name:
+        raise BadInput(
+            f"The state of {deployment.environment} is that of {name}.",
+            why="Applying it would destroy what belongs to the other. Nothing was changed.",
+            fix="Restore the right state file.",
+        )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """Return the release a version text names: its first two numbers."""
+    return tuple(int(part) for part in text.split(".")[:2])
 
 
 def sources_digest(deployment: Deployment) -> str:

@@ -1,0 +1,11 @@
+"""Figures, numbers and tables as results that a notebook displays and the book reads.
+
+A cell ends with `figure(...)`, `number(...)` or `table(...)`. The object displays itself under
+the mime type `RESULT`, which holds all the book needs: both variants of a figure, its alt text and
+data, and where it comes from. Beside it stands an ordinary fallback for Jupyter.
+"""
+
+from pangeo_deploy.figures.draw import figure
+from pangeo_deploy.figures.results import RESULT, Figure, Number, Table, number, table
+
+__all__ = ["RESULT", "Figure", "Number", "Table", "figure", "number", "table"]

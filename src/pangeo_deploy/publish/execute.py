@@ -1,0 +1,160 @@
+"""Run notebooks with papermill, several at a time, each in a process of its own."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+from pangeo_deploy.errors import NotebookFailed
+from pangeo_deploy.files import write_whole
+from pangeo_deploy.progress import Event, Progress
+from pangeo_deploy.publish import processes
+from pangeo_deploy.publish.normalise import dumps, normalise, plain
+from pangeo_deploy.publish.notebooks import Notebook, read
+
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a notebook did not get to its end, and the notebook as far as it got."""
+
+    name: str
+    cell: int | None
+    source: str
+    error: str
+    detail: str
+    partial: Path | None
+
+
+@dataclass(frozen=True)
+class _Run:
+    notebook: Notebook
+    folder: Path
+    process: Popen[bytes]
+    started: float
+
+    @property
+    def target(self) -> Path:
+        return self.folder / "executed.ipynb"
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+def run(
+    notebooks: Sequence[Notebook],
+    project: Path,
+    scratch: Path,
+    *,
+    workers: int,
+    timeout: float,
+    progress: Progress,
+    executed: Callable[[Notebook, Any], None],
+) -> list[Failure]:
+    """Execute `notebooks`, at most `workers` at once and `timeout` seconds each.
+
+    Each runs in its own folder, as it does when a reader opens it, and gives its normalised result
+    to `executed` as soon as it ends. A failure does not stop the others; all are returned.
+    """
+    waiting, running, failures = list(notebooks), list[_Run](), list[Failure]()
+    with ExitStack() as children:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                running.append(_start(waiting.pop(0), scratch, children))
+                progress(Event(running[-1].notebook.name, "start"))
+            time.sleep(POLL_SECONDS)
+            for job in list(running):
+                late = job.seconds > timeout
+                if job.process.poll() is None and not late:
+                    continue
+                running.remove(job)
+                if late:
+                    processes.end(job.process)
+                if late or job.process.returncode:
+                    why = f"it was still running after {timeout:g} s" if late else ""
+                    failures.append(_failure(job, project, why))
+                    progress(Event(job.notebook.name, "failed", failures[-1].error, job.seconds))
+                else:
+                    executed(job.notebook, normalise(read(job.target), project))
+                    progress(Event(job.notebook.name, "done", seconds=job.seconds))
+    return failures
+
+
+def _start(notebook: Notebook, scratch: Path, children: ExitStack) -> _Run:
+    folder = scratch / notebook.name
+    source = folder / "source.ipynb"
+    content = notebook.content.copy()
+    content["cells"] = [
+        {**cell, "outputs": [], "execution_count": None} if cell.cell_type == "code" else cell
+        for cell in notebook.content.cells
+    ]
+    write_whole(source, json.dumps(content))
+    env = processes.environment(
+        {
+            # The reader's own kernels, start-up files and history must not show in the book.
+            "IPYTHONDIR": str(folder / "ipython"),
+            "JUPYTER_CONFIG_DIR": str(folder / "jupyter"),
+            "JUPYTER_DATA_DIR": str(folder / "jupyter"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "jupyter"),
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            # Nor may a notebook change what the reader has deployed.
+            "PANGEO_DEPLOY_STATE": str(folder / "state"),
+        }
+    )
+    arguments = [
+        "notebook",
+        str(source),
+        str(folder / "executed.ipynb"),
+        str(notebook.path.parent),
+        json.dumps(dict(notebook.parameters)),
+    ]
+    with (folder / "log.txt").open("wb") as log:
+        process = processes.start(arguments, log=log, env=env)
+    children.enter_context(processes.ended_on_exit(process))
+    return _Run(notebook, folder, process, time.monotonic())
+
+
+def _failure(job: _Run, project: Path, why: str) -> Failure:
+    report = job.folder / "failure.json"
+    partial = job.target if job.target.exists() else None
+    if not report.exists():
+        lines = plain((job.folder / "log.txt").read_text(errors="replace")).strip().splitlines()
+        return Failure(
+            job.notebook.name,
+            None,
+            "",
+            why or lines[-1:][0] if lines else why,
+            "\n".join(lines[-20:]),
+            partial,
+        )
+    found = json.loads(report.read_text())
+    detail = plain("\n".join(found["traceback"])).replace(f"{project}/", "")
+    return Failure(
+        job.notebook.name, found["cell"], found["source"], why or found["error"], detail, partial
+    )
+
+
+def failed(failures: Sequence[Failure], kept: Path) -> NotebookFailed:
+    """Keep the partial notebooks in `kept` and return the error that tells about `failures`."""
+    for failure in failures:
+        if failure.partial:
+            write_whole(kept / f"{failure.name}.ipynb", dumps(read(failure.partial)))
+    first = failures[0]
+    place = f" in cell {first.cell}" if first.cell else " before its first cell"
+    also = [failure.name for failure in failures[1:]]
+    what = f"notebook {first.name} failed{place}: {first.error}"
+    if also:
+        what += f" (also failed: {', '.join(also)})"
+    source = "\n".join(f"    {line}" for line in first.source.splitlines())
+    return NotebookFailed(
+        what,
+        why="\n".join(part for part in (source, first.detail) if part),
+        fix=f"What had been executed is in {kept}. The last good book is untouched, and the other "
+        "notebooks' results are kept: correct the cell and build again.",
+    )

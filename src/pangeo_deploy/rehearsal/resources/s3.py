@@ -1,0 +1,365 @@
+"""Buckets and their settings, each a resource of its own."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from pangeo_deploy.rehearsal.resources.base import (
+    Api,
+    Resource,
+    State,
+    document,
+    from_api,
+    one_of,
+    tags_as_list,
+    tags_as_map,
+    to_api,
+    unique_name,
+)
+
+# Alias records for websites: AWS General Reference, "Amazon S3 endpoints and quotas".
+HOSTED_ZONES = {
+    "us-east-1": "Z3AQBSTGFYJSTF",
+    "us-east-2": "Z2O1EMRO9K5GLX",
+    "us-west-1": "Z2F56UZL2M1ACD",
+    "us-west-2": "Z3BJ6K6RIION7M",
+}
+
+
+def bucket_name(name: str) -> str | None:
+    """Refuse names that S3 does not allow."""
+    if re.fullmatch(r"(?!xn--|.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
+        return None
+    return f'"{name}" is not a valid S3 bucket name'
+
+
+def create_bucket(api: Api, new: State) -> str:
+    """Make a bucket."""
+    where = None if api.region == "us-east-1" else {"LocationConstraint": api.region}
+    asked = {
+        "CreateBucketConfiguration": where,
+        "ObjectLockEnabledForBucket": new["object_lock_enabled"],
+    }
+    name = new["bucket"] or unique_name(new["bucket_prefix"] or "terraform-")
+    api.call("s3", "create_bucket", Bucket=name, **asked)
+    return str(name)
+
+
+def settle_bucket(api: Api, old: State, new: State) -> None:
+    """Tag a new bucket, which the API cannot do when making it."""
+    if not old and new["tags_all"]:
+        retag_bucket(api, new, new["tags_all"], [])
+
+
+def retag_bucket(api: Api, state: State, given: dict[str, str], removed: list[str]) -> None:
+    """Replace the bucket's tags, all at once as the API wants it."""
+    tags = {**bucket_tags(api, state["id"]), **given}
+    kept = {key: value for key, value in tags.items() if key not in removed}
+    if kept:
+        api.call(
+            "s3", "put_bucket_tagging", Bucket=state["id"], Tagging={"TagSet": tags_as_list(kept)}
+        )
+    else:
+        api.call("s3", "delete_bucket_tagging", Bucket=state["id"])
+
+
+def bucket_tags(api: Api, bucket: str) -> dict[str, str]:
+    """Return the bucket's tags."""
+    return tags_as_map((optional(api, "get_bucket_tagging", bucket) or {}).get("TagSet"))
+
+
+def optional(api: Api, operation: str, bucket: str) -> dict[str, Any] | None:
+    """Call an operation that fails where nothing is configured; None then."""
+    try:
+        return api.call("s3", operation, Bucket=bucket)
+    except ClientError as error:
+        if re.match(
+            r"NoSuch(?!Bucket$)|\w+NotFoundError$|\w+NotFound$", error.response["Error"]["Code"]
+        ):
+            return None
+        raise
+
+
+def read_bucket(api: Api, state: State) -> State:
+    """Read a bucket and, as far as the schema still holds them, its settings."""
+    bucket = state["id"]
+    api.call("s3", "head_bucket", Bucket=bucket)
+    versioning = api.call("s3", "get_bucket_versioning", Bucket=bucket)
+    encryption = optional(api, "get_bucket_encryption", bucket) or {}
+    return {
+        "bucket": bucket,
+        "bucket_prefix": state.get("bucket_prefix") or "",
+        "arn": f"arn:{api.partition}:s3:::{bucket}",
+        "bucket_domain_name": f"{bucket}.s3.amazonaws.com",
+        "bucket_region": api.region,
+        "bucket_regional_domain_name": f"{bucket}.s3.{api.region}.amazonaws.com",
+        "hosted_zone_id": HOSTED_ZONES.get(api.region, ""),
+        "object_lock_enabled": state.get("object_lock_enabled") or False,
+        "request_payer": "BucketOwner",
+        "policy": (optional(api, "get_bucket_policy", bucket) or {}).get("Policy", ""),
+        "versioning": [
+            {
+                "enabled": versioning.get("Status") == "Enabled",
+                "mfa_delete": versioning.get("MFADelete") == "Enabled",
+            }
+        ],
+        "server_side_encryption_configuration": [
+            {"rule": [encryption_rule(rule) for rule in rules]}
+            for rules in [encryption.get("ServerSideEncryptionConfiguration", {}).get("Rules")]
+            if rules
+        ],
+        "tags_all": bucket_tags(api, bucket),
+    }
+
+
+def encryption_rule(rule: dict[str, Any]) -> State:
+    """Return an encryption rule as the schema has it."""
+    by_default = rule["ApplyServerSideEncryptionByDefault"]
+    return {
+        "bucket_key_enabled": rule.get("BucketKeyEnabled", False),
+        "apply_server_side_encryption_by_default": [
+            {
+                "sse_algorithm": by_default["SSEAlgorithm"],
+                "kms_master_key_id": by_default.get("KMSMasterKeyID", ""),
+            }
+        ],
+    }
+
+
+def delete_bucket(api: Api, state: State) -> None:
+    """Remove the bucket, and what is in it only if the configuration says so."""
+    if state.get("force_destroy"):
+        pages = api.client("s3").get_paginator("list_object_versions").paginate(Bucket=state["id"])
+        for page in pages:
+            found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+            objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
+            if objects:
+                api.call("s3", "delete_objects", Bucket=state["id"], Delete={"Objects": objects})
+    api.call("s3", "delete_bucket", Bucket=state["id"])
+
+
+def setting(
+    *,
+    put: str,
+    get: str,
+    delete: str | None,
+    ask: Callable[[Api, State], dict[str, Any]],
+    show: Callable[[Api, dict[str, Any], State], State],
+    **rest: Any,
+) -> Resource:
+    """Return the resource of one setting of a bucket, which the API puts and deletes whole."""
+
+    def create(api: Api, new: State) -> str:
+        api.call("s3", put, Bucket=new["bucket"], **ask(api, new))
+        return str(new["bucket"])
+
+    def settle(api: Api, old: State, new: State) -> None:
+        if old:
+            api.call("s3", put, Bucket=new["bucket"], **ask(api, new))
+
+    def read(api: Api, state: State) -> State | None:
+        found = optional(api, get, state["id"])
+        return None if found is None else {"bucket": state["id"], **show(api, found, state)}
+
+    def remove(api: Api, state: State) -> None:
+        if delete:
+            api.call("s3", delete, Bucket=state["id"])
+
+    immutable = rest.pop("immutable", frozenset()) | {"bucket", "expected_bucket_owner"}
+    return Resource(
+        create=create, settle=settle, read=read, delete=remove, immutable=immutable, **rest
+    )
+
+
+PUBLIC_ACCESS = {
+    "block_public_acls": "BlockPublicAcls",
+    "block_public_policy": "BlockPublicPolicy",
+    "ignore_public_acls": "IgnorePublicAcls",
+    "restrict_public_buckets": "RestrictPublicBuckets",
+}
+
+
+def ask_encryption(api: Api, new: State) -> dict[str, Any]:
+    """Return the encryption rules as the API wants them."""
+    rules = []
+    for rule in new["rule"]:
+        by_default = {}
+        for block in rule["apply_server_side_encryption_by_default"]:
+            key = (
+                {"KMSMasterKeyID": block["kms_master_key_id"]} if block["kms_master_key_id"] else {}
+            )
+            by_default = {"SSEAlgorithm": block["sse_algorithm"], **key}
+        asked: dict[str, Any] = {"ApplyServerSideEncryptionByDefault": by_default}
+        if rule["bucket_key_enabled"] is not None:
+            asked["BucketKeyEnabled"] = rule["bucket_key_enabled"]
+        rules.append(asked)
+    return {"ServerSideEncryptionConfiguration": {"Rules": rules}}
+
+
+def ask_lifecycle(api: Api, new: State) -> dict[str, Any]:
+    """Return the lifecycle rules as the API wants them."""
+    client = api.client("s3")
+    shape = client.meta.service_model.shape_for("LifecycleRule")
+    names = {
+        "ID": "id",
+        "Transitions": "transition",
+        "NoncurrentVersionTransitions": "noncurrent_version_transition",
+    }
+    rules = []
+    for rule in new["rule"]:
+        # Zero stands for "not given" in these places, as in the real provider.
+        given = {**rule, "expiration": [without_zeros(block) for block in rule["expiration"]]}
+        if rule["filter"]:
+            given |= {"prefix": None, "filter": [without_zeros(rule["filter"][0])]}
+        asked = to_api(shape, given, names)
+        if rule["filter"] and not asked.get("Filter"):
+            asked["Filter"] = {"Prefix": ""}
+        rules.append(asked)
+    return {"LifecycleConfiguration": {"Rules": rules}}
+
+
+def without_zeros(block: State) -> State:
+    """Return a block without its empty values."""
+    return {name: value for name, value in block.items() if value not in (None, 0, "", [], False)}
+
+
+def show_lifecycle(api: Api, found: dict[str, Any], state: State) -> State:
+    """Return the lifecycle rules as the schema has them."""
+    block = api.block.blocks["rule"].block
+    names = {
+        "ID": "id",
+        "Transitions": "transition",
+        "NoncurrentVersionTransitions": "noncurrent_version_transition",
+    }
+    rules = []
+    for rule in found["Rules"]:
+        shown = {"prefix": "", **from_api(block, rule, names)}
+        for expiration in shown.get("expiration", ()):
+            expiration.setdefault("days", 0)
+            expiration.setdefault("expired_object_delete_marker", False)
+        for part in shown.get("filter", ()):
+            part.setdefault("prefix", "")
+        rules.append(shown)
+    return {
+        "rule": rules,
+        "expected_bucket_owner": state.get("expected_bucket_owner") or "",
+        "transition_default_minimum_object_size": found.get(
+            "TransitionDefaultMinimumObjectSize", "all_storage_classes_128K"
+        ),
+    }
+
+
+RESOURCES = {
+    "aws_s3_bucket": Resource(
+        create=create_bucket,
+        settle=settle_bucket,
+        read=read_bucket,
+        delete=delete_bucket,
+        retag=retag_bucket,
+        immutable=frozenset({"bucket", "bucket_prefix", "object_lock_enabled"}),
+        defaults={"force_destroy": False},
+        documents=frozenset({"policy"}),
+        checks={"bucket": bucket_name},
+    ),
+    "aws_s3_bucket_versioning": setting(
+        put="put_bucket_versioning",
+        get="get_bucket_versioning",
+        delete=None,
+        ask=lambda api, new: {
+            "VersioningConfiguration": {"Status": new["versioning_configuration"][0]["status"]}
+        },
+        show=lambda api, found, state: {
+            "versioning_configuration": [
+                {"status": found.get("Status", "Disabled"), "mfa_delete": ""}
+            ]
+        },
+        checks={"versioning_configuration.status": one_of("Enabled", "Suspended", "Disabled")},
+    ),
+    "aws_s3_bucket_public_access_block": setting(
+        put="put_public_access_block",
+        get="get_public_access_block",
+        delete="delete_public_access_block",
+        ask=lambda api, new: {
+            "PublicAccessBlockConfiguration": {
+                option: bool(new[name]) for name, option in PUBLIC_ACCESS.items()
+            }
+        },
+        show=lambda api, found, state: {
+            name: found["PublicAccessBlockConfiguration"][option]
+            for name, option in PUBLIC_ACCESS.items()
+        },
+        defaults=dict.fromkeys(PUBLIC_ACCESS, False),
+    ),
+    "aws_s3_bucket_ownership_controls": setting(
+        put="put_bucket_ownership_controls",
+        get="get_bucket_ownership_controls",
+        delete="delete_bucket_ownership_controls",
+        ask=lambda api, new: {
+            "OwnershipControls": {
+                "Rules": [{"ObjectOwnership": new["rule"][0]["object_ownership"]}]
+            }
+        },
+        show=lambda api, found, state: {
+            "rule": [
+                {"object_ownership": rule["ObjectOwnership"]}
+                for rule in found["OwnershipControls"]["Rules"]
+            ]
+        },
+        checks={
+            "rule.object_ownership": one_of(
+                "BucketOwnerPreferred", "ObjectWriter", "BucketOwnerEnforced"
+            )
+        },
+    ),
+    "aws_s3_bucket_policy": setting(
+        put="put_bucket_policy",
+        get="get_bucket_policy",
+        delete="delete_bucket_policy",
+        ask=lambda api, new: {"Policy": new["policy"]},
+        show=lambda api, found, state: {"policy": found["Policy"]},
+        documents=frozenset({"policy"}),
+        checks={"policy": document},
+    ),
+    "aws_s3_bucket_server_side_encryption_configuration": setting(
+        put="put_bucket_encryption",
+        get="get_bucket_encryption",
+        delete="delete_bucket_encryption",
+        ask=ask_encryption,
+        show=lambda api, found, state: {
+            "rule": [
+                encryption_rule(rule)
+                for rule in found["ServerSideEncryptionConfiguration"]["Rules"]
+            ]
+        },
+        checks={
+            "rule.apply_server_side_encryption_by_default.sse_algorithm": one_of(
+                "AES256", "aws:fsx", "aws:kms", "aws:kms:dsse"
+            )
+        },
+    ),
+    "aws_s3_bucket_lifecycle_configuration": setting(
+        put="put_bucket_lifecycle_configuration",
+        get="get_bucket_lifecycle_configuration",
+        delete="delete_bucket_lifecycle",
+        ask=ask_lifecycle,
+        show=show_lifecycle,
+        defaults={
+            "expected_bucket_owner": "",
+            "transition_default_minimum_object_size": "all_storage_classes_128K",
+            "rule.prefix": "",
+            "rule.expiration.days": 0,
+            "rule.expiration.expired_object_delete_marker": False,
+            "rule.filter.prefix": "",
+            "rule.filter.object_size_greater_than": None,
+            "rule.filter.object_size_less_than": None,
+            "rule.filter.and.prefix": "",
+            "rule.filter.and.object_size_greater_than": 0,
+            "rule.filter.and.object_size_less_than": 0,
+            "rule.noncurrent_version_expiration.newer_noncurrent_versions": None,
+            "rule.noncurrent_version_transition.newer_noncurrent_versions": None,
+        },
+        checks={"rule.status": one_of("Enabled", "Disabled")},
+    ),
+}

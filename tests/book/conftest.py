@@ -1,0 +1,135 @@
+"""The real book, served on this machine, and a browser that can reach nothing else."""
+
+import functools
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+from pangeo_deploy import publish
+from tests.conftest import PROJECT
+
+# Chromium as root in a closed network: without the last five it calls home all the time.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {"desktop": (1280, 900), "phone": (375, 800)}
+SCHEMES = ("light", "dark")
+
+
+@pytest.fixture(scope="session")
+def html() -> Path:
+    """The folder of the real book, built if something changed."""
+    return publish.build(PROJECT).index.parent
+
+
+@pytest.fixture(scope="session")
+def address(html: Path) -> Iterator[str]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=html))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        missing = "Chromium is not installed (Debian: apt-get install chromium)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{missing}, and in CI the book's pages must be tested")
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@dataclass
+class Visit:
+    """An open page and all that went on while it opened."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+    bytes: int = 0
+
+    def open(self, url: str) -> "Visit":
+        """Open `url` and wait until nothing more is loaded."""
+        self.page.goto(url)
+        self.page.wait_for_load_state("networkidle")
+        return self
+
+
+Open = Callable[..., Visit]
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Open]:
+    """Open a page in a fresh browser profile of a size and colour scheme, without a network."""
+    contexts: list[BrowserContext] = []
+
+    def start(url: str, size: str = "desktop", scheme: str = "light") -> Visit:
+        width, height = SIZES[size]
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        contexts.append(context)
+        seen = Visit(context.new_page())
+
+        def guard(route: Route) -> None:
+            target = urlsplit(route.request.url)
+            if target.scheme in ("http", "https") and target.hostname != "127.0.0.1":
+                seen.elsewhere.append(route.request.url)
+                route.abort()
+            else:
+                route.continue_()
+
+        context.route("**/*", guard)
+        seen.page.on(
+            "console",
+            lambda message: (
+                message.type in ("error", "warning")
+                and seen.errors.append(f"{message.type}: {message.text}")
+            ),
+        )
+        seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        seen.page.on("requestfailed", lambda request: seen.errors.append(f"failed: {request.url}"))
+        seen.page.on("response", lambda answer: _weigh(seen, answer))
+        return seen.open(url)
+
+    yield start
+    for context in contexts:
+        context.close()
+
+
+def _weigh(seen: Visit, answer: object) -> None:
+    length = answer.headers.get("content-length", "0")  # type: ignore[attr-defined]
+    seen.bytes += int(length)
+
+
+def pages() -> list[str]:
+    """Return the pages that the book must have, from its table of contents."""
+    import yaml
+
+    contents = yaml.safe_load((PROJECT / "_toc.yml").read_text())
+    chapters = [one["file"] for part in contents["parts"] for one in part["chapters"]]
+    return [f"{name}.html" for name in [contents["root"], *chapters, "search", "genindex"]]

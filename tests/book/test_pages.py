@@ -1,0 +1,178 @@
+"""Every page of the real book in a real browser: desktop and phone, light and dark, no network."""
+
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+
+from pangeo_deploy.publish.results import ORIGINS, is_sentence
+from tests.book.conftest import SCHEMES, SIZES, Open, pages
+
+pytestmark = pytest.mark.slow
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
+MOST_BYTES = 2_500_000
+
+
+@pytest.fixture(scope="session")
+def soups(html: Path) -> dict[str, BeautifulSoup]:
+    """Every page of the book, by its place in it."""
+    return {
+        path.relative_to(html).as_posix(): BeautifulSoup(path.read_text(), "html.parser")
+        for path in sorted(html.rglob("*.html"))
+        if "_static" not in path.relative_to(html).parts
+    }
+
+
+def test_the_book_has_the_pages_of_its_contents_and_no_others(
+    soups: dict[str, BeautifulSoup],
+) -> None:
+    assert sorted(soups) == sorted(pages())
+
+
+@pytest.mark.parametrize("page", pages())
+def test_page(address: str, visit: Open, page: str) -> None:
+    for size in SIZES:
+        for scheme in SCHEMES:
+            seen = visit(f"{address}/{page}", size, scheme)
+            where = f"{page}, {size}, {scheme}"
+            assert seen.errors == [], where
+            assert seen.elsewhere == [], where
+            assert 10_000 < seen.bytes < MOST_BYTES, where
+            wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert seen.page.evaluate(wide) <= 0, where
+            assert seen.page.locator("html").get_attribute("data-theme") == scheme, where
+            broken = "[...document.images].filter(i => i.complete && !i.naturalWidth).length"
+            assert seen.page.evaluate(broken) == 0, where
+            found = Axe().run(seen.page, options={"runOnly": WCAG}).response
+            assert len(found["passes"]) > 15, where
+            told = [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
+            assert told == [], where
+
+
+def test_every_link_and_anchor_resolves(html: Path, soups: dict[str, BeautifulSoup]) -> None:
+    ids = {
+        page: {tag["id"] for tag in soup.find_all(id=True)} | {""} for page, soup in soups.items()
+    }
+    wrong, checked = [], 0
+    for page, soup in soups.items():
+        for tag in soup.find_all(["a", "img", "link", "script", "source", "iframe"]):
+            link = tag.get("href") or tag.get("src")
+            if not link or link.startswith("data:"):
+                continue
+            if urlsplit(link).scheme:
+                if tag.name != "a" or urlsplit(link).scheme not in ("https", "mailto"):
+                    wrong.append((page, link))  # loaded from elsewhere, or not safe
+                continue
+            target, anchor = urldefrag(urljoin(f"/{page}", link))
+            file = unquote(urlsplit(target).path).lstrip("/")
+            checked += 1
+            if not (html / file).is_file() or unquote(anchor) not in ids.get(file, {"", anchor}):
+                wrong.append((page, link))
+    assert wrong == []
+    assert checked > 200
+
+
+def test_every_picture_says_what_it_shows(soups: dict[str, BeautifulSoup]) -> None:
+    figures = 0
+    for page, soup in soups.items():
+        for image in soup.select("article img"):
+            figures += 1
+            assert is_sentence(image.get("alt", "")), (page, image)
+        for image in soup.select("img"):  # those of the theme's buttons too
+            assert image.get("alt"), (page, image)
+    assert figures >= 8
+
+
+def test_every_result_says_where_it_comes_from(soups: dict[str, BeautifulSoup]) -> None:
+    shown = [(page, result) for page, soup in soups.items() for result in soup.select(".result")]
+    assert len(shown) > 20
+    for page, result in shown:
+        origin = result.select_one(".origin")
+        assert origin is not None, (page, result)
+        assert origin.text in ORIGINS, (page, result)
+        assert "Sources: " in result.text, (page, result)
+        kind = {"result-figure", "result-table", "result-number"} & set(result["class"])
+        downloads = [link.text for link in result.select("a.download")]
+        assert (
+            downloads
+            == {
+                "result-figure": ["Data (CSV)", "Figure (SVG)"],
+                "result-table": ["Data (CSV)"],
+                "result-number": [],
+            }[kind.pop()]
+        ), (page, result)
+        if not page.startswith("notebooks/"):
+            assert result.select_one("a[href^='notebooks/']"), (page, result)
+
+
+def test_every_number_in_the_text_leads_to_its_cell(soups: dict[str, BeautifulSoup]) -> None:
+    links = [
+        link
+        for page in ("report.html", "blog.html")
+        for link in soups[page].select("a.result-inline")
+    ]
+    assert len(links) > 15
+    for link in links:
+        page, anchor = urldefrag(link["href"])
+        target = soups[page].find(id=anchor)
+        assert target is not None, link
+        assert link.text.replace("\N{NO-BREAK SPACE}", " ") in target.text
+        assert any(f"({origin}; notebook" in link["title"] for origin in ORIGINS), link
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if page.startswith("notebooks/")])
+def test_a_notebooks_page_leads_to_its_source(soups: dict[str, BeautifulSoup], page: str) -> None:
+    links = [link["href"] for link in soups[page].select("a[href]")]
+    file = page.replace(".html", ".ipynb")
+    assert any(
+        one.startswith("https://mybinder.org/v2/gh/") and one.endswith(file) for one in links
+    )
+    assert any("github.com" in one and f"/{file}?plain=1" in one for one in links)
+    assert any(one.endswith(f"_sources/{file}") for one in links)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_figure_has_a_true_dark_variant(address: str, visit: Open, scheme: str) -> None:
+    page = visit(f"{address}/report.html", scheme=scheme).page
+    figure = page.locator("figure.result").first
+    shown = figure.locator("img:visible")
+    assert shown.count() == 1
+    assert f".{scheme}.svg" in str(shown.get_attribute("src"))
+    # And when the reader asks for the other one.
+    other = "light" if scheme == "dark" else "dark"
+    for _ in range(3):
+        if page.locator("html").get_attribute("data-mode") == other:
+            break
+        page.locator(".theme-switch-button:visible").first.click()
+    assert f".{other}.svg" in str(figure.locator("img:visible").get_attribute("src"))
+
+
+def test_search_finds_what_the_book_says(address: str, visit: Open) -> None:
+    seen = visit(f"{address}/search.html?q=exclusive")
+    seen.page.wait_for_selector("#search-results li a")
+    found = [link.get_attribute("href") for link in seen.page.locator("#search-results li a").all()]
+    assert any("report.html" in str(link) for link in found)
+    assert seen.elsewhere == []
+
+
+def test_the_drawers_of_a_phone_work_with_the_keyboard(address: str, visit: Open) -> None:
+    page = visit(f"{address}/report.html", "phone").page
+    drawer = page.locator("#pst-primary-sidebar-modal")
+    assert not drawer.is_visible()
+    page.locator(".primary-toggle").first.focus()
+    page.keyboard.press("Enter")
+    drawer.wait_for(state="visible")
+    assert drawer.get_by_role("link", name="Report").is_visible()
+    page.keyboard.press("Escape")
+    drawer.wait_for(state="hidden")
+
+
+def test_the_book_can_be_read_from_its_files(html: Path, visit: Open) -> None:
+    """`make book` ends with the name of a file: no server, and no complaint."""
+    for page in ("index.html", "report.html"):
+        seen = visit((html / page).as_uri())
+        assert (seen.errors, seen.elsewhere) == ([], [])
+        assert seen.page.locator("article h1").is_visible()

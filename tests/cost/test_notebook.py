@@ -1,0 +1,60 @@
+"""The cost notebook as a reader runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pangeo_deploy.figures import RESULT
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = ROOT / "notebooks" / "05-cost.ipynb"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    out = tmp_path_factory.mktemp("executed") / "out.ipynb"
+    command = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(out), "--cwd", str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    cells = json.loads(out.read_text())["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return {data["name"]: data for o in outputs for data in [o["data"][RESULT]]}
+
+
+def test_every_output_is_a_result_with_a_name_of_its_own(results):
+    assert {"cost-by-service", "floor-and-users", "headline-error"} <= set(results)
+    source = NOTEBOOK.read_text()
+    assert source.count('name=\\"') == len(results)
+
+
+def test_the_finding_is_what_the_data_say(results):
+    low = float(results["headline-low"]["value"])
+    high = float(results["headline-high"]["value"])
+    assert 2 < low < high < 5
+    assert results["headline-low"]["text"] in results["headline-error"]["alt"].replace(
+        " percent", " %"
+    )
+
+
+def test_nothing_published_is_labelled_as_measured(results):
+    assert {result["origin"] for result in results.values()} <= {"published", "modelled", "sample"}
+
+
+def test_declared_inputs_are_the_files_that_the_notebook_reads():
+    notebook = json.loads(NOTEBOOK.read_text())
+    declared = notebook["metadata"]["pangeo_deploy"]["inputs"]
+    for path in declared:
+        assert (ROOT / path).is_file()
+    code = "".join("".join(cell["source"]) for cell in notebook["cells"])
+    read = {f"data/{n.stem}.csv" for n in (ROOT / "data").glob("*.csv") if f'"{n.stem}"' in code}
+    assert set(declared) == read
+
+
+def test_the_notebook_is_committed_without_outputs():
+    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    assert all(not cell.get("outputs") and not cell.get("execution_count") for cell in cells)
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1

@@ -1,0 +1,176 @@
+"""What a notebook's results depend on: exactly what must run again when something changes."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pangeo_deploy
+from pangeo_deploy.errors import BadInput
+from pangeo_deploy.publish import cache, notebooks
+from tests.publish.conftest import Project, code, make_project, write_notebook
+
+SHAPE, MONEY = "01-shape", "02-money"
+KEYS = """
+import sys
+from pathlib import Path
+from pangeo_deploy.publish import notebooks
+project = Path(sys.argv[1])
+for notebook in notebooks.find(project):
+    print(notebooks.key(notebooks.key_parts(notebook, project)))
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Project:
+    return make_project(tmp_path / "project")
+
+
+def keys(project: Path) -> dict[str, str]:
+    return {
+        notebook.name: notebooks.key(notebooks.key_parts(notebook, project))
+        for notebook in notebooks.find(project)
+    }
+
+
+def age(project: Project) -> None:
+    for path in project.path.rglob("*"):
+        os.utime(path, (9, 9))
+
+
+CHANGES: dict[str, tuple[Callable[[Project], None], set[str]]] = {
+    "code": (lambda p: p.edit_cell(SHAPE, 1, "1"), {SHAPE}),
+    "a data file": (lambda p: p.write("data/amount.txt", "13"), {MONEY}),
+    "a new data file": (lambda p: p.write("data/deep/more.txt", ""), {MONEY}),
+    "a renamed data file": (
+        lambda p: (p.path / "data/amount.txt").rename(p.path / "data/sum.txt") and None,
+        {MONEY},
+    ),
+    "the lock": (lambda p: p.write("requirements.lock", "one==2\n"), {SHAPE, MONEY}),
+    "prose": (lambda p: p.edit_cell(SHAPE, 0, "# A new heading"), set()),
+    "a page": (lambda p: p.write("book/index.md", "# Another"), set()),
+    "a hidden file": (lambda p: p.write("data/.cache/state", "1"), set()),
+    "the clock": (age, set()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_touches_exactly_its_dependants(small: Project, change: str) -> None:
+    make, dependants = CHANGES[change]
+    before = keys(small.path)
+    make(small)
+    after = keys(small.path)
+    assert {name for name in before if before[name] != after[name]} == dependants
+
+
+def test_the_place_does_not_count(small: Project, tmp_path: Path) -> None:
+    other = make_project(tmp_path / "another" / "clone")
+    assert keys(other.path) == keys(small.path)
+
+
+def test_the_packages_source_counts_and_its_place_does_not(small: Project, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere" / "pangeo_deploy"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(pangeo_deploy.__file__).parent, copy, ignore=ignore)
+    path = os.pathsep.join([str(copy.parent), os.environ.get("PYTHONPATH", "")])
+
+    def apart() -> list[str]:
+        return subprocess.run(
+            [sys.executable, "-c", KEYS, str(small.path)],
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "3"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+
+    here = list(keys(small.path).values())
+    assert apart() == here
+    with (copy / "progress.py").open("a") as module:
+        module.write("\n# another line\n")
+    assert not set(apart()) & set(here)
+
+
+def test_parameters_count(small: Project) -> None:
+    one, two = (notebooks.find(small.path, {MONEY: {"factor": factor}})[1] for factor in (1, 2))
+    parts = [notebooks.key_parts(notebook, small.path) for notebook in (one, two)]
+    assert {name for name in parts[0] if parts[0][name] != parts[1][name]} == {"parameters"}
+    with pytest.raises(BadInput, match="03-none"):
+        notebooks.find(small.path, {"03-none": {}})
+
+
+@pytest.mark.parametrize("pattern", ["data/*.parquet", "../outside", "/etc/hostname"])
+def test_an_input_that_cannot_be_is_named(small: Project, pattern: str) -> None:
+    write_notebook(small.path, MONEY, [code("1")], (pattern,))
+    with pytest.raises(BadInput) as raised:
+        keys(small.path)
+    assert pattern in raised.value.what
+    assert "02-money" in raised.value.what
+
+
+def test_what_is_no_notebook_is_named(small: Project, tmp_path: Path) -> None:
+    small.write("notebooks/02-money.ipynb", '{"cells": ')
+    with pytest.raises(BadInput, match=r"02-money\.ipynb is not a readable notebook"):
+        notebooks.find(small.path)
+    with pytest.raises(BadInput, match="holds no notebooks"):
+        notebooks.find(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "emptied", "not an entry", "absent"])
+def test_a_damaged_entry_is_as_good_as_none(tmp_path: Path, damage: str) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[code("12 + 1")])
+    cache.store(tmp_path, "one", {"code": "x"}, "k" * 64, notebook)
+    assert cache.load(tmp_path, "one", "k" * 64) == notebook
+    entry = next(tmp_path.iterdir())
+    content = entry.read_text()
+    harm = {
+        "cut": content[: len(content) // 2],
+        "changed": content.replace("12 + 1", "12 + 2"),
+        "emptied": "",
+        "not an entry": "[]",
+    }
+    if damage == "absent":
+        entry.unlink()
+    else:
+        entry.write_text(harm[damage])
+    assert cache.load(tmp_path, "one", "k" * 64) is None
+
+
+def test_the_cache_does_not_grow_without_end(tmp_path: Path) -> None:
+    for number in range(cache.KEPT + 5):
+        cache.store(tmp_path, "one", {}, f"{number:032}", nbformat.v4.new_notebook())
+        os.utime(tmp_path / f"one-{number:032}.json", (number, number))
+    assert len(list(tmp_path.iterdir())) == cache.KEPT
+    assert cache.load(tmp_path, "one", f"{cache.KEPT + 4:032}") is not None
+
+
+@given(st.lists(st.sampled_from("mc"), max_size=8), st.integers(0, 8), st.booleans())
+def test_outputs_find_their_cells_again(kinds: list[str], at: int, injected: bool) -> None:
+    """Whatever prose stands between the code, and wherever papermill put its cell."""
+
+    def cells(prose: str) -> list[object]:
+        return [
+            code(f"cell {number}") if kind == "c" else nbformat.v4.new_markdown_cell(prose)
+            for number, kind in enumerate(kinds)
+        ]
+
+    source = notebooks.Notebook(Path("x.ipynb"), nbformat.v4.new_notebook(cells=cells("new")))
+    ran = nbformat.v4.new_notebook(cells=cells("old"))
+    for cell in ran.cells:
+        if cell.cell_type == "code":
+            cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": cell.source}]
+    if injected:
+        ran.cells.insert(min(at, len(ran.cells)), code("p = 1", ("injected-parameters",)))
+    grafted = notebooks.graft(source, ran)
+    own = [
+        cell for cell in grafted.cells if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+    assert [cell.source for cell in own] == [cell.source for cell in source.content.cells]
+    assert all(cell.outputs[0]["text"] == cell.source for cell in own if cell.cell_type == "code")
+    assert len(grafted.cells) == len(kinds) + injected

