@@ -1,10 +1,10 @@
 """JupyterHub in the rehearsal: the shared configuration, then what is this machine's."""
 
 import os
-import sys
 
 from pangeo_deploy.deployment import find_project
 from pangeo_deploy.rehearsal import hub_state
+from pangeo_deploy.rehearsal.hub_parts import quick_start
 from pangeo_deploy.rehearsal.hub_people import RehearsalAuthenticator, RehearsalSpawner
 
 c = get_config()
@@ -16,7 +16,7 @@ load_subconfig(str(find_project() / "helm" / "files" / "hub.py"))
 c.JupyterHub.authenticator_class = RehearsalAuthenticator
 c.RehearsalAuthenticator.secret = hub.secrets["login"]
 c.JupyterHub.spawner_class = RehearsalSpawner
-c.RehearsalSpawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
+c.RehearsalSpawner.cmd = quick_start("jupyterhub.singleuser")
 if os.geteuid() == 0:  # a container, as on Binder or in CI
     c.Spawner.args.append("--allow-root")
 c.RehearsalSpawner.home_dir_template = str(hub.folder / "homes" / "{username}")

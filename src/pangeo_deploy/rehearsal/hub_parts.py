@@ -41,7 +41,7 @@ def parts(hub: HubState) -> list[Part]:
         Part("proxy", (program("traefik"), "--configfile", str(hub.folder / "proxy.json")), ""),
         Part(
             "hub",
-            (*python, "jupyterhub", "--config", str(HERE / "hub_jupyterhub_config.py")),
+            (*quick_start("jupyterhub"), "--config", str(HERE / "hub_jupyterhub_config.py")),
             f"{hub.url('public')}/hub/api/",
             settings,
         ),
@@ -71,6 +71,12 @@ def parts(hub: HubState) -> list[Part]:
         health = f"{hub.url('prometheus')}/-/ready"
         found.append(Part("prometheus", (prometheus, configured, data, listen), health))
     return found
+
+
+def quick_start(module: str) -> list[str]:
+    """Return the command that runs one of JupyterHub's modules; see `hub_start`."""
+    # -P: this folder's own modules must not stand before others of the same name.
+    return [sys.executable, "-P", str(HERE / "hub_start.py"), module]
 
 
 def program(name: str) -> str:
