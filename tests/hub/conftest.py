@@ -77,7 +77,7 @@ class rigged:  # noqa: N801 - used as a statement
         self.deployment = Deployment("staging", project=PROJECT, state=folder)
 
     def __enter__(self) -> Rig:
-        hub = hubs.up(self.deployment)
+        hub = hubs.up(self.deployment, bound=True)
         assert hub.ok
         return Rig(self.deployment, hub_state.load(hubs.folder_of(self.deployment)))
 

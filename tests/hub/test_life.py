@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -73,6 +75,22 @@ def test_a_killed_supervisor_takes_its_parts_along_and_down_ends_the_rest(own_ri
     assert not hubs.status(own_rig.deployment).running
     hubs.down(own_rig.deployment)
     assert marked(own_rig.folder) == []
+
+
+@pytest.mark.slow
+def test_a_bound_hub_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib\n"
+        "from pangeo_deploy.deployment import Deployment\n"
+        "from pangeo_deploy.rehearsal import hub\n"
+        f"hub.up(Deployment('staging', state=pathlib.Path({str(tmp_path)!r})), bound=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    folder = hubs.folder_of(Deployment("staging", project=PROJECT, state=tmp_path))
+    assert (folder / "parts.json").exists()  # it was up
+    wait_until(lambda: marked(folder) == [])
 
 
 def test_a_process_that_got_the_supervisors_number_is_not_ended(tmp_path: Path) -> None:

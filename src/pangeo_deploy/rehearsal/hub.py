@@ -26,7 +26,7 @@ from pangeo_deploy.rehearsal.hub_parts import parts, program
 from pangeo_deploy.rehearsal.hub_supervisor import end_all, marked
 
 READY_SECONDS = 90.0
-GIVE_UP_RESTARTS = 4  # a part that ended this often while starting will not come up
+GIVE_UP_RESTARTS = 2  # a part that ended this often while starting will not come up
 LOG_LINES = 20
 STALE = ("logs/*.log", "*.sqlite*", "routes.toml", "parts.json")  # of an ended hub; homes stay
 
@@ -92,9 +92,10 @@ def folder_of(deployment: Deployment) -> Path:
     return deployment.folder / "hub"
 
 
-def up(deployment: Deployment, progress: Progress = silent) -> Hub:
+def up(deployment: Deployment, progress: Progress = silent, bound: bool = False) -> Hub:
     """Start the hub and return when every part answers; a hub that runs already is returned as is.
 
+    It lives until `down`, or if `bound` at most as long as this process (a notebook, a test).
     Raises `MissingPrerequisite` without the programs it needs, `HubNotReady` (everything ended
     again) when a part does not answer in time.
     """
@@ -111,7 +112,7 @@ def up(deployment: Deployment, progress: Progress = silent) -> Hub:
         for pattern in STALE:
             for file in folder.glob(pattern):
                 file.unlink()
-        launch(folder)
+        launch(folder, bound)
         try:
             wait_ready(folder, progress)
         except BaseException:
@@ -138,7 +139,7 @@ def status(deployment: Deployment) -> Hub:
 @contextmanager
 def running(deployment: Deployment, progress: Progress = silent) -> Iterator[Hub]:
     """Have a hub for the time of the block: one that runs already is left running."""
-    hub = up(deployment, progress)
+    hub = up(deployment, progress, bound=True)
     try:
         yield hub
     finally:
@@ -213,8 +214,8 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def launch(folder: Path) -> None:
-    """Start the supervisor: it lives on when this process ends."""
+def launch(folder: Path, bound: bool) -> None:
+    """Start the supervisor: it lives on when this process ends, unless it is bound to it."""
     (folder / "logs").mkdir(exist_ok=True)
     source = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join(path for path in (source, os.environ.get("PYTHONPATH", "")) if path)
@@ -222,7 +223,12 @@ def launch(folder: Path) -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", "pangeo_deploy.rehearsal.hub_supervisor"],
             cwd=folder,
-            env={**os.environ, hub_state.FOLDER: str(folder), "PYTHONPATH": paths},
+            env={
+                **os.environ,
+                hub_state.FOLDER: str(folder),
+                hub_state.OWNER: str(os.getpid()) if bound else "",
+                "PYTHONPATH": paths,
+            },
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -37,7 +37,11 @@ print(json.dumps(len(futures)))
 """
 FINISH = "import json; print(json.dumps(sum(client.gather(futures))))"
 ANSWER = sum(i * i for i in range(40))
-COUNT = 'import json; print(json.dumps(len(client.scheduler_info(n_workers=-1)["workers"])))'
+NAMES = """
+import json
+told = client.scheduler_info(n_workers=-1)["workers"]
+print(json.dumps(sorted(str(one["id"]) for one in told.values())))
+"""
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ def kill_gateway(deployment: Deployment, user: User) -> Recovery:
         name = make_cluster(kernel)
         kernel.run(BEGIN)
         kill(deployment, "gateway")
-        kept = kernel.result(FINISH) == ANSWER
         seconds = until(lambda: name in clusters(user))
+        kept = kernel.result(FINISH) == ANSWER
         kernel.run(with_values(cells.SHUT_DOWN, timeout=60.0))
     return Recovery("gateway", kept, "the gateway lists the cluster", seconds)
 
@@ -89,12 +93,18 @@ def kill_worker(deployment: Deployment, user: User) -> Recovery:
     """The computation ends with the right answer, and the worker is replaced."""
     with user.kernel() as kernel:
         make_cluster(kernel)
+        before = kernel.result(NAMES)
         kernel.run(BEGIN)
         kill_process(dask(deployment, "worker")[0])
+        seconds = until(lambda: replaced(before, kernel.result(NAMES)))
         kept = kernel.result(FINISH) == ANSWER
-        seconds = until(lambda: kernel.result(COUNT) == WORKERS)
         kernel.run(with_values(cells.SHUT_DOWN, timeout=60.0))
-    return Recovery("worker", kept, "both workers are there", seconds)
+    return Recovery("worker", kept, "another worker is in its place", seconds)
+
+
+def replaced(before: list[str], now: list[str]) -> bool:
+    """Tell whether there are as many workers as before, and not the same."""
+    return len(now) == len(before) and now != before
 
 
 def kill_scheduler(deployment: Deployment, user: User) -> Recovery:

@@ -13,6 +13,7 @@ from typing import Any
 from pangeo_deploy.files import write_whole
 
 FOLDER = "PANGEO_HUB_FOLDER"  # in the environment of everything that the hub starts
+OWNER = "PANGEO_HUB_OWNER"  # in the supervisor's: the process that it ends with, if any
 HOST = "127.0.0.1"
 PORTS = (
     *("public", "proxy_api", "hub", "gateway", "gateway_web", "gateway_tcp"),

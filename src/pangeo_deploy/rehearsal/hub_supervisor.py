@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,7 +52,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, _frame: ending.append(number))
     running = [Running(part, start(part, hub)) for part in parts(hub)]
     report(hub.folder, running)
-    while not ending:
+    owned = owner()
+    while not ending and owned():
         time.sleep(LOOK_SECONDS)
         bury(running)
         revived = [one for one in running if revive(one, hub)]
@@ -62,6 +64,18 @@ def main() -> None:
     for one in running:
         end(one.process)
     end_all(marked(hub.folder))
+
+
+def owner() -> Callable[[], bool]:
+    """Return what tells whether the process that this hub is bound to lives; true if none is."""
+    number = os.environ.get(hub_state.OWNER)
+    if not number:
+        return lambda: True
+    try:
+        process = psutil.Process(int(number))
+    except psutil.NoSuchProcess:
+        return lambda: False
+    return lambda: process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def start(part: Part, hub: hub_state.HubState) -> subprocess.Popen[bytes]:
