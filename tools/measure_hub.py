@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from measure_rehearsal import machine
 
 from pangeo_deploy.deployment import Deployment, find_project
 from pangeo_deploy.files import write_whole
@@ -125,17 +126,6 @@ TABLES: dict[str, tuple[str, tuple[str, ...], Callable[[int], Rows]]] = {
     "faults": ("hub_faults.csv", ("run", "killed", "kept", "recovered", "seconds"), faults),
     "class": ("hub_class.csv", ("run", "user", "ok", "server_seconds", "cell_seconds"), arrivals),
 }
-
-
-def machine() -> str:
-    """Return what a reader needs to know of this machine: its processor, cores and memory."""
-    models = [
-        line.split(":", 1)[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    return f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores, {gib:.0f} GiB"
 
 
 def write(project: Path, name: str, columns: Sequence[str], rows: Rows, before: float) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,13 @@ def test_it_is_green_with_what_terraform_made(environment: str) -> None:
         assert rendered is not None
     kinds = [one["kind"] for one in rendered.manifests]
     assert "PersistentVolume" in kinds  # homes exist once there is a file system
+
+
+def test_terraform_has_the_outputs_that_the_values_are_taken_from() -> None:
+    names = re.findall(r'^output "(\w+)"', (PROJECT / "terraform/outputs.tf").read_text(), re.M)
+    if "karpenter" not in names:
+        pytest.skip("terraform/ has no cluster yet")
+    assert set(OUTPUTS) <= set(names)
 
 
 def test_the_values_fit_the_schemas_of_the_charts() -> None:
@@ -184,7 +192,7 @@ CONTAINER = "spec.template.spec.containers.0"
         ("seccomp", "spec.template.spec.securityContext", {}),
         ("images", f"{CONTAINER}.image", "example.org:5000/image"),
         ("images", f"{CONTAINER}.image", "image:latest"),
-        ("kubernetes", f"{CONTAINER}.resorces", {}),
+        ("kubernetes", f"{CONTAINER}.resource", {}),
     ],
 )
 def test_a_manifest_that_breaks_a_rule_is_found(rule: str, path: str, value: object) -> None:
