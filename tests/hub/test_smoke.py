@@ -1,9 +1,9 @@
 """The smoke test as a process against a real hub, and what it says when something is wrong."""
 
 from pangeo_deploy.hub import smoke as smoking
+from pangeo_deploy.hub.access import entrance
 from pangeo_deploy.hub.smoke import smoke
 from pangeo_deploy.hub.user import Entrance, HubRefused
-from pangeo_deploy.targets import entrance
 from tests.hub.conftest import Rig
 
 STEPS = [name for name, _, _ in smoking.STEPS]

@@ -21,8 +21,9 @@ from pangeo_deploy.cli.console import (
 )
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.files import write_whole
+from pangeo_deploy.hub.access import entrance
 from pangeo_deploy.hub.smoke import smoke
-from pangeo_deploy.targets import connect, entrance
+from pangeo_deploy.targets import connect
 from pangeo_deploy.terraform.lifecycle import outputs
 
 CHECK_FAILED = 3

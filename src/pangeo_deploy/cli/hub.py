@@ -16,8 +16,9 @@ from pangeo_deploy.cli.console import (
 from pangeo_deploy.cli.deployments import list_price
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.hub import smoke as smoking
+from pangeo_deploy.hub.access import entrance, janitors_view
 from pangeo_deploy.hub.janitor import make_round
-from pangeo_deploy.targets import entrance, janitors_view, rehearsed_hub
+from pangeo_deploy.targets import rehearsed_hub
 
 CHECK_FAILED = 3
 
