@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from pangeo_deploy.charts import policy
 from pangeo_deploy.charts.render import KUBERNETES, Manifest, Rendered, render
 from pangeo_deploy.charts.values import CHARTS, Values, complete
@@ -139,6 +137,8 @@ def partial(schema: Any) -> Any:
 
 def violations(chart: str, at: str, values: Any, schema: dict[str, Any]) -> Iterator[Finding]:
     """Yield where `values` do not fit `schema`."""
+    import jsonschema  # slow to load, and only this needs it
+
     for error in jsonschema.Draft7Validator(schema).iter_errors(values):
         path = [at] if at else []
         where = ".".join([*path, *map(str, error.absolute_path)]) or "values"
