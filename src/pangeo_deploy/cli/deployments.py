@@ -19,7 +19,6 @@ from pangeo_deploy.cli.console import (
     show,
     table,
 )
-from pangeo_deploy.cost import prices
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.terraform import lifecycle
@@ -157,6 +156,8 @@ def _compact(value: object) -> str:
 
 def list_price(service: str, item: str) -> Decimal | None:
     """Return an item's price in the project's price list (any region), None if it has none."""
+    from pangeo_deploy.cost import prices  # brings pandas: a second that few commands need
+
     found = prices.read().find(service, item, "us-west-2")
     return found[0].usd if found else None
 
