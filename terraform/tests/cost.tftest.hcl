@@ -44,6 +44,14 @@ run "without_a_choice" {
     condition     = aws_bcmdataexports_export.bill.export[0].data_query[0].table_configurations["COST_AND_USAGE_REPORT"]["INCLUDE_SPLIT_COST_ALLOCATION_DATA"] == "TRUE"
     error_message = "The bill has a row for each pod."
   }
+
+  assert {
+    condition = toset(keys(aws_bcmdataexports_export.bill.export[0].data_query[0].table_configurations["COST_AND_USAGE_REPORT"])) == toset([
+      "BILLING_VIEW_ARN", "INCLUDE_CAPACITY_RESERVATION_DATA", "INCLUDE_IAM_PRINCIPAL_DATA",
+      "INCLUDE_MANUAL_DISCOUNT_COMPATIBILITY", "INCLUDE_RESOURCES", "INCLUDE_SPLIT_COST_ALLOCATION_DATA", "TIME_GRANULARITY",
+    ])
+    error_message = "AWS fills in a setting that is left out, and the provider replaces the export for it."
+  }
 }
 
 run "one_deployment_of_several" {
