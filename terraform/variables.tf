@@ -9,6 +9,11 @@ variable "project" {
     condition     = can(regex("^[a-z][a-z0-9-]{1,14}[a-z0-9]$", var.project))
     error_message = "project must be 3 to 16 lower-case letters, digits and dashes, starting with a letter: it becomes part of bucket names."
   }
+
+  validation {
+    condition     = !strcontains(var.project, "--")
+    error_message = "project must not hold two dashes in a row: it becomes part of names of image repositories, which cannot."
+  }
 }
 
 variable "environment" {
