@@ -63,7 +63,9 @@ resource "aws_sns_topic_subscription" "email" {
 }
 
 resource "aws_budgets_budget" "monthly" {
-  name         = "${var.name}-monthly"
+  # Named for what it watches: the provider does not take a filter away from a budget that has one,
+  # and so makes another.
+  name         = "${var.name}-${var.budget_scope}"
   budget_type  = "COST"
   time_unit    = "MONTHLY"
   limit_amount = tostring(var.monthly_budget_usd)
