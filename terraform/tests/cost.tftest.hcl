@@ -79,6 +79,23 @@ run "one_deployment_of_several" {
   }
 }
 
+run "in_an_organisation" {
+  command = plan
+
+  module {
+    source = "./modules/cost"
+  }
+
+  variables {
+    anomaly_usd = null
+  }
+
+  assert {
+    condition     = length(aws_ce_anomaly_monitor.this) == 0 && length(aws_ce_anomaly_subscription.this) == 0
+    error_message = "AWS would refuse a monitor by tag to a member account."
+  }
+}
+
 run "refuses_wrong_values" {
   command = plan
 

@@ -105,6 +105,8 @@ resource "aws_budgets_budget" "monthly" {
 
 # By tag: an account has only one monitor of all its services, which is not ours to take.
 resource "aws_ce_anomaly_monitor" "this" {
+  count = var.anomaly_usd == null ? 0 : 1
+
   name         = var.name
   monitor_type = "CUSTOM"
   monitor_specification = jsonencode({
@@ -122,9 +124,11 @@ resource "aws_ce_anomaly_monitor" "this" {
 }
 
 resource "aws_ce_anomaly_subscription" "this" {
+  count = var.anomaly_usd == null ? 0 : 1
+
   name             = var.name
   frequency        = "IMMEDIATE"
-  monitor_arn_list = [aws_ce_anomaly_monitor.this.arn]
+  monitor_arn_list = [aws_ce_anomaly_monitor.this[0].arn]
 
   subscriber {
     type    = "SNS"
