@@ -12,7 +12,7 @@ from pangeo_deploy.errors import BadInput
 # What a node keeps from its pods. By awslabs/amazon-eks-ami (nodeadm/internal/kubelet/config.go,
 # 01375496): these parts of its first vCPUs and of each further one; 255 MiB, 11 MiB for each pod
 # that it may hold, and 100 MiB before pods are evicted. By aws/karpenter-provider-aws
-# (pkg/operator/options/options.go, 1d927085): a part of the memory that AWS prints, for the machine.
+# (pkg/operator/options/options.go, 1d927085): a part of the memory that AWS prints, for itself.
 KUBELET_CPU, KUBELET_CPU_REST = ("0.06", "0.01", "0.005", "0.005"), Decimal("0.0025")
 MEMORY_OVERHEAD = Decimal("0.075")
 # Pods that a node may hold, by its vCPUs (amazon-eks-ami, .../eni-max-pods.txt, 26412050: the m, r
