@@ -250,7 +250,7 @@ def is_sdk(schema: dict[str, Any]) -> bool:
     optional and computed; with the framework it is computed only, or not there.
     """
     flags, _ = schema["attributes"].get("id", ("", ""))
-    return flags == "oc"
+    return bool(flags == "oc")
 
 
 def stem(name: str) -> str:

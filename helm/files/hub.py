@@ -59,6 +59,7 @@ c.JupyterHub.services.append(
             f"--cull-every={culling['every_seconds']}",
             "--cull-admin-users=true",
         ],
+        "environment": settings.get("service_environment", {}),
     }
 )
 c.Spawner.args = [

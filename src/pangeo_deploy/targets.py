@@ -78,6 +78,16 @@ def _aws(deployment: Deployment) -> Iterator[Cloud]:
     )
 
 
+def known_types() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the resource types that can carry tags, and those the rehearsal only keeps."""
+    from pangeo_deploy import rehearsal
+    from pangeo_deploy.rehearsal import schema
+
+    types = schema.load().resources
+    taggable = frozenset(name for name, one in types.items() if "tags" in one.block.attributes)
+    return taggable, rehearsal.kept_types()
+
+
 def rehearsed_hub() -> ModuleType:
     """Return the module with the rehearsal's `up`, `down`, `status` and `running`."""
     from pangeo_deploy.rehearsal import hub

@@ -3,10 +3,14 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from pangeo_deploy.hub import cells
 from pangeo_deploy.hub.user import User
-from pangeo_deploy.rehearsal.hub_faults import FAULTS, Recovery
+from pangeo_deploy.rehearsal import hub as hubs
+from pangeo_deploy.rehearsal.hub_faults import FAULTS, Recovery, kill, until
+from pangeo_deploy.rehearsal.hub_supervisor import marked
 from tests.hub.conftest import Rig, rigged
 
 pytestmark = pytest.mark.slow
@@ -31,11 +35,22 @@ def test_what_must_survive_a_kill_does(
     assert seen.seconds >= 0
 
 
+def test_what_a_killed_hub_had_started_is_found_and_ended(own_rig: Rig) -> None:
+    def cullers() -> list[psutil.Process]:
+        mine = marked(own_rig.folder)
+        return [one for one in mine if "jupyterhub_idle_culler" in one.cmdline()]
+
+    until(lambda: len(cullers()) == 1)
+    (orphan,) = cullers()
+    kill(own_rig.deployment, "hub")
+    until(lambda: own_rig.user("ann").whoami()["name"] == "ann")
+    hubs.down(own_rig.deployment)
+    assert not orphan.is_running()
+    assert marked(own_rig.folder) == []
+
+
 def test_the_storage_and_identity_come_back(shaken: tuple[Rig, User], tmp_path: Path) -> None:
     rig, user = shaken
-    from pangeo_deploy.hub import cells
-    from pangeo_deploy.rehearsal.hub_faults import kill, until
-
     for part in ("storage", "identity"):
         kill(rig.deployment, part)
     cell = cells.with_values(cells.SCRATCH, other="users/jupyter-ann")

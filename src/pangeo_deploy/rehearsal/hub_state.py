@@ -45,7 +45,7 @@ def create(folder: Path, settings: Mapping[str, Any]) -> HubState:
     names = ("cookie", "proxy_api", "gateway_proxy", "storage", "login", *SERVICES)
     random = {name: secrets.token_hex(32) for name in names}
     random["storage_key"] = f"AKIA{secrets.token_hex(8).upper()}"
-    state = HubState(folder, ports, random, rehearsed(settings, ports))
+    state = HubState(folder, ports, random, rehearsed(folder, settings, ports))
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     write_whole(folder / "secrets.json", json.dumps(random), mode=0o600)
@@ -54,7 +54,9 @@ def create(folder: Path, settings: Mapping[str, Any]) -> HubState:
     return state
 
 
-def rehearsed(settings: Mapping[str, Any], ports: Mapping[str, int]) -> dict[str, Any]:
+def rehearsed(
+    folder: Path, settings: Mapping[str, Any], ports: Mapping[str, int]
+) -> dict[str, Any]:
     """Return the environment's settings with this machine's addresses in place of the cloud's."""
     public = f"http://{HOST}:{ports['public']}"
     return {
@@ -62,6 +64,8 @@ def rehearsed(settings: Mapping[str, Any], ports: Mapping[str, int]) -> dict[str
         "url": public,
         "login": {**settings["login"], "teams": [], "users": list(USERS), "admins": []},
         "services": ["dask-gateway", "identity"],
+        # JupyterHub gives its own services an environment of its choice; by this they are found.
+        "service_environment": {FOLDER: str(folder)},
         "scratch": {"bucket": BUCKET},
         "dask": {
             **settings["dask"],

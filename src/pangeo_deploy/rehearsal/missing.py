@@ -231,7 +231,11 @@ def update_budget(response: Any) -> str:
     asked = with_decimals(response._get_param("NewBudget"))
     found = find_budget(response, asked["BudgetName"])
     period = found.budget["TimePeriod"]
-    found.budget = {"TimePeriod": period, "LastUpdatedTime": found.budget["LastUpdatedTime"], **asked}
+    found.budget = {
+        "TimePeriod": period,
+        "LastUpdatedTime": found.budget["LastUpdatedTime"],
+        **asked,
+    }
     return json.dumps({})
 
 
@@ -247,7 +251,7 @@ def describe_subscribers_for_notification(response: Any) -> str:
     """Budgets DescribeSubscribersForNotification."""
     details = response._get_param("Notification")
     alerts = find_budget(response).notifications
-    found = next((one.subscribers for one in alerts if one.details == details), [])
+    found: Any = next((one.subscribers for one in alerts if one.details == details), [])
     return json.dumps({"Subscribers": found})
 
 

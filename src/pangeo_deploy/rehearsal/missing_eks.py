@@ -26,15 +26,16 @@ NODEGROUP = (
 def routes() -> dict[str, Callable[..., Any]]:
     """Return the addresses that moto's EKS does not answer."""
     dispatch = importlib.import_module("moto.eks.urls").response.dispatch
-    return {
-        "{0}/clusters/(?P<name>[^/]+)/updates$": dispatch,
-        "{0}/clusters/(?P<name>[^/]+)/node-groups/(?P<nodegroupName>[^/]+)/update-version$": dispatch,
-    }
+    cluster = "{0}/clusters/(?P<name>[^/]+)"
+    nodes = f"{cluster}/node-groups/(?P<nodegroupName>[^/]+)"
+    return {f"{cluster}/updates$": dispatch, f"{nodes}/update-version$": dispatch}
 
 
 def refuse(kind: str, message: str) -> Exception:
     """Return an error of EKS's own."""
-    error: Exception = getattr(importlib.import_module("moto.eks.exceptions"), kind)(message=message)
+    error: Exception = getattr(importlib.import_module("moto.eks.exceptions"), kind)(
+        message=message
+    )
     return error
 
 
@@ -65,7 +66,7 @@ def create_cluster(response: Any) -> ActionResult:
         tags=asked("tags"),
         encryption_config=asked("encryptionConfig"),
     )
-    name, region = cluster.name, backend.region_name
+    region = backend.region_name
     cluster.resources_vpc_config = {
         "endpointPublicAccess": True,
         "endpointPrivateAccess": False,

@@ -10,14 +10,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import boto3
 from moto import backends, settings
+from moto.core import responses
 from moto.core.base_backend import AccountSpecificBackend, BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.core.utils import method_names_from_class
 from moto.moto_api._internal import mock_random
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -70,7 +73,7 @@ class World:
         self._timer: threading.Timer | None = None
         self._objects_changed = False
         self._broken = ""  # once something could not be saved, nothing more is changed
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = Dispatcher(create_backend_app)
 
     def open(self) -> None:
         """Continue the account in the folder, or start one with the default VPC that AWS gives."""
@@ -192,6 +195,20 @@ class World:
         self._save(upto=changes)
 
 
+class Dispatcher(DomainDispatcherApplication):
+    """moto's choice of a service by host, remembered: it looks into moto's folders each time."""
+
+    def __init__(self, create_app: Callable[[Any], Any]) -> None:
+        super().__init__(create_app)
+        self._found: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """Return the service that a host name means."""
+        if host not in self._found:
+            self._found[host] = super().get_backend_for_host(host)
+        return self._found[host]
+
+
 def read_request(environ: dict[str, Any]) -> Request:
     """Tell what a request is from its signature, target header, form and method."""
     signed = SERVICE.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -255,6 +272,8 @@ def moto_to_ourselves(session: boto3.Session) -> Iterator[None]:
     with (
         mock.patch.object(settings, "ec2_load_default_amis", return_value=False),
         mock.patch.object(AccountSpecificBackend, "get_session", return_value=session),
+        # Asked for with each request, and always the same.
+        mock.patch.object(responses, "method_names_from_class", cache(method_names_from_class)),
         missing.lent_to_moto(),
     ):
         try:

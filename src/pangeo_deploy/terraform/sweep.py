@@ -66,6 +66,7 @@ def sweep_account(cloud: Cloud, deployment: Deployment, price: PriceOf) -> tuple
         for key, value in deployment.owner_tags.items()
         for kind, identity, thing in (*_ec2(cloud, key, value), *_others(cloud, key, value))
     }
+    found |= {(kind, identity): thing for kind, identity, thing in _logs(cloud, deployment.name)}
     return tuple(
         Leftover(identity, kind, usd_per_month(cloud, kind, identity, thing, price))
         for (kind, identity), thing in sorted(found.items(), key=lambda item: item[0])
@@ -98,16 +99,24 @@ def _others(cloud: Cloud, key: str, value: str) -> Found:
     for page in pages.paginate(TagFilters=[{"Key": key, "Values": [value]}]):
         for one in page["ResourceTagMappingList"]:
             arn = one["ResourceARN"]
-            if arn.split(":")[2] != "ec2" and not _leaving(cloud, arn):
+            if arn.split(":")[2] != "ec2" and not _is_going(cloud, arn):
                 yield _kind(arn), arn, {}
 
 
-def _leaving(cloud: Cloud, arn: str) -> bool:
-    """Tell whether a thing is gone but for a waiting time: a KMS key, which then costs nothing."""
+def _logs(cloud: Cloud, cluster: str) -> Found:
+    """Find the cluster's log groups by name: EKS makes them anew, untagged, when they are gone."""
+    pages = cloud.client("logs").get_paginator("describe_log_groups")
+    for page in pages.paginate(logGroupNamePrefix=f"/aws/eks/{cluster}/"):
+        for group in page["logGroups"]:
+            yield "logs:log-group", group["arn"].removesuffix(":*"), group
+
+
+def _is_going(cloud: Cloud, arn: str) -> bool:
+    """Tell whether a thing is a key that waits for its deletion, which costs nothing."""
     if _kind(arn) != "kms:key":
         return False
-    found = cloud.client("kms").describe_key(KeyId=arn)
-    return bool(found["KeyMetadata"]["KeyState"] == "PendingDeletion")
+    found = cloud.client("kms").describe_key(KeyId=arn)["KeyMetadata"]
+    return bool(found["KeyState"] in ("PendingDeletion", "PendingReplicaDeletion"))
 
 
 def _kind(arn: str) -> str:

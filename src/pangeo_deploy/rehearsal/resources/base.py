@@ -240,7 +240,7 @@ def given_name(new: State) -> str:
 
 
 def drawn(length: int, *parts: str) -> str:
-    """Return hexadecimal digits for an id that AWS would draw: always the same for the same thing."""
+    """Return hexadecimal digits for an id: the same for the same thing, where AWS draws lots."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:length]
 
 

@@ -9,7 +9,6 @@ from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
     State,
-    arn,
     between,
     drawn_uuid,
     given_name,
@@ -61,7 +60,9 @@ def budget(new: State, name: str) -> dict[str, Any]:
         "CostFilters": {one["name"]: one["values"] for one in new["cost_filter"] or ()},
     }
     period = {"Start": new["time_period_start"], "End": new["time_period_end"]}
-    given = {key: datetime.strptime(at, TIME).replace(tzinfo=UTC) for key, at in period.items() if at}
+    given = {
+        key: datetime.strptime(at, TIME).replace(tzinfo=UTC) for key, at in period.items() if at
+    }
     if "Start" in given:
         asked["TimePeriod"] = given
     for block in new["cost_types"] or ():

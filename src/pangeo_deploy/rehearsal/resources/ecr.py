@@ -17,9 +17,7 @@ from pangeo_deploy.rehearsal.resources.base import (
     tags_as_map,
 )
 
-MUTABILITY = one_of(
-    "MUTABLE", "IMMUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION"
-)
+MUTABILITY = one_of("MUTABLE", "IMMUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION")
 ENCRYPTION = one_of("AES256", "KMS", "KMS_DSSE")
 
 

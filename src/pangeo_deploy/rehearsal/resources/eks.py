@@ -220,8 +220,12 @@ def template(new: State, *, update: bool = False) -> dict[str, str] | None:
 
 def create_nodes(api: Api, new: State) -> str:
     """Make a group of nodes."""
-    group = given_name({"name": new["node_group_name"], "name_prefix": new["node_group_name_prefix"]})
-    asked = api.parameters("eks", "create_nodegroup", new, node_role_arn="nodeRole", subnet_ids="subnets")
+    group = given_name(
+        {"name": new["node_group_name"], "name_prefix": new["node_group_name_prefix"]}
+    )
+    asked = api.parameters(
+        "eks", "create_nodegroup", new, node_role_arn="nodeRole", subnet_ids="subnets"
+    )
     asked.pop("launchTemplate", None)
     asked |= {"nodegroupName": group, "tags": new["tags_all"], "taints": taints(new)}
     api.call("eks", "create_nodegroup", **asked, launchTemplate=template(new))
@@ -246,7 +250,9 @@ def settle_nodes(api: Api, old: State, new: State) -> None:
     if changed(old, new, "launch_template", "release_version", "version"):
         asked = {
             "launchTemplate": template(new),
-            "releaseVersion": new["release_version"] if changed(old, new, "release_version") else None,
+            "releaseVersion": new["release_version"]
+            if changed(old, new, "release_version")
+            else None,
             "version": new["version"] if changed(old, new, "version") else None,
             "force": bool(new["force_update_version"]),
         }
@@ -303,8 +309,8 @@ def read_nodes(api: Api, state: State) -> State:
 
 def in_cluster(api: Api, new: State) -> State:
     """Return the cluster that something shall be registered with; fails if there is none."""
-    found = api.call("eks", "describe_cluster", name=new["cluster_name"])["cluster"]
-    return found  # type: ignore[no-any-return]
+    answer = api.call("eks", "describe_cluster", name=new["cluster_name"])
+    return answer["cluster"]  # type: ignore[no-any-return]
 
 
 def addon(api: Api, new: State) -> State:

@@ -1,6 +1,5 @@
 """Roles, policies, and who may assume or use them."""
 
-import json
 import re
 from typing import Any
 
@@ -61,9 +60,14 @@ def settle_role(api: Api, old: State, new: State) -> None:
         return
     role = {"RoleName": new["id"]}
     if changed(old, new, "assume_role_policy"):
-        api.call("iam", "update_assume_role_policy", **role, PolicyDocument=new["assume_role_policy"])
+        api.call(
+            "iam", "update_assume_role_policy", **role, PolicyDocument=new["assume_role_policy"]
+        )
     if changed(old, new, "description", "max_session_duration"):
-        asked = {"Description": new["description"] or "", "MaxSessionDuration": new["max_session_duration"]}
+        asked = {
+            "Description": new["description"] or "",
+            "MaxSessionDuration": new["max_session_duration"],
+        }
         api.call("iam", "update_role", **role, **asked)
     if changed(old, new, "permissions_boundary"):
         if boundary := new["permissions_boundary"]:
@@ -122,7 +126,9 @@ def inline_policy(api: Api, role: str, name: str) -> Any:
 def put_role_policy(api: Api, state: State, name: str) -> str:
     """Make a policy part of a role, or replace it."""
     role = state["role"]
-    api.call("iam", "put_role_policy", RoleName=role, PolicyName=name, PolicyDocument=state["policy"])
+    api.call(
+        "iam", "put_role_policy", RoleName=role, PolicyName=name, PolicyDocument=state["policy"]
+    )
     return f"{role}:{name}"
 
 

@@ -48,7 +48,7 @@ def template_data(api: Api, new: State) -> dict[str, Any]:
 
 
 def without_empty(value: Any) -> Any:
-    """Return a value without its empty parts, which stand for "not given" all through a template."""
+    """Return a value without its empty parts: in a template they stand for "not given"."""
     if isinstance(value, dict):
         pairs = ((key, without_empty(item)) for key, item in value.items())
         return {key: item for key, item in pairs if item not in (None, "", 0, False, [], {})}
@@ -113,10 +113,12 @@ def read_template(api: Api, state: State) -> State | None:
     )
     if not found:
         return None
-    versions = api.call("ec2", "describe_launch_template_versions", **template, Versions=["$Latest"])
+    versions = api.call(
+        "ec2", "describe_launch_template_versions", **template, Versions=["$Latest"]
+    )
     latest = versions["LaunchTemplateVersions"][0]
     data = latest["LaunchTemplateData"]
-    blocks = {name: [] for name in api.block.blocks}
+    blocks: State = {name: [] for name in api.block.blocks}
     specifications = [
         {"resource_type": one["ResourceType"], "tags": tags_as_map(one["Tags"])}
         for one in data.get("TagSpecifications", ())

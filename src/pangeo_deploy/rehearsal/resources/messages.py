@@ -246,10 +246,11 @@ def read_subscription(api: Api, state: State) -> State:
 BUS = "default"
 
 
-def put_rule(api: Api, new: State, name: str) -> None:
+def put_rule(api: Api, new: State, name: str) -> str:
     """Make a rule, or replace it."""
     asked = api.parameters("events", "put_rule", new)
-    api.call("events", "put_rule", **{**asked, "Name": name})
+    answer = api.call("events", "put_rule", **{**asked, "Name": name})
+    return str(answer["RuleArn"])
 
 
 def create_rule(api: Api, new: State) -> str:
@@ -337,9 +338,7 @@ RESOURCES = {
         settle=settle_queue,
         read=read_queue,
         delete=lambda api, state: api.call("sqs", "delete_queue", QueueUrl=state["id"]),
-        retag=retagging(
-            "sqs", "QueueUrl", "id", tag="tag_queue", untag="untag_queue", form=dict
-        ),
+        retag=retagging("sqs", "QueueUrl", "id", tag="tag_queue", untag="untag_queue", form=dict),
         immutable=frozenset({"name", "name_prefix", "fifo_queue"}),
         # hashicorp/aws, internal/service/sqs/consts.go.
         defaults={
@@ -424,9 +423,7 @@ RESOURCES = {
         documents=frozenset({"event_pattern"}),
         checks={
             "event_pattern": document,
-            "state": one_of(
-                "ENABLED", "DISABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
-            ),
+            "state": one_of("ENABLED", "DISABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"),
         },
     ),
     "aws_cloudwatch_event_target": Resource(
