@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -173,6 +174,20 @@ def setting(
     )
 
 
+def versioning(new: State) -> dict[str, str]:
+    """Return the versioning as the API wants it."""
+    asked = new["versioning_configuration"][0]
+    mfa = {"MFADelete": asked["mfa_delete"]} if asked["mfa_delete"] else {}
+    return {"Status": asked["status"], **mfa}
+
+
+def suspend_versioning(api: Api, state: State) -> None:
+    """Stop keeping versions: a bucket that once kept them cannot forget that it did."""
+    if state["versioning_configuration"][0]["status"] == "Enabled":
+        asked = {"Status": "Suspended"}
+        api.call("s3", "put_bucket_versioning", Bucket=state["id"], VersioningConfiguration=asked)
+
+
 PUBLIC_ACCESS = {
     "block_public_acls": "BlockPublicAcls",
     "block_public_policy": "BlockPublicPolicy",
@@ -262,6 +277,25 @@ RESOURCES = {
         defaults={"force_destroy": False},
         documents=frozenset({"policy"}),
         checks={"bucket": bucket_name},
+    ),
+    "aws_s3_bucket_versioning": replace(
+        setting(
+            put="put_bucket_versioning",
+            get="get_bucket_versioning",
+            delete="",
+            ask=lambda api, new: {"VersioningConfiguration": versioning(new)},
+            show=lambda api, found, state: {
+                "versioning_configuration": [
+                    {
+                        "status": found.get("Status", "Disabled"),
+                        "mfa_delete": found.get("MFADelete", ""),
+                    }
+                ]
+            },
+            immutable=frozenset({"expected_bucket_owner"}),
+            checks={"versioning_configuration.status": one_of("Enabled", "Suspended", "Disabled")},
+        ),
+        delete=suspend_versioning,
     ),
     "aws_s3_bucket_public_access_block": setting(
         put="put_public_access_block",
