@@ -9,6 +9,11 @@ variable "project" {
     condition     = can(regex("^[a-z][a-z0-9-]{1,14}[a-z0-9]$", var.project))
     error_message = "project must be 3 to 16 lower-case letters, digits and dashes, starting with a letter: it becomes part of bucket names."
   }
+
+  validation {
+    condition     = !strcontains(var.project, "--")
+    error_message = "project must not hold two dashes in a row: it becomes part of names of image repositories, which cannot."
+  }
 }
 
 variable "environment" {
@@ -267,12 +272,12 @@ variable "alert_emails" {
 
 variable "anomaly_usd" {
   type        = number
-  description = "An anomaly is reported when it cost at least this much more than expected, in USD."
+  description = "An anomaly is reported when it cost at least this much more than expected, in USD. null: no monitor; in an organisation only the management account may have one by tag."
   default     = 20
 }
 
 variable "activate_cost_tags" {
   type        = bool
-  description = "Make the tags cost allocation tags. They are the account's, so in one deployment only; and AWS knows a tag only a day after something first carried it, so not on the account's first day."
+  description = "Make the tags cost allocation tags. They are the paying account's, so in one deployment only; and AWS knows a tag only a day after something first carried it, so not on the account's first day."
   default     = false
 }

@@ -19,7 +19,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 LOCK = PROJECT / "requirements.lock"
 CHECKOV_LOCK = PROJECT / "checkov.lock"  # it pins old versions of what we use ourselves
 ENVIRONMENT = PROJECT / "environment.yml"
-GROUPS = ("book", "build", "check", "install", "test")
+GROUPS = ("book", "build", "charts", "check", "install", "test")
 PYTHON = "3.11"
 
 
@@ -73,8 +73,10 @@ def resolve(*wanted: str, needs: str = "") -> str:
     ]
     command = ["uv", "pip", "compile", *wanted, *options, "--no-header", "--quiet"]
     command += ["--no-emit-find-links", "--upgrade", "--fork-strategy", "fewest"]
+    # jsonschema does without it, and with it takes seconds to import: it compiles a grammar.
+    command += ["--no-emit-package", "rfc3987-syntax"]
     done = subprocess.run(
-        command, cwd=PROJECT, check=True, capture_output=True, text=True, input=needs
+        command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True, input=needs
     )
     header = "# Written by tools/lock.py. Do not edit: change pyproject.toml, then `make lock`.\n"
     return header + done.stdout

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,12 @@ class Deployment:
     def tfvars(self) -> Path:
         """The environment's variables, all that distinguishes it from another."""
         return self.project / "terraform" / "environments" / f"{self.environment}.tfvars"
+
+    @property
+    def account_id(self) -> str | None:
+        """The AWS account that the environment's variables name, None if they name none."""
+        found = re.search(r'^\s*account_id\s*=\s*"(\d+)"', self.tfvars.read_text(), re.MULTILINE)
+        return found[1] if found else None
 
     @property
     def root(self) -> Path:

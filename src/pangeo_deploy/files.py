@@ -1,10 +1,14 @@
 """Files written whole or not at all, and digests of what they hold."""
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+from pangeo_deploy.errors import BadInput
 
 
 def write_whole(path: Path, content: bytes | str, mode: int = 0o644) -> None:
@@ -28,6 +32,14 @@ def write_whole(path: Path, content: bytes | str, mode: int = 0o644) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def read_json(path: Path) -> Any:
+    """Return the JSON in `path`. Raises `BadInput` naming it where there is none."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} cannot be read as JSON.", why=str(error)) from error
 
 
 def digest(root: Path, files: Iterable[Path]) -> str:

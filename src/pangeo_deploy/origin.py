@@ -1,8 +1,10 @@
-"""Where a result comes from: the label that travels with every figure, number and table."""
+"""How results travel from a notebook to a page: their mime type, and the label of their origin."""
 
 from enum import StrEnum
 
 from pangeo_deploy.errors import BadInput
+
+RESULT = "application/vnd.pangeo-deploy.result+json"
 
 
 class Origin(StrEnum):
@@ -13,6 +15,11 @@ class Origin(StrEnum):
     MODELLED = "modelled"  # computed from a price list or a simulation
     SAMPLE = "sample"  # made-up input
 
+    @property
+    def meaning(self) -> str:
+        """What the label says of a result, for readers."""
+        return _MEANINGS[self]
+
     @classmethod
     def of(cls, label: str) -> "Origin":
         """Return the origin named `label`, or say which ones there are."""
@@ -22,3 +29,11 @@ class Origin(StrEnum):
             raise BadInput(
                 f"There is no origin {label!r}.", fix=f"Use one of: {', '.join(cls)}."
             ) from None
+
+
+_MEANINGS = {
+    Origin.MEASURED: "We ran it, on the machine that the sources name.",
+    Origin.PUBLISHED: "Someone else's figures, cited.",
+    Origin.MODELLED: "Computed from a price list or a simulation, not observed.",
+    Origin.SAMPLE: "Made-up input, to show how it works.",
+}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pangeo_deploy.deployment import Deployment
@@ -58,7 +59,7 @@ def _rehearsal(deployment: Deployment) -> Iterator[Cloud]:
 
 @contextmanager
 def _aws(deployment: Deployment) -> Iterator[Cloud]:
-    import boto3
+    from pangeo_deploy.identity import open_session, require_account, whoami
 
     settings = deployment.tfvars.with_suffix(".s3.tfbackend")
     if not settings.exists():
@@ -67,12 +68,38 @@ def _aws(deployment: Deployment) -> Iterator[Cloud]:
             why=f"terraform/environments/{settings.name} is missing.",
             fix='Write it with the lines: bucket = "...", key = "...", region = "...".',
         )
+    session = open_session()
+    require_account(whoami(session), deployment.account_id)
     yield Cloud(
-        client=boto3.Session().client,
+        client=session.client,
         terraform={},
         backend=None,
         backend_arguments=(f"-backend-config={settings}",),
     )
+
+
+def known_types() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the resource types that can carry tags, and those the rehearsal only keeps."""
+    from pangeo_deploy import rehearsal
+    from pangeo_deploy.rehearsal import schema
+
+    types = schema.load().resources
+    taggable = frozenset(name for name, one in types.items() if "tags" in one.block.attributes)
+    return taggable, rehearsal.kept_types()
+
+
+def rehearsed_hub() -> ModuleType:
+    """Return the module with the rehearsal's `up`, `down`, `status` and `running`."""
+    from pangeo_deploy.rehearsal import hub
+
+    return hub
+
+
+def rehearsed_clusters() -> ModuleType:
+    """Return the module that lists the rehearsed hub's Dask clusters."""
+    from pangeo_deploy.rehearsal import hub_clusters
+
+    return hub_clusters
 
 
 _TARGETS = {"rehearsal": _rehearsal, "aws": _aws}

@@ -34,12 +34,13 @@ locals {
     "ce:UntagResource", "ce:UpdateCostAllocationTagsStatus", "cur:PutReportDefinition",
   ]
   unnamed_regional_actions = [
-    "ec2:*", "ecr:*RepositoryCreationTemplate*", "elasticfilesystem:*", "kms:*",
+    "ec2:*", "ecr:*RepositoryCreationTemplate*", "elasticfilesystem:*", "kms:*", "sns:SetSubscriptionAttributes",
+    "sns:Unsubscribe",
   ]
 
   services = [
-    "autoscaling.amazonaws.com", "backup.amazonaws.com", "eks-nodegroup.amazonaws.com", "eks.amazonaws.com",
-    "elasticfilesystem.amazonaws.com", "elasticloadbalancing.amazonaws.com", "spot.amazonaws.com",
+    "autoscaling.amazonaws.com", "backup.amazonaws.com", "ecr.amazonaws.com", "eks-nodegroup.amazonaws.com",
+    "eks.amazonaws.com", "elasticfilesystem.amazonaws.com", "elasticloadbalancing.amazonaws.com", "spot.amazonaws.com",
   ]
 
   iam = "arn:${local.partition}:iam::${local.account_id}"

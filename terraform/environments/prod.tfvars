@@ -19,6 +19,9 @@ log_retention_days   = 90
 core_instance_type = "m6a.large"
 core_nodes         = 2
 
-# The whole account's, so that nothing escapes; and the tags, which are the account's too.
+# The whole account's, so that nothing escapes.
 monthly_budget_usd = 1500
-activate_cost_tags = true
+
+# The tags are the account's too. Turn this on a day after the first apply: until then AWS does not
+# know them, and refuses.
+activate_cost_tags = false

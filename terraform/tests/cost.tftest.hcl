@@ -19,7 +19,8 @@ run "without_a_choice" {
   }
 
   assert {
-    condition     = aws_budgets_budget.monthly.limit_amount == "100" && length(aws_budgets_budget.monthly.cost_filter) == 0
+    # What it is filtered by without a filter is AWS's to say, and known after apply.
+    condition     = aws_budgets_budget.monthly.limit_amount == "100" && aws_budgets_budget.monthly.name == "pangeo-test-account"
     error_message = "The budget is the one figure, and watches the whole account."
   }
 
@@ -44,6 +45,14 @@ run "without_a_choice" {
     condition     = aws_bcmdataexports_export.bill.export[0].data_query[0].table_configurations["COST_AND_USAGE_REPORT"]["INCLUDE_SPLIT_COST_ALLOCATION_DATA"] == "TRUE"
     error_message = "The bill has a row for each pod."
   }
+
+  assert {
+    condition = toset(keys(aws_bcmdataexports_export.bill.export[0].data_query[0].table_configurations["COST_AND_USAGE_REPORT"])) == toset([
+      "BILLING_VIEW_ARN", "INCLUDE_CAPACITY_RESERVATION_DATA", "INCLUDE_IAM_PRINCIPAL_DATA",
+      "INCLUDE_MANUAL_DISCOUNT_COMPATIBILITY", "INCLUDE_RESOURCES", "INCLUDE_SPLIT_COST_ALLOCATION_DATA", "TIME_GRANULARITY",
+    ])
+    error_message = "AWS fills in a setting that is left out, and the provider replaces the export for it."
+  }
 }
 
 run "one_deployment_of_several" {
@@ -67,6 +76,23 @@ run "one_deployment_of_several" {
   assert {
     condition     = contains(keys(aws_ce_cost_allocation_tag.this), "deployment") && length(aws_sns_topic_subscription.email) == 1
     error_message = "The tag is active, and the address is written to."
+  }
+}
+
+run "in_an_organisation" {
+  command = plan
+
+  module {
+    source = "./modules/cost"
+  }
+
+  variables {
+    anomaly_usd = null
+  }
+
+  assert {
+    condition     = length(aws_ce_anomaly_monitor.this) == 0 && length(aws_ce_anomaly_subscription.this) == 0
+    error_message = "AWS would refuse a monitor by tag to a member account."
   }
 }
 

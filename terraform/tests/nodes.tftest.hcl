@@ -86,3 +86,34 @@ run "refuses_wrong_values" {
     var.core_disk_gb,
   ]
 }
+
+run "refuses_another_architecture" {
+  command = plan
+
+  module {
+    source = "./modules/nodes"
+  }
+
+  variables {
+    core_instance_type = "m7g.large"
+  }
+
+  expect_failures = [var.core_instance_type]
+}
+
+run "takes_types_that_only_look_like_it" {
+  command = plan
+
+  module {
+    source = "./modules/nodes"
+  }
+
+  variables {
+    core_instance_type = "g4dn.xlarge"
+  }
+
+  assert {
+    condition     = aws_eks_node_group.core.instance_types == tolist(["g4dn.xlarge"])
+    error_message = "The letter before the number says nothing of the architecture."
+  }
+}

@@ -60,3 +60,13 @@ run "refuses_wrong_values" {
     var.account_id,
   ]
 }
+
+run "refuses_what_image_repositories_cannot_be_called" {
+  command = plan
+
+  variables {
+    project = "pangeo--hub"
+  }
+
+  expect_failures = [var.project]
+}

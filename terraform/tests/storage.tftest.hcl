@@ -6,6 +6,7 @@ provider "aws" {
 
 variables {
   name              = "pangeo-test"
+  zones             = ["us-west-2a", "us-west-2b"]
   subnet_ids        = { us-west-2a = "subnet-0123456789abcdef0", us-west-2b = "subnet-0123456789abcdef1" }
   security_group_id = "sg-0123456789abcdef0"
 }

@@ -7,7 +7,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 
-from pangeo_deploy.publish.results import ORIGINS, is_sentence
+from pangeo_deploy.origin import Origin
+from pangeo_deploy.publish.results import is_sentence
 from tests.book.conftest import SCHEMES, SIZES, Open, pages
 
 pytestmark = pytest.mark.slow
@@ -92,7 +93,7 @@ def test_every_result_says_where_it_comes_from(soups: dict[str, BeautifulSoup]) 
     for page, result in shown:
         origin = result.select_one(".origin")
         assert origin is not None, (page, result)
-        assert origin.text in ORIGINS, (page, result)
+        assert origin.text in list(Origin), (page, result)
         assert "Sources: " in result.text, (page, result)
         kind = {"result-figure", "result-table", "result-number"} & set(result["class"])
         downloads = [link.text for link in result.select("a.download")]
@@ -120,7 +121,7 @@ def test_every_number_in_the_text_leads_to_its_cell(soups: dict[str, BeautifulSo
         target = soups[page].find(id=anchor)
         assert target is not None, link
         assert link.text.replace("\N{NO-BREAK SPACE}", " ") in target.text
-        assert any(f"({origin}; notebook" in link["title"] for origin in ORIGINS), link
+        assert any(f"({origin}; notebook" in link["title"] for origin in Origin), link
 
 
 @pytest.mark.parametrize("page", [page for page in pages() if page.startswith("notebooks/")])

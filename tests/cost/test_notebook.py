@@ -49,7 +49,7 @@ def test_declared_inputs_are_the_files_that_the_notebook_reads():
     for path in declared:
         assert (ROOT / path).is_file()
     code = "".join("".join(cell["source"]) for cell in notebook["cells"])
-    read = {f"data/{n.stem}.csv" for n in (ROOT / "data").glob("*.csv") if f'"{n.stem}"' in code}
+    read = {f"data/{n.stem}.csv" for n in (ROOT / "data").glob("*.csv") if n.stem in code}
     assert set(declared) == read
 
 

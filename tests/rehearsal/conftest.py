@@ -11,8 +11,8 @@ import pytest
 
 from pangeo_deploy.rehearsal import Account, open_account, serve_provider
 from pangeo_deploy.terraform.engine import Terraform, find_engine
+from tests.conftest import PROJECT
 
-REPOSITORY = Path(__file__).parents[2]
 HEAD = """
 terraform {
   required_providers {
@@ -44,7 +44,9 @@ class Rehearsal:
         changes = self.shown_plan().get("resource_changes", [])
         actions = {change["address"]: "+".join(change["change"]["actions"]) for change in changes}
         return {
-            address: action for address, action in actions.items() if action not in ("no-op", "read")
+            address: action
+            for address, action in actions.items()
+            if action not in ("no-op", "read")
         }
 
     def shown_plan(self) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def use_repository(folder: Path) -> None:
     """Make the repository's own root module that of `folder`, its state beside it."""
     root = folder / "hcl"
     root.mkdir(exist_ok=True)
-    for path in (REPOSITORY / "terraform").iterdir():
+    for path in (PROJECT / "terraform").iterdir():
         if path.suffix == ".tf" or path.name in ("modules", "environments"):
             (root / path.name).symlink_to(path)
     state = folder / "terraform.tfstate"
@@ -108,5 +110,5 @@ def small(tmp_path: Path) -> Iterator[Callable[[str], Rehearsal]]:
 
 
 def flat(text: str) -> str:
-    """Return Terraform's boxed and wrapped messages on one line."""
-    return re.sub(r"[\s│╷╵]+", " ", text)
+    """Return Terraform's boxed, coloured and wrapped messages on one plain line."""
+    return re.sub(r"(\x1b\[\d+m|[\s│╷╵])+", " ", text)

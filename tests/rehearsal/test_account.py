@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -6,11 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.core.base_backend import BackendDict
 from moto.moto_api._internal import mock_random
 
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.rehearsal import Account, open_account
+from pangeo_deploy.rehearsal.account import making
 
 
 def run(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -39,7 +42,9 @@ def vpcs(account: Account) -> set[str]:
 
 
 def test_account_outlives_its_process(tmp_path: Path) -> None:
-    made = run(tmp_path, 'print(account.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"])')
+    made = run(
+        tmp_path, 'print(account.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"])'
+    )
     assert made.returncode == 0, made.stderr
     with open_account(tmp_path) as account:
         assert made.stdout.strip() in vpcs(account)
@@ -47,8 +52,9 @@ def test_account_outlives_its_process(tmp_path: Path) -> None:
 
 def test_nothing_answered_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
     code = """
+ec2 = account.client("ec2")
 for number in range(5):
-    print(account.client("ec2").create_vpc(CidrBlock=f"10.{number}.0.0/16")["Vpc"]["VpcId"], flush=True)
+    print(ec2.create_vpc(CidrBlock=f"10.{number}.0.0/16")["Vpc"]["VpcId"], flush=True)
 account.client("kms").create_key()
 account.client("sqs").create_queue(QueueName="queue")
 os.kill(os.getpid(), 9)
@@ -66,21 +72,31 @@ def test_every_service_that_the_deployment_uses_survives(tmp_path: Path) -> None
         {
             "Version": "2012-10-17",
             "Statement": [
-                {"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "eks.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                }
             ],
         }
     )
     with open_account(tmp_path) as account:
         subnets = account.client("ec2").describe_subnets()["Subnets"]
-        role = account.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=trust)["Role"]
+        role = account.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=trust)[
+            "Role"
+        ]
         account.client("eks").create_cluster(
-            name="hub", roleArn=role["Arn"], resourcesVpcConfig={"subnetIds": [subnets[0]["SubnetId"]]}
+            name="hub",
+            roleArn=role["Arn"],
+            resourcesVpcConfig={"subnetIds": [subnets[0]["SubnetId"]]},
         )
         account.client("ecr").create_repository(repositoryName="images")
         account.client("events").put_rule(Name="rule", ScheduleExpression="rate(1 day)")
         account.client("logs").create_log_group(logGroupName="/log")
         account.client("secretsmanager").create_secret(Name="secret", SecretString="x")
-        file_system = account.client("efs").create_file_system(CreationToken="homes")["FileSystemId"]
+        file_system = account.client("efs").create_file_system(CreationToken="homes")[
+            "FileSystemId"
+        ]
         account.client("efs").create_mount_target(
             FileSystemId=file_system, SubnetId=subnets[0]["SubnetId"]
         )
@@ -95,16 +111,22 @@ def test_every_service_that_the_deployment_uses_survives(tmp_path: Path) -> None
         )
     with open_account(tmp_path) as account:
         assert account.client("iam").get_role(RoleName="role")["Role"]["Arn"] == role["Arn"]
-        assert account.client("eks").describe_cluster(name="hub")["cluster"]["roleArn"] == role["Arn"]
+        assert (
+            account.client("eks").describe_cluster(name="hub")["cluster"]["roleArn"] == role["Arn"]
+        )
         assert account.client("ecr").describe_repositories()["repositories"]
         assert account.client("events").list_rules()["Rules"]
         assert account.client("logs").describe_log_groups()["logGroups"]
         secret = account.client("secretsmanager").get_secret_value(SecretId="secret")
         assert secret["SecretString"] == "x"
-        targets = account.client("efs").describe_mount_targets(FileSystemId=file_system)["MountTargets"]
+        targets = account.client("efs").describe_mount_targets(FileSystemId=file_system)[
+            "MountTargets"
+        ]
         interfaces = account.client("ec2").describe_network_interfaces()["NetworkInterfaces"]
         assert targets[0]["NetworkInterfaceId"] in {one["NetworkInterfaceId"] for one in interfaces}
-        found = account.client("budgets", "us-east-1").describe_budgets(AccountId=account.account_id)
+        found = account.client("budgets", "us-east-1").describe_budgets(
+            AccountId=account.account_id
+        )
         assert found["Budgets"][0]["BudgetLimit"]["Amount"] == "10"
 
 
@@ -141,7 +163,7 @@ def test_an_account_of_another_moto_is_refused(tmp_path: Path) -> None:
         pass
     manifest = tmp_path / "account.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "moto": "1.0"}))
-    with pytest.raises(BadInput, match="moto 1.0"), open_account(tmp_path):
+    with pytest.raises(BadInput, match="written with moto 1"), open_account(tmp_path):
         pass
 
 
@@ -149,7 +171,8 @@ def test_a_second_process_uses_the_first_ones_account(tmp_path: Path) -> None:
     with open_account(tmp_path) as account:
         other = run(
             tmp_path,
-            'print(account.endpoint, account.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"])',
+            'made = account.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")\n'
+            'print(account.endpoint, made["Vpc"]["VpcId"])',
         )
         assert other.returncode == 0, other.stderr
         endpoint, made = other.stdout.split()
@@ -173,14 +196,18 @@ def test_ids_depend_on_what_is_asked_and_not_on_its_order(tmp_path: Path) -> Non
         found = {}
         with open_account(tmp_path / name) as account:
             threads = [
-                threading.Thread(target=lambda cidr=cidr: found.update({cidr: make_vpc(account, cidr)}))
+                threading.Thread(
+                    target=lambda cidr=cidr: found.update({cidr: make_vpc(account, cidr)})
+                )
                 for cidr in order
             ]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            found["default"] = account.client("ec2").describe_security_groups()["SecurityGroups"][0]["GroupId"]
+            found["default"] = account.client("ec2").describe_security_groups()["SecurityGroups"][
+                0
+            ]["GroupId"]
         return found
 
     assert ids("one", cidrs) == ids("other", cidrs[::-1])
@@ -209,7 +236,7 @@ def test_accounts_in_one_process_do_not_mix_and_nothing_stays_changed(tmp_path: 
 
 def test_settings_of_the_machine_cannot_divert_it(tmp_path: Path) -> None:
     nowhere = "http://127.0.0.1:9"
-    proxies = {name: nowhere for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY")}
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"), nowhere)
     asked = run(
         tmp_path,
         'print(account.client("sts").get_caller_identity()["Account"])',
@@ -229,3 +256,50 @@ def test_clients_only_know_this_machine(tmp_path: Path) -> None:
             client = account.client(service)
             assert client.meta.endpoint_url == account.endpoint
             assert client._request_signer._credentials.access_key == "rehearsal"
+
+
+def test_what_cannot_be_saved_is_refused_and_the_saved_state_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_account(tmp_path) as account:
+        kept = make_vpc(account)
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("pangeo_deploy.rehearsal.state.write_whole", full)
+            for service, call in (
+                ("ec2", lambda client: client.create_vpc(CidrBlock="10.7.0.0/16")),
+                ("sqs", lambda client: client.create_queue(QueueName="queue")),
+                ("efs", lambda client: client.create_file_system(CreationToken="a")),
+            ):
+                with pytest.raises(ClientError, match=r"cannot be saved in .*No space left"):
+                    call(account.client(service))
+        with pytest.raises(ClientError, match="cannot be saved"):
+            make_vpc(account, "10.8.0.0/16")
+    with open_account(tmp_path) as account:
+        cidrs = {vpc["CidrBlock"] for vpc in account.client("ec2").describe_vpcs()["Vpcs"]}
+        assert kept in vpcs(account)
+        assert not {"10.7.0.0/16", "10.8.0.0/16"} & cidrs
+        make_vpc(account, "10.8.0.0/16")
+
+
+def test_what_was_made_for_a_killed_run_is_given_to_the_next(tmp_path: Path) -> None:
+    code = """
+from pangeo_deploy.rehearsal.account import making
+with making("the vpc"):
+    print(account.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"], flush=True)
+os.kill(os.getpid(), 9)
+"""
+    made = run(tmp_path, code).stdout.strip()
+    with open_account(tmp_path) as account:
+        with making("the vpc"):
+            assert make_vpc(account) == made
+            assert make_vpc(account) != made  # asked for twice is meant twice
+        with making("another vpc"):
+            other = make_vpc(account)
+        account.all_told()
+        assert other != made
+    with open_account(tmp_path) as account, making("the vpc"):
+        assert make_vpc(account) not in (made, other)

@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(target: TargetOption = "rehearsal", json: JsonOption = False) -> None:
     """Say what this machine has, what is missing, and how to get it."""
-    found = checks.examine(target)
+    found = checks.examine(target, list_price)
     missing = [check for check in found if not check.ok and check.required]
     rows = [
         ("✓" if check.ok else ("✗" if check.required else "-"), check.name, check.detail, check.fix)
@@ -156,7 +156,7 @@ def _compact(value: object) -> str:
 
 def list_price(service: str, item: str) -> Decimal | None:
     """Return an item's price in the project's price list (any region), None if it has none."""
-    from pangeo_deploy.cost import prices  # brings pandas: a second that few commands need
+    from pangeo_deploy.cost import prices  # pandas takes a second to load; few verbs need it
 
     found = prices.read().find(service, item, "us-west-2")
     return found[0].usd if found else None

@@ -15,15 +15,14 @@ from typing import Any, Literal
 
 import duckdb
 
-from pangeo_deploy.cost import bill, sessions
+from pangeo_deploy.cost import bill, pots, sessions
 from pangeo_deploy.cost.apportion import amount, apportion, cents, units
-from pangeo_deploy.cost.rules import CORE_TAGS, OWNER_TAGS, POD_USER, RULES, WEIGHTS
+from pangeo_deploy.cost.rules import RULES, WEIGHTS
 from pangeo_deploy.cost.shapes import shape
 from pangeo_deploy.errors import BadInput, PangeoDeployError
 
 Kind = Literal["user", "shared", "idle", "unallocated"]
 Shares = Literal["caused", "loaded"]
-_MACHINE = "([a-z][0-9]+[a-z0-9-]*\\.(?:[0-9]*x?large|medium|small|micro|metal))"
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def allocate(
     lines = bill.rows(table, view)
     with bill.connect() as connection:
         loaded = sessions.load(connection, session_file)
-        _pots(connection, lines, bill.tags(table), cost)
+        pots.make(connection, lines, bill.tags(table), cost)
         total, currency = _total(connection)
         out = _taken_whole(connection)
         machines, warnings = _machines(connection, weights)
@@ -172,46 +171,6 @@ def allocate(
     if loaded.repeated:
         warnings.append(f"{loaded.repeated} sessions repeat another one and count once.")
     return _checked(total, currency, out, loaded.rejected, warnings)
-
-
-def _pots(
-    connection: duckdb.DuckDBPyConnection, lines: str, tags: Sequence[str], cost: str
-) -> None:
-    """Make the table `pots`: the bill by day, rule, owner and machine, in whole units."""
-    named = [f"nullif({bill.name_of(tag)}, '')" for tag in OWNER_TAGS if tag in tags]
-    named.append(f"nullif(regexp_extract(coalesce(\"ResourceId\", ''), '{POD_USER}', 1), '')")
-    marks = [
-        f"contains(lower(coalesce({bill.name_of(tag)}, '')), 'core')"
-        for tag in CORE_TAGS
-        if tag in tags
-    ]
-    usage = "coalesce(\"x_UsageType\", '')"
-    hours = f"regexp_matches({usage}, '(?i)(BoxUsage|SpotUsage|Instance Hour)')"
-    rule = " ".join(f"WHEN {rule.where} THEN {bill.quote(rule.id)}" for rule in RULES)
-    equal = '"BilledCost" = "EffectiveCost"' if cost == "BilledCost" else "true"
-    hub = '"tag_hub"' if "tag_hub" in tags else "''"
-    connection.execute(
-        f"""CREATE TABLE pots AS
-        SELECT day, rule, CASE WHEN rule IN ('direct-tag', 'split-pod') THEN owner END AS owner,
-          coalesce({hub}, '') AS hub,
-          CASE WHEN rule = 'machine' THEN machine END AS machine,
-          CASE WHEN rule = 'machine' THEN capacity END AS capacity,
-          "BillingCurrency" AS currency, sum(units) AS units, sum(unused) AS unused,
-          sum("ConsumedQuantity") AS hours
-        FROM (SELECT *, CASE {rule} END AS rule FROM (SELECT *,
-          CAST("ChargePeriodStart" AS DATE) AS day,
-          coalesce({", ".join(named)}) AS owner,
-          {" OR ".join(marks) or "false"} AS core,
-          {usage} AS usage, coalesce("ServiceName", '') AS service,
-          CASE WHEN {hours} AND "ConsumedQuantity" > 0
-            THEN nullif(regexp_extract({usage}, '{_MACHINE}', 1), '') END AS machine,
-          CASE WHEN regexp_matches({usage}, '(?i)spot') THEN 'spot'
-            ELSE 'on-demand' END AS capacity,
-          CAST({bill.name_of(cost)} * 1000000000000 AS HUGEINT) AS units,
-          CASE WHEN {equal} THEN CAST(coalesce("x_SplitUnused", 0) * 1000000000000 AS HUGEINT)
-            ELSE 0 END AS unused
-          FROM {lines})) GROUP BY ALL"""
-    )
 
 
 def _total(connection: duckdb.DuckDBPyConnection) -> tuple[Decimal, str]:

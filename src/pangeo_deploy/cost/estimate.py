@@ -7,8 +7,11 @@ from typing import Any
 
 from pangeo_deploy.cost.prices import Prices
 from pangeo_deploy.cost.resources import USE, charges
-from pangeo_deploy.cost.shapes import shape
+from pangeo_deploy.cost.shapes import room
 from pangeo_deploy.errors import BadInput
+
+# Cores and GiB that a node's own pods (network, storage, metrics) ask for: assumed.
+DAEMONS = (Decimal("0.25"), Decimal("0.4"))
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class Line:
     address: str
     service: str
     item: str
+    quantity: Decimal  # units a month
     usd_per_month: Decimal
     kind: str  # floor or use
     assumption: str
@@ -69,7 +73,12 @@ class Estimate:
             "floor_usd_per_month": format(self.floor, "f"),
             "use_usd_per_month": format(self.use, "f"),
             "lines": [
-                vars(x) | {"usd_per_month": format(x.usd_per_month, "f")} for x in self.lines
+                vars(x)
+                | {
+                    "quantity": format(x.quantity, "f"),
+                    "usd_per_month": format(x.usd_per_month, "f"),
+                }
+                for x in self.lines
             ],
             "unpriced": [vars(x) for x in self.unpriced],
             "hourly": [
@@ -118,7 +127,8 @@ def estimate(
             text = "; ".join(part for part in (charge.assumption, note) if part)
             usd = charge.quantity * price.usd
             source = f"{price.source}, {price.as_of}"
-            lines.append(Line(address, charge.service, charge.item, usd, charge.kind, text, source))
+            what = (address, charge.service, charge.item, charge.quantity)
+            lines.append(Line(*what, usd, charge.kind, text, source))
     return Estimate(tuple(lines), tuple(unpriced))
 
 
@@ -143,19 +153,23 @@ def per_hour(
 ) -> Hourly:
     """Return what one server or worker costs an hour on a machine that is full of them.
 
-    `what` names it ("user", "worker"). The machine's system pods are taken as 0.2 cores and 1.5 GiB
-    (EKS reserves about that on 4 cores); a machine that is not full costs each of them more.
+    `what` names it ("user", "worker"). Of what the node has for pods (`shapes.room`), `DAEMONS` are
+    taken by the node's own; a machine that is not full costs each of them more. Where no spot price
+    is listed, the on-demand price stands for it, which is more.
     """
     match = prices.find("ec2-spot" if capacity == "spot" else "ec2", node_type, region)
+    ceiling = ""
+    if match is None and capacity == "spot":
+        match, ceiling = prices.find("ec2", node_type, region), "at most: the on-demand price"
     if match is None:
         raise BadInput(
             f"{prices.file} has no {capacity} price for {node_type}.",
             fix="Add a row with its source.",
         )
-    cores, size = shape(node_type)
+    cores, memory = room(node_type)
     fits = int(min(
-        (Decimal(cores) - Decimal("0.2")) // cpu_cores if cpu_cores else Decimal(10**6),
-        (size - Decimal("1.5")) // memory_gib if memory_gib else Decimal(10**6),
+        (cores - DAEMONS[0]) // cpu_cores if cpu_cores else Decimal(10**6),
+        (memory - DAEMONS[1]) // memory_gib if memory_gib else Decimal(10**6),
     ))  # fmt: skip
     if fits < 1:
         raise BadInput(
@@ -164,7 +178,8 @@ def per_hour(
         )
     price, note = match
     usd = (price.usd / fits).quantize(Decimal("0.000001"))
-    text = "; ".join(part for part in (f"{fits} on a full {node_type}", note, price.source) if part)
+    parts = (f"{fits} on a full {node_type}", ceiling, note, price.source)
+    text = "; ".join(part for part in parts if part)
     return Hourly(what, node_type, capacity, fits, usd, text)
 
 

@@ -56,6 +56,7 @@ TABLES: Mapping[str, Mapping[str, Reader]] = {
         "usd": money,
         "hours": money,
     },
+    "coefficients": {"item": text, "unit": text, "value": money, "as_of": text, "source": text},
     "openscapes_reports": {
         "report": month,
         "usd_per_step": money,

@@ -37,16 +37,20 @@ HOURLY = (
     ("Amazon Virtual Private Cloud", "USW2-PublicIPv4:InUseAddress", "AllocateAddressVPC",
      "eipalloc-0", "0.005"),
 )  # fmt: skip
+# What is billed by the day: service, usage type, operation, resource, USD, quantity.
 DAILY = (
-    ("Amazon Elastic File System", "USW2-TimedStorage-ByteHrs", "", "fs-0", "3.9473684211"),
-    ("AWS Backup", "USW2-WarmStorage-ByteHrs-EFS", "Storage", "backup-0", "1.21"),
+    ("Amazon Elastic File System", "USW2-TimedStorage-ByteHrs", "", "fs-0",
+     "3.9473684211", "13.1578947368"),
+    ("AWS Backup", "USW2-WarmStorage-ByteHrs-EFS", "Storage", "backup-0", "1.21", "24.2"),
     ("Amazon Elastic Compute Cloud", "USW2-EBS:VolumeUsage.gp3", "CreateVolume-Gp3", "vol-0",
-     "0.5263157894"),
-    ("Amazon Simple Storage Service", "USW2-TimedStorage-ByteHrs", "", "sample-scratch", "0.11"),
+     "0.5263157894", "6.5789473684"),
+    ("Amazon Simple Storage Service", "USW2-TimedStorage-ByteHrs", "", "sample-scratch",
+     "0.11", "4.7826086957"),
     ("Amazon EC2 Container Registry (ECR)", "USW2-TimedStorage-ByteHrs", "", "sample-images",
-     "0.033"),
-    ("AmazonCloudWatch", "USW2-DataProcessing-Bytes", "PutLogEvents", "sample-logs", "0.27"),
-    ("Amazon SageMaker", "USW2-Notebk:ml.t3.medium", "RunInstance", "untagged-0", "0.05"),
+     "0.033", "0.33"),
+    ("AmazonCloudWatch", "USW2-DataProcessing-Bytes", "PutLogEvents", "sample-logs",
+     "0.27", "0.54"),
+    ("Amazon SageMaker", "USW2-Notebk:ml.t3.medium", "RunInstance", "untagged-0", "0.05", "1"),
 )  # fmt: skip
 
 
@@ -88,7 +92,7 @@ def sample(
         lines += [_line(hour, HOUR, *what, amount="1") for what in HOURLY]
         lines.append(_machine(hour, "on-demand", "i-core", core=True))
         if number % 24 == 0:
-            lines += [_line(hour, 24 * HOUR, *what, amount="1") for what in DAILY]
+            lines += [_line(hour, 24 * HOUR, *what) for what in DAILY]
         for capacity in NODE_PRICE:
             here = [s for s in rows if s["capacity"] == capacity and _overlap(s, hour)]
             idle += _pool(hour, capacity, here, weights, lines, splits, truth)
@@ -239,3 +243,27 @@ def _overlap(session: dict[str, Any], hour: datetime) -> int:
 
 def _iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def plan() -> dict[str, Any]:
+    """Return the Terraform plan (`terraform show -json`) that would have made the sample's hub.
+
+    It differs from the bill as plans do: it leaves out the backups, has a key that the bill lacks,
+    and knows nothing of users.
+    """
+    node = {"scaling_config": [{"desired_size": 1}], "instance_types": [NODE], "disk_size": 20}
+    resources: dict[str, dict[str, Any]] = {
+        "aws_eks_cluster": {"upgrade_policy": [{"support_type": "STANDARD"}]},
+        "aws_eks_node_group": node,
+        "aws_nat_gateway": {},
+        "aws_eip": {},
+        "aws_lb": {"load_balancer_type": "network"},
+        "aws_efs_file_system": {},
+        "aws_kms_key": {},
+        "aws_vpc": {},
+    }
+    found = [
+        {"address": f"{kind}.sample", "mode": "managed", "type": kind, "values": values}
+        for kind, values in resources.items()
+    ]
+    return {"planned_values": {"root_module": {"resources": found}}}

@@ -7,6 +7,7 @@ replaced. Everything is written beside the table and moved into place at the end
 """
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import psutil
 
 from pangeo_deploy.cost import bill, sources, stage
 from pangeo_deploy.cost.merge import Ingested, merge
@@ -38,7 +40,8 @@ def ingest(
     """
     files = sources.find(paths, client)
     out.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".ingest-", dir=out))
+    _clear(out)
+    work = Path(tempfile.mkdtemp(prefix=f".ingest-{os.getpid()}-", dir=out))
     try:
         with _connection(memory, work, files, client) as connection:
             parts = []
@@ -55,6 +58,13 @@ def ingest(
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _clear(out: Path) -> None:
+    """Remove what an ingest that was killed has left; one that still runs keeps its own."""
+    for left in out.glob(".ingest-*"):
+        if not psutil.pid_exists(int(left.name.split("-")[1])):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _groups(files: list[sources.Source]) -> Iterator[list[sources.Source]]:

@@ -61,7 +61,7 @@ def merge(
         f"CREATE VIEW staged AS SELECT * FROM read_parquet([{staged}], union_by_name = true)"
     )
     _one_format_a_month(connection)
-    duplicates, duplicate_cost = _each_line_once(connection)
+    duplicates, duplicate_cost = _each_line_once(connection, len(parts))
     orphans = _match_splits(connection, work)
     tags = sorted({tag for part in parts for tag in part.tags})
     replaced, former = _replace_months(connection, table)
@@ -112,8 +112,11 @@ def _one_format_a_month(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _each_line_once(connection: duckdb.DuckDBPyConnection) -> tuple[int, Decimal]:
+def _each_line_once(connection: duckdb.DuckDBPyConnection, files: int) -> tuple[int, Decimal]:
     """Where several files say the same line (all but its amounts), let the newest file speak."""
+    if files == 1:
+        connection.execute("CREATE VIEW once AS SELECT * FROM staged")
+        return 0, Decimal(0)
     connection.execute(
         'CREATE TABLE spoken AS SELECT "x_Key", max("x_Order") AS newest FROM staged'
         ' GROUP BY "x_Key" HAVING min("x_Order") <> max("x_Order")'

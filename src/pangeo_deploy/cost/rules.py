@@ -81,11 +81,11 @@ POD_USER = "pod/[^/]+/[^/]+/jupyter-([^/]+)/"
 # Weighing a request against its machine: for each core, for each GiB, and whether what was used
 # counts where it is more than what was asked for.
 WEIGHTS = {
-    "memory": (0, 1, False),  # 2i2c jupyterhub-cost-monitoring: memory requests only
-    "opencost": (
-        31611,
-        4237,
-        True,
-    ),  # OpenCost's default prices, 1e-6 USD an hour (its default.json)
-    "aws": (9, 1, True),  # AWS split cost allocation data for EKS
+    # 2i2c-org/jupyterhub-cost-monitoring: memory requests only.
+    "memory": (0, 1, False),
+    # opencost/opencost: the greater of request and use (spec/opencost-specv01.md, Workload Costs),
+    # at its default prices, 1e-6 USD a core and a GiB an hour (configs/default.json, 0d1f69cc).
+    "opencost": (31611, 4237, True),
+    # AWS split cost allocation data for EKS (AWS CUR user guide).
+    "aws": (9, 1, True),
 }

@@ -9,6 +9,17 @@ from decimal import Decimal
 
 from pangeo_deploy.errors import BadInput
 
+# What a node keeps from its pods: vCPUs by the part of them that kubelet takes (all from the fifth on
+# alike), 255 MiB and 11 MiB for each pod that the node may hold, and 100 MiB before pods are evicted
+# (awslabs/amazon-eks-ami, nodeadm/internal/kubelet/config.go, 01375496); of the memory that AWS
+# prints, the part that Karpenter takes for the virtual machine's own
+# (aws/karpenter-provider-aws, pkg/operator/options/options.go, 1d927085 of 2026-08-21).
+KUBELET_CPU, KUBELET_CPU_REST = ("0.06", "0.01", "0.005", "0.005"), Decimal("0.0025")
+MEMORY_OVERHEAD = Decimal("0.075")
+# Pods that a node may hold, by its vCPUs (amazon-eks-ami, .../eni-max-pods.txt, 26412050: the m, r
+# and c families up to the seventh generation).
+MAX_PODS = {1: 8, 2: 29, 4: 58, 8: 58, 16: 234, 32: 234, 48: 234, 64: 737, 96: 737}
+
 # Family letter -> GiB for each vCPU.
 MEMORY = {"c": 2, "m": 4, "r": 8, "t": 4, "g": 4, "x": 16}
 EXCEPTIONS = {  # type -> vCPU, GiB
@@ -37,3 +48,13 @@ def shape(instance_type: str) -> tuple[int, Decimal]:
     if match[1] == "t" and match[2] == "large":
         return cores, Decimal(8)
     return cores, Decimal(cores * MEMORY[match[1]])
+
+
+def room(instance_type: str) -> tuple[Decimal, Decimal]:
+    """Return the vCPUs and GiB that a node of this type has for pods, system pods included."""
+    cores, memory = shape(instance_type)
+    kept = sum((Decimal(part) for part in KUBELET_CPU[:cores]), Decimal(0))
+    kept += KUBELET_CPU_REST * max(0, cores - len(KUBELET_CPU))
+    pods = MAX_PODS.get(cores, max(MAX_PODS.values()))
+    kubelet = Decimal(255 + 11 * pods + 100) / 1024
+    return cores - kept, memory * (1 - MEMORY_OVERHEAD) - kubelet

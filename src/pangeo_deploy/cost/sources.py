@@ -75,7 +75,8 @@ def _local(path: Path) -> Iterable[Source]:
 
 def _hidden(file: Path, root: Path) -> bool:
     parts = file.relative_to(root).parts if root in file.parents else (file.name,)
-    manifest = "manifest" in file.name.lower() and file.suffix == ".json"
+    # not bills: AWS' manifests and our own record of calls
+    manifest = file.suffix == ".json" and ("manifest" in file.name.lower() or "calls" in file.name)
     return manifest or any(part.startswith((".", "_")) for part in parts)
 
 

@@ -6,6 +6,7 @@ data, and where it comes from. Beside it stands an ordinary fallback for Jupyter
 """
 
 from pangeo_deploy.figures.draw import figure
-from pangeo_deploy.figures.results import RESULT, Figure, Number, Table, number, table
+from pangeo_deploy.figures.results import Figure, Number, Table, number, table
+from pangeo_deploy.origin import RESULT
 
 __all__ = ["RESULT", "Figure", "Number", "Table", "figure", "number", "table"]

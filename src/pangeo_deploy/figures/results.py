@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 
 from pangeo_deploy.errors import BadInput
-from pangeo_deploy.origin import Origin
+from pangeo_deploy.origin import RESULT, Origin
 
-RESULT = "application/vnd.pangeo-deploy.result+json"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PATH = re.compile(r"\S*(/\S*|\\\S*|\.(svg|png|pdf|jpe?g|csv|ipynb))", re.IGNORECASE)
 

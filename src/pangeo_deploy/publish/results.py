@@ -8,19 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pangeo_deploy.errors import BadInput
-from pangeo_deploy.origin import Origin
+from pangeo_deploy.origin import RESULT, Origin
 
-MIME = "application/vnd.pangeo-deploy.result+json"
 FOLDER = "results"
 INDEX = "index.json"
 
-# What a result's origin says of it; shown beside every figure, table and number.
-ORIGINS = {
-    Origin.MEASURED: "We ran it, on the machine that the sources name.",
-    Origin.PUBLISHED: "Someone else's figures, cited.",
-    Origin.MODELLED: "Computed from a price list or a simulation, not observed.",
-    Origin.SAMPLE: "Made-up input, to show how it works.",
-}
 REQUIRED = {
     "figure": ("caption", "alt", "sources", "data", "light", "dark"),
     "table": ("caption", "sources", "data"),
@@ -105,7 +97,7 @@ def load(folder: Path) -> dict[str, Result]:
 def bundles(cell: Any) -> list[dict[str, Any]]:
     """Return the results that a notebook's cell displays, as it displayed them."""
     outputs = cell.get("outputs", []) if cell.cell_type == "code" else []
-    return [output["data"][MIME] for output in outputs if MIME in output.get("data", {})]
+    return [output["data"][RESULT] for output in outputs if RESULT in output.get("data", {})]
 
 
 def problems_of(bundle: dict[str, Any]) -> list[str]:
@@ -116,8 +108,8 @@ def problems_of(bundle: dict[str, Any]) -> list[str]:
     wrong = [f"{key} is missing" for key in REQUIRED[kind] if not bundle.get(key)]
     if not _NAME.fullmatch(str(name)):
         wrong.append("the name must be lower-case words joined by hyphens")
-    if origin not in ORIGINS:
-        wrong.append(f"origin is {origin!r}, and must be one of {', '.join(ORIGINS)}")
+    if origin not in list(Origin):
+        wrong.append(f"origin is {origin!r}, and must be one of {', '.join(Origin)}")
     if bundle.get("alt") and not is_sentence(bundle["alt"]):
         wrong.append(
             f"the alt text {bundle['alt']!r} must be a sentence that says what the figure shows"

@@ -24,9 +24,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from pangeo_deploy.origin import Origin
+from pangeo_deploy.origin import RESULT, Origin
 from pangeo_deploy.publish.notebooks import FOLDER as NOTEBOOKS
-from pangeo_deploy.publish.results import FOLDER, INDEX, MIME, ORIGINS, Result, load
+from pangeo_deploy.publish.results import FOLDER, INDEX, Result, load
 from pangeo_deploy.publish.stage import PROSE
 
 logger = logging.getLogger(__name__)
@@ -111,10 +111,10 @@ class OriginsDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the list's nodes."""
         whole = nodes.definition_list(classes=["origins"])
-        for origin, meaning in ORIGINS.items():
+        for origin in Origin:
             item = nodes.definition_list_item()
             item += nodes.term("", "", badge(origin))
-            item += nodes.definition("", nodes.paragraph(meaning, meaning))
+            item += nodes.definition("", nodes.paragraph(origin.meaning, origin.meaning))
             whole += item
         return [whole]
 
@@ -122,12 +122,12 @@ class OriginsDirective(SphinxDirective):
 class ResultRenderer:
     """myst-nb's way to the same rendering, for a result in its own notebook's page."""
 
-    mime_priority_overrides: ClassVar[list[tuple[str, str, int | None]]] = [("*", MIME, 1)]
+    mime_priority_overrides: ClassVar[list[tuple[str, str, int | None]]] = [("*", RESULT, 1)]
 
     @staticmethod
     def handle_mime(renderer: Any, data: Any, inline: bool) -> list[nodes.Element] | None:
         """Return the result's nodes, or None for what is not a result."""
-        if data.mime_type != MIME or inline:
+        if data.mime_type != RESULT or inline:
             return None
         env = renderer.renderer.sphinx_env
         key = f"{Path(env.docname).name}/{data.content['name']}"
@@ -219,7 +219,7 @@ def _origin(result: Result) -> nodes.Element:
     line = nodes.paragraph(classes=["result-origin"])
     line += badge(result.origin)
     if result.kind != "number":
-        line += nodes.Text(f" {ORIGINS[Origin(result.origin)]}")
+        line += nodes.Text(f" {Origin(result.origin).meaning}")
     line += nodes.Text(f" Sources: {'; '.join(result.sources)}.")
     return line
 

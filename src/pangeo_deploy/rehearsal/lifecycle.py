@@ -116,10 +116,8 @@ def canonical(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: canonical(item) for key, item in value.items()}
     if isinstance(value, list):
-        items = sorted(
-            (canonical(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True)
-        )
-        return items[0] if len(items) == 1 and not isinstance(items[0], dict) else items
+        items = sorted(map(canonical, value), key=lambda item: json.dumps(item, sort_keys=True))
+        return items[0] if len(items) == 1 else items
     return value
 
 

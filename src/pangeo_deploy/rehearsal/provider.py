@@ -39,7 +39,8 @@ def serve_provider(account: Account) -> Iterator[dict[str, str]]:
     finish when the user interrupts.
     """
     server = grpc.server(ThreadPoolExecutor(THREADS, "provider"))
-    tfplugin_pb2_grpc.add_ProviderServicer_to_server(Provider(account), server)
+    provider = Provider(account)
+    tfplugin_pb2_grpc.add_ProviderServicer_to_server(provider, server)
     grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(Controller(), server)
     grpc_stdio_pb2_grpc.add_GRPCStdioServicer_to_server(Stdio(), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -55,7 +56,8 @@ def serve_provider(account: Account) -> Iterator[dict[str, str]]:
         yield {"TF_REATTACH_PROVIDERS": json.dumps(dict.fromkeys(ADDRESSES, where))}
     finally:
         server.stop(grace=1).wait()
-        account.all_told()
+        if provider.has_changed:
+            account.all_told()
 
 
 class Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):  # type: ignore[misc]
@@ -83,6 +85,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
     def __init__(self, account: Account) -> None:
         self.account = account
         self.schema = load()
+        self.has_changed = False
         self._settings: dict[str, Settings] = {}
         self._clients: dict[tuple[str, str], Any] = {}
 
@@ -196,6 +199,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
 
     def ApplyResourceChange(self, request: Any, context: Any) -> Any:
         """Make a planned change."""
+        self.has_changed = True
         type_, resource, settings = self._known(request, context)
         prior, planned = (
             read_dynamic_value(request.prior_state),

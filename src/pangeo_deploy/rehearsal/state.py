@@ -1,6 +1,7 @@
 """moto's state as files: one pickle a service and a manifest that says which belong together."""
 
 import hashlib
+import importlib
 import io
 import json
 import pickle
@@ -13,17 +14,19 @@ import moto
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from moto import backends
 from moto.core.base_backend import BackendDict, BaseBackend
 
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.files import write_whole
 
 FORMAT = 1
+S3 = "moto.s3.models:s3_backends"
 BLOB_BYTES = 4096  # contents of S3 objects from this size on get a file of their own
-# It holds nothing but half-read answers, as generators, which no pickle can keep.
-STATELESS = {"resourcegroupstaggingapi"}
+# The tagging API's backend holds nothing but half-read answers, as generators no pickle can keep.
+STATELESS = {"moto.resourcegroupstaggingapi.models:resourcegroupstaggingapi_backends"}
 LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
+
+Files = dict[str, dict[str, Any]]
 
 
 @dataclass
@@ -31,7 +34,8 @@ class State:
     """What `folder` holds of an account, and what is needed to continue it.
 
     `asked` counts how often each changing request was made, so that ids never repeat; `made` holds
-    answers that a killed run may not have had recorded (see `world`).
+    answers that a killed run may not have had recorded (see `world`). `files` has, for each of
+    moto's holders of backends, its pickle's name and digest as last written.
     """
 
     folder: Path
@@ -39,7 +43,7 @@ class State:
     seed: str = "rehearsal"
     asked: dict[str, int] = field(default_factory=dict)
     made: dict[str, dict[str, Any]] = field(default_factory=dict)
-    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    files: Files = field(default_factory=dict)
 
     @property
     def manifest(self) -> Path:
@@ -54,14 +58,14 @@ class State:
         content = self._read_manifest()
         self.region, self.seed = content["region"], content["seed"]
         self.asked, self.made, self.files = content["asked"], content["made"], content["files"]
-        pickles = {service: self._read_pickle(entry) for service, entry in self.files.items()}
-        for service, entry in self.files.items():
-            holder = backends.get_backend(service)  # type: ignore[call-overload]
+        pickles = {name: self._read_pickle(entry) for name, entry in self.files.items()}
+        for name, entry in self.files.items():
+            holder = find_holder(name)
             for account, region in entry["backends"]:
                 # Not constructed (EC2's would make a default VPC): its state is what was saved.
                 dict.__setitem__(holder[account], region, object.__new__(holder.backend))
-        for service, data in pickles.items():
-            holder = backends.get_backend(service)  # type: ignore[call-overload]
+        for name, data in pickles.items():
+            holder = find_holder(name)
             loaded = Unpickler(io.BytesIO(data), self.folder / "objects").load()
             for (account, region), attributes in loaded["backends"].items():
                 holder[account][region].__dict__.update(attributes)
@@ -72,78 +76,70 @@ class State:
             content: dict[str, Any] = json.loads(self.manifest.read_bytes())
             made_by = (content["format"], content["moto"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise unreadable(
-                self.manifest, f"It is cut short or not a rehearsal's: {error}"
-            ) from error
+            why = f"It is cut short or not a rehearsal's: {error}"
+            raise unreadable(self.manifest, why) from error
         if made_by != (FORMAT, moto.__version__):
             why = f"It was written with moto {made_by[1]}; this is moto {moto.__version__}."
             raise unreadable(self.manifest, why)
         return content
 
     def _read_pickle(self, entry: dict[str, Any]) -> bytes:
-        path: Path = self.folder / "state" / entry["file"]
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise unreadable(path, str(error)) from error
-        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-            raise unreadable(path, "It is cut short or was changed by something else.")
-        return data
+        return read_checked(self.folder / "state" / entry["file"], entry["sha256"])
 
-    def changed(self, objects: bool) -> dict[str, bytes]:
-        """Return the new pickles of the services whose state is not what was saved last.
+    def changed(self, objects: bool) -> tuple[Files, dict[str, bytes]]:
+        """Return how the files are to be, and the pickles of what is not as last written.
 
         One request may change several services (an EFS mount target makes a network interface), so
         all are looked at; S3, whose objects may be large, only if `objects`.
         """
-        found = {}
+        files, pickles = dict(self.files), {}
         for holder in holders():
-            service = holder.service_name
-            if service in STATELESS:
-                continue
-            if service == "s3" and not objects and "s3" in self.files:
+            name = name_of(holder)
+            if name in STATELESS or (name == S3 and not objects and name in files):
                 continue
             content = {
-                (account, r): backend.__dict__ for account, r, backend in holder.iter_backends()
+                (account, region): backend.__dict__
+                for account, region, backend in holder.iter_backends()
             }
+            # Bucket names are all of AWS's: moto keeps them beside the accounts.
             extra = {k: v for k, v in holder.__dict__.items() if k == "bucket_accounts"}
             buffer = io.BytesIO()
             pickler = Pickler(buffer, self.folder / "objects")
             pickler.dump({"backends": content, "holder": extra})
             data = buffer.getvalue()
             digest = hashlib.sha256(data).hexdigest()
-            if self.files.get(service, {}).get("sha256") != digest:
-                self.files[service] = {
-                    "file": f"{service}-{digest[:16]}.pickle",
+            if files.get(name, {}).get("sha256") != digest:
+                files[name] = {
+                    "file": f"{holder.service_name}-{digest[:16]}.pickle",
                     "sha256": digest,
                     "backends": sorted(content),
                     "objects": sorted(pickler.blobs),
                 }
-                found[service] = data
-        return found
+                pickles[name] = data
+        return files, pickles
 
-    def describe(self) -> str:
-        """Return the manifest for the state as `changed` last saw it."""
+    def describe(self, files: Files) -> str:
+        """Return the manifest for the state as it is now, in these files."""
         content = {
             "format": FORMAT,
             "moto": moto.__version__,
             "region": self.region,
             "seed": self.seed,
-            "files": self.files,
+            "files": files,
             "asked": self.asked,
             "made": self.made,
         }
         return json.dumps(content)
 
-    def write(self, pickles: dict[str, bytes], manifest: str) -> None:
+    def write(self, files: Files, pickles: dict[str, bytes], manifest: str) -> None:
         """Write pickles, then the manifest; only then does the old state go."""
-        content = json.loads(manifest)["files"]
-        for service, data in pickles.items():
-            write_whole(self.folder / "state" / content[service]["file"], data)
+        for name, data in pickles.items():
+            write_whole(self.folder / "state" / files[name]["file"], data)
         write_whole(self.manifest, manifest)
+        self.files = files
         if pickles:
-            remove_others(self.folder / "state", {entry["file"] for entry in content.values()})
-            remove_others(self.folder / "objects", set(content.get("s3", {}).get("objects", ())))
+            remove_others(self.folder / "state", {entry["file"] for entry in files.values()})
+            remove_others(self.folder / "objects", set(files.get(S3, {}).get("objects", ())))
 
 
 def holders() -> list[Any]:
@@ -151,11 +147,36 @@ def holders() -> list[Any]:
     return list(BackendDict._instances)  # type: ignore[misc]
 
 
+def name_of(holder: Any) -> str:
+    """Return where a holder is found: its module and its name there."""
+    module = importlib.import_module(holder.backend.__module__)
+    return next(
+        f"{module.__name__}:{key}" for key, value in vars(module).items() if value is holder
+    )
+
+
+def find_holder(name: str) -> Any:
+    """Return the holder of that name."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
 def remove_others(folder: Path, wanted: set[str]) -> None:
     """Remove what `folder` holds beside the wanted names."""
     for path in folder.iterdir() if folder.exists() else ():
         if path.name not in wanted:
             path.unlink(missing_ok=True)
+
+
+def read_checked(path: Path, digest: str) -> bytes:
+    """Return a file's content if it is what was written, else raise `BadInput`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, str(error)) from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise unreadable(path, "It is cut short or was changed by something else.")
+    return data
 
 
 def unreadable(path: Path, why: str) -> BadInput:
@@ -180,9 +201,9 @@ class Pickler(pickle.Pickler):
         if isinstance(obj, BaseBackend):
             for holder in holders():
                 if isinstance(obj, holder.backend):
-                    return "backend", holder.service_name, obj.account_id, obj.region_name
+                    return "backend", name_of(holder), obj.account_id, obj.region_name
         if isinstance(obj, BackendDict):
-            return "service", obj.service_name
+            return "holder", name_of(obj)
         if isinstance(obj, bytes) and len(obj) >= BLOB_BYTES:
             digest = hashlib.sha256(obj).hexdigest()
             if digest not in self.blobs and not (self.objects / digest).exists():
@@ -211,18 +232,11 @@ class Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         """Return what a name stands for."""
-        kind, *rest = pid
+        kind, name, *rest = pid
         if kind == "object":
-            path = self.objects / rest[0]
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise unreadable(path, str(error)) from error
-            if hashlib.sha256(data).hexdigest() != rest[0]:
-                raise unreadable(path, "It is cut short or was changed by something else.")
-            return data
-        holder = backends.get_backend(rest[0])
-        return holder if kind == "service" else holder[rest[1]][rest[2]]
+            return read_checked(self.objects / name, name)
+        holder = find_holder(name)
+        return holder if kind == "holder" else holder[rest[0]][rest[1]]
 
 
 def load_key(data: bytes) -> Any:

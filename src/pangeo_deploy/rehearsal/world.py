@@ -1,8 +1,10 @@
 """The emulated AWS of a rehearsal: moto as a WSGI application that saves every change."""
 
 import hashlib
+import html
 import importlib
 import io
+import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -70,6 +72,7 @@ class World:
         self._changes, self._saved = 0, -1
         self._timer: threading.Timer | None = None
         self._objects_changed = False
+        self._broken = ""  # once something could not be saved, nothing more is changed
         self._moto = Dispatcher(create_backend_app)
 
     def open(self) -> None:
@@ -89,7 +92,8 @@ class World:
             timer, changes = self._timer, self._changes
         if timer:
             timer.cancel()
-        self._save(upto=changes)
+        if not self._broken:
+            self._save(upto=changes)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -100,7 +104,11 @@ class World:
                 self.forget_made()
             start_response("200 OK", [("Content-Type", "text/plain")])
             return [str(self.folder).encode()]
-        body, status, headers = self.answer(environ)
+        try:
+            body, status, headers = self.answer(environ)
+        except OSError as error:
+            self._broken = f"The rehearsal's account cannot be saved in {self.folder}: {error}."
+            body, status, headers = refusal(environ, self._broken)
         start_response(status, list(headers))
         return body
 
@@ -117,6 +125,8 @@ class World:
     def answer(self, environ: dict[str, Any]) -> Answer:
         """Have moto answer, and save what changed before the answer leaves."""
         request = read_request(environ)
+        if self._broken and not request.read_only:
+            return refusal(environ, self._broken)
         with self._turn:
             known = count_backends()
             if earlier := self._made_before(request):
@@ -165,9 +175,9 @@ class World:
             with self._turn:
                 changes = self._changes
                 objects, self._objects_changed = self._objects_changed, False
-                pickles = self.state.changed(objects)
-                manifest = self.state.describe()
-            self.state.write(pickles, manifest)
+                files, pickles = self.state.changed(objects)
+                manifest = self.state.describe(files)
+            self.state.write(files, pickles, manifest)
             self._saved = changes
 
     def _save_objects_soon(self) -> None:
@@ -225,6 +235,20 @@ def read_request(environ: dict[str, Any]) -> Request:
         run,
         "" if read_only else made,
     )
+
+
+def refusal(environ: dict[str, Any], why: str) -> Answer:
+    """Return an error that no SDK retries, in the form of the service asked."""
+    why += " Make room there, then run this again: what was saved before is whole."
+    code = "RehearsalNotSaved"
+    is_json = "json" in environ.get("CONTENT_TYPE", "") or "HTTP_X_AMZ_TARGET" in environ
+    if is_json:
+        body = json.dumps({"__type": code, "message": why})
+    else:
+        error = f"<Error><Code>{code}</Code><Message>{html.escape(why)}</Message></Error>"
+        is_s3 = read_request(environ).service == "s3"
+        body = error if is_s3 else f"<Response><Errors>{error}</Errors></Response>"
+    return [body.encode()], "400 BAD REQUEST", [("Content-Length", str(len(body.encode())))]
 
 
 def count_backends() -> int:

@@ -121,6 +121,20 @@ def _planned(
     return shown
 
 
+def show(deployment: Deployment, progress: Progress = silent) -> Mapping[str, Any]:
+    """Return `terraform show -json` of a fresh plan; the saved plan stays as it is."""
+    with open_workspace(deployment) as workspace:
+        return _shown_once(workspace, progress)
+
+
+def _shown_once(workspace: Workspace, progress: Progress, *arguments: str) -> Mapping[str, Any]:
+    file = workspace.deployment.folder / "shown.tfplan"
+    try:
+        return _planned(workspace, file, progress, *arguments)
+    finally:
+        file.unlink(missing_ok=True)
+
+
 def apply(
     deployment: Deployment, plan_file: Path | None = None, progress: Progress = silent
 ) -> Applied:
@@ -258,11 +272,7 @@ def _is_data(resource_type: str) -> bool:
 def drift(deployment: Deployment, progress: Progress = silent) -> tuple[Drifted, ...]:
     """Return every attribute that is no longer as Terraform left it. Changes nothing."""
     with open_workspace(deployment) as workspace:
-        file = deployment.folder / "drift.tfplan"
-        try:
-            return drifted(_planned(workspace, file, progress, "-refresh-only"))
-        finally:
-            file.unlink(missing_ok=True)
+        return drifted(_shown_once(workspace, progress, "-refresh-only"))
 
 
 def outputs(deployment: Deployment) -> dict[str, Any]:

@@ -63,7 +63,9 @@ resource "aws_sns_topic_subscription" "email" {
 }
 
 resource "aws_budgets_budget" "monthly" {
-  name         = "${var.name}-monthly"
+  # Named for what it watches: the provider does not take a filter away from a budget that has one,
+  # and so makes another.
+  name         = "${var.name}-${var.budget_scope}"
   budget_type  = "COST"
   time_unit    = "MONTHLY"
   limit_amount = tostring(var.monthly_budget_usd)
@@ -103,6 +105,8 @@ resource "aws_budgets_budget" "monthly" {
 
 # By tag: an account has only one monitor of all its services, which is not ours to take.
 resource "aws_ce_anomaly_monitor" "this" {
+  count = var.anomaly_usd == null ? 0 : 1
+
   name         = var.name
   monitor_type = "CUSTOM"
   monitor_specification = jsonencode({
@@ -120,9 +124,11 @@ resource "aws_ce_anomaly_monitor" "this" {
 }
 
 resource "aws_ce_anomaly_subscription" "this" {
+  count = var.anomaly_usd == null ? 0 : 1
+
   name             = var.name
   frequency        = "IMMEDIATE"
-  monitor_arn_list = [aws_ce_anomaly_monitor.this.arn]
+  monitor_arn_list = [aws_ce_anomaly_monitor.this[0].arn]
 
   subscriber {
     type    = "SNS"

@@ -59,12 +59,12 @@ variable "alert_emails" {
 
 variable "anomaly_usd" {
   type        = number
-  description = "An anomaly is reported when it cost at least this much more than expected, in USD."
+  description = "An anomaly is reported when it cost at least this much more than expected, in USD. null: no monitor; in an organisation only the management account may have one by tag."
   default     = 20
 
   validation {
-    condition     = var.anomaly_usd > 0
-    error_message = "anomaly_usd must be more than 0."
+    condition     = var.anomaly_usd == null ? true : var.anomaly_usd > 0
+    error_message = "anomaly_usd must be more than 0, or null for no monitor."
   }
 }
 

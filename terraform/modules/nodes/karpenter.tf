@@ -235,6 +235,19 @@ data "aws_iam_policy_document" "karpenter" {
     }
   }
 
+  # The first spot request of an account makes EC2's own role for them, as whoever asks.
+  statement {
+    sid       = "BeginSpot"
+    actions   = ["iam:CreateServiceLinkedRole"]
+    resources = ["arn:${local.partition}:iam::${local.account_id}:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:AWSServiceName"
+      values   = ["spot.amazonaws.com"]
+    }
+  }
+
   statement {
     sid       = "HearOfInterruptions"
     actions   = ["sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]

@@ -52,6 +52,12 @@ variable "core_instance_type" {
     condition     = can(regex("^[a-z][a-z0-9-]*\\.(medium|[0-9]*x?large)$", var.core_instance_type))
     error_message = "core_instance_type must be an instance type such as t3a.large: nothing smaller than medium holds the hub."
   }
+
+  # Families with a g after their number, and the first: the image, and the hub's, are for x86-64.
+  validation {
+    condition     = !can(regex("^(a1|[a-z]+[0-9]+g[a-z-]*)\\.", var.core_instance_type))
+    error_message = "core_instance_type must be of the x86-64 architecture, which Graviton's types (with a g after the number, such as t4g) are not."
+  }
 }
 
 variable "core_nodes" {

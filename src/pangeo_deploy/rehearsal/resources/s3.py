@@ -144,7 +144,7 @@ def setting(
     *,
     put: str,
     get: str,
-    delete: str | None,
+    delete: str,
     ask: Callable[[Api, State], dict[str, Any]],
     show: Callable[[Api, dict[str, Any], State], State],
     **rest: Any,
@@ -164,10 +164,10 @@ def setting(
         return None if found is None else {"bucket": state["id"], **show(api, found, state)}
 
     def remove(api: Api, state: State) -> None:
-        if delete:
+        if not state.get("skip_destroy"):
             api.call("s3", delete, Bucket=state["id"])
 
-    immutable = rest.pop("immutable", frozenset()) | {"bucket", "expected_bucket_owner"}
+    immutable = rest.pop("immutable", frozenset()) | {"bucket"}
     return Resource(
         create=create, settle=settle, read=read, delete=remove, immutable=immutable, **rest
     )
@@ -263,20 +263,6 @@ RESOURCES = {
         documents=frozenset({"policy"}),
         checks={"bucket": bucket_name},
     ),
-    "aws_s3_bucket_versioning": setting(
-        put="put_bucket_versioning",
-        get="get_bucket_versioning",
-        delete=None,
-        ask=lambda api, new: {
-            "VersioningConfiguration": {"Status": new["versioning_configuration"][0]["status"]}
-        },
-        show=lambda api, found, state: {
-            "versioning_configuration": [
-                {"status": found.get("Status", "Disabled"), "mfa_delete": ""}
-            ]
-        },
-        checks={"versioning_configuration.status": one_of("Enabled", "Suspended", "Disabled")},
-    ),
     "aws_s3_bucket_public_access_block": setting(
         put="put_public_access_block",
         get="get_public_access_block",
@@ -327,6 +313,7 @@ RESOURCES = {
         get="get_bucket_encryption",
         delete="delete_bucket_encryption",
         ask=ask_encryption,
+        immutable=frozenset({"expected_bucket_owner"}),
         show=lambda api, found, state: {
             "rule": [
                 encryption_rule(rule)
@@ -344,6 +331,7 @@ RESOURCES = {
         get="get_bucket_lifecycle_configuration",
         delete="delete_bucket_lifecycle",
         ask=ask_lifecycle,
+        immutable=frozenset({"expected_bucket_owner"}),
         show=show_lifecycle,
         defaults={
             "expected_bucket_owner": "",

@@ -1,32 +1,22 @@
-"""What this machine has of what the project needs, and how to get the rest."""
+"""What this machine has of what every command needs."""
 
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from pangeo_deploy.deployment import Target, default_state, environments, find_project
+from pangeo_deploy.deployment import default_state, environments, find_project
+from pangeo_deploy.doctor.check import Check
 from pangeo_deploy.errors import PangeoDeployError
 from pangeo_deploy.terraform.engine import find_engine
 
 FREE_GB = 2.0  # the environment, the book and a rehearsal fit in this
 
 
-@dataclass(frozen=True)
-class Check:
-    """One finding. What is not `required` only takes something away (the browser tests)."""
-
-    name: str
-    ok: bool
-    detail: str
-    fix: str = ""
-    required: bool = True
-
-
-def examine(target: Target) -> list[Check]:
-    """Return a finding for everything the target needs; never raises."""
-    return [check() for check in (*_EVERYWHERE, *_FOR[target])]
+def machine() -> Iterator[Check]:
+    """Yield a finding for each thing."""
+    for check in (_python, _project, _terraform, _state, _git, _chromium):
+        yield check()
 
 
 def _python() -> Check:
@@ -76,22 +66,3 @@ def _chromium() -> Check:
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     fix = "" if program else "For the browser tests: apt-get install chromium"
     return Check("Chromium", bool(program), program or "not found", fix, required=False)
-
-
-def _credentials() -> Check:
-    import boto3
-
-    found = boto3.Session().get_credentials()
-    fix = "" if found else "Sign in, for example: aws sso login"
-    return Check("AWS credentials", bool(found), found.method if found else "none", fix)
-
-
-_EVERYWHERE: tuple[Callable[[], Check], ...] = (
-    _python,
-    _project,
-    _terraform,
-    _state,
-    _git,
-    _chromium,
-)
-_FOR: dict[Target, tuple[Callable[[], Check], ...]] = {"rehearsal": (), "aws": (_credentials,)}

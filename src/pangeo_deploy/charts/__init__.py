@@ -1,0 +1,1 @@
+"""Render, check and deploy the Helm charts."""

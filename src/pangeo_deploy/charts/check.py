@@ -1,0 +1,185 @@
+"""Say whether an environment's charts can be installed: schemas, manifests, policies."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pangeo_deploy.charts import policy
+from pangeo_deploy.charts.render import KUBERNETES, Manifest, Rendered, render
+from pangeo_deploy.charts.values import CHARTS, Values, complete
+from pangeo_deploy.errors import BadInput, MissingPrerequisite
+from pangeo_deploy.progress import Event, Progress, silent
+
+DEPENDENCIES = {
+    "pangeo": ("jupyterhub", "dask-gateway", "binderhub-service"),
+    "support": ("karpenter", "prometheus", "grafana"),
+}
+# Kinds that other software brings, of which Kubernetes has no schema.
+FOREIGN = ("karpenter.sh/", "karpenter.k8s.aws/", "traefik.io/", "gateway.dask.org/")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that must be corrected: in which chart, where in it, by which rule, what."""
+
+    chart: str
+    where: str
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The answer for one environment. `skipped` says what could not be looked at, and why."""
+
+    environment: str
+    manifests: int
+    whole: bool
+    findings: tuple[Finding, ...]
+    skipped: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing must be corrected."""
+        return not self.findings
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {"ok": self.ok, **asdict(self)}
+
+
+def check(project: Path, environment: str, progress: Progress = silent) -> Checked:
+    """Check the charts of an environment as they would be deployed."""
+    findings: list[Finding] = []
+    skipped: list[str] = []
+    count, whole = 0, True
+    for chart in CHARTS:
+        progress(Event(chart, "start"))
+        found, rendered = check_chart(
+            project, chart, complete(project, chart, environment), skipped
+        )
+        findings += found
+        count += len(rendered.manifests) if rendered else 0
+        whole &= bool(rendered and rendered.whole)
+        told = f"{len(found)} findings"
+        progress(Event(chart, "failed" if found else "done", told if found else ""))
+    return Checked(environment, count, whole, tuple(findings), tuple(skipped))
+
+
+def check_chart(
+    project: Path, chart: str, values: Values, skipped: list[str]
+) -> tuple[list[Finding], Rendered | None]:
+    """Return the findings of one chart with these values; add to `skipped` what is left out."""
+    findings = list(against_schemas(project, chart, values, skipped))
+    if any(one.where.split(".")[0] not in DEPENDENCIES[chart] for one in findings):
+        return findings, None  # wrong values of our own: nothing after them means anything
+    findings += [Finding(chart, "values", *found) for found in policy.values_rules(chart, values)]
+    try:
+        rendered = render(project, chart, values)
+    except BadInput as error:
+        return [*findings, Finding(chart, "templates", "render", error.why)], None
+    if not rendered.whole:
+        skipped.append(
+            f"{chart}: its dependencies are not in helm/{chart}/charts, so only our own templates "
+            "are rendered (where the repositories are reached: helm dependency build)"
+        )
+    findings += [
+        Finding(chart, f"{one['kind']}/{one['metadata']['name']}", *found)
+        for one in rendered.manifests
+        for found in against_rules(one, own=not rendered.whole)
+        if not (rendered.whole and policy.accepted(one, found[0]))
+    ]
+    if foreign := sum(is_foreign(one) for one in rendered.manifests):
+        skipped.append(f"{chart}: Kubernetes has no schema for {foreign} custom resources")
+    return findings, rendered
+
+
+def against_schemas(
+    project: Path, chart: str, values: Values, skipped: list[str]
+) -> Iterator[Finding]:
+    """Compare the values with our schema and with those of the charts it depends on."""
+    own = json.loads((project / "helm" / chart / "values.schema.json").read_bytes())
+    yield from violations(chart, "", values, own)
+    missing = []
+    for name in DEPENDENCIES[chart]:
+        if schema := schema_of(project, chart, name):
+            yield from violations(chart, name, values.get(name) or {}, schema)
+        else:
+            missing.append(name)
+    if missing:
+        skipped.append(f"{chart}: no schema of {', '.join(missing)} on this machine")
+
+
+def schema_of(project: Path, chart: str, name: str) -> dict[str, Any] | None:
+    """Return a dependency's schema from where it was built, else from the shared facts, if any."""
+    for file in (
+        project / "helm" / chart / "charts" / name / "values.schema.json",
+        project.parent / "shared" / "data" / "schemas" / f"{name}.values.schema.json",
+    ):
+        if file.exists():
+            schema: dict[str, Any] = partial(json.loads(file.read_bytes()))
+            return schema
+    return None
+
+
+def partial(schema: Any) -> Any:
+    """Return the schema without `required`: what we do not set, the chart's own values do."""
+    if isinstance(schema, dict):
+        return {
+            key: partial(value)
+            for key, value in schema.items()
+            if not (key == "required" and isinstance(value, list))
+        }
+    return [partial(one) for one in schema] if isinstance(schema, list) else schema
+
+
+def violations(chart: str, at: str, values: Any, schema: dict[str, Any]) -> Iterator[Finding]:
+    """Yield where `values` do not fit `schema`."""
+    import jsonschema  # slow to load, and only this needs it
+
+    for error in jsonschema.Draft7Validator(schema).iter_errors(values):
+        path = [at] if at else []
+        where = ".".join([*path, *map(str, error.absolute_path)]) or "values"
+        yield Finding(chart, where, "schema", short(error.message))
+
+
+def against_rules(manifest: Manifest, own: bool) -> Iterator[tuple[str, str]]:
+    """Yield (rule, what is wrong) for one manifest."""
+    if not is_foreign(manifest) and (wrong := invalid(manifest)):
+        yield "kubernetes", wrong
+    for rule, broken in (policy.OWN_RULES if own else policy.MANIFEST_RULES).items():
+        yield from ((rule, message) for message in broken(manifest))
+    if pod := policy.pod_of(manifest):
+        for rule, broken_in in policy.POD_RULES.items():
+            yield from ((rule, message) for message in broken_in(manifest, pod))
+
+
+def is_foreign(manifest: Manifest) -> bool:
+    """Tell whether a manifest's kind is not Kubernetes' own."""
+    return str(manifest.get("apiVersion", "")).startswith(FOREIGN)
+
+
+def invalid(manifest: Manifest) -> str:
+    """Return what Kubernetes' schema says against a manifest, nothing if it is valid."""
+    try:
+        import kubernetes_validate
+    except ImportError:
+        raise MissingPrerequisite(
+            "Manifests cannot be checked.",
+            why="The package kubernetes-validate is not installed.",
+            fix="Run: pip install kubernetes-validate",
+        ) from None
+    try:
+        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+    except kubernetes_validate.SchemaNotFoundError:
+        return f"Kubernetes {KUBERNETES} has no {manifest['apiVersion']} {manifest['kind']}"
+    except kubernetes_validate.ValidationError as error:
+        return short(f"{'.'.join(map(str, error.path))}: {error.message}")
+    return ""
+
+
+def short(message: str, most: int = 300) -> str:
+    """Return a message at a length that can be read."""
+    return message if len(message) <= most else f"{message[:most]} ..."

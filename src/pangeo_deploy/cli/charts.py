@@ -1,0 +1,91 @@
+"""The verbs on the charts: render, check, deploy."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from pangeo_deploy.charts import deploy as deploying
+from pangeo_deploy.charts import values as charts_values
+from pangeo_deploy.charts.check import check as check_charts
+from pangeo_deploy.charts.render import render as render_chart
+from pangeo_deploy.cli.console import (
+    EnvironmentArgument,
+    JsonOption,
+    TargetOption,
+    reporting,
+    show,
+    table,
+)
+from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.files import write_whole
+from pangeo_deploy.hub.access import entrance
+from pangeo_deploy.hub.smoke import smoke
+from pangeo_deploy.targets import connect
+from pangeo_deploy.terraform.lifecycle import outputs
+
+CHECK_FAILED = 3
+
+app = typer.Typer(help="The Helm charts of an environment.", no_args_is_help=True)
+
+
+@app.command()
+def render(
+    environment: EnvironmentArgument,
+    out: Annotated[Path | None, typer.Option(help="A folder to write the files to.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Render the charts; with --out to files, the values beside them with secrets struck out."""
+    project = Deployment(environment).project
+    documents = []
+    for chart in charts_values.CHARTS:
+        values = charts_values.complete(project, chart, environment)
+        rendered = render_chart(project, chart, values)
+        documents.append(rendered)
+        if out:
+            text = yaml.safe_dump_all(rendered.manifests, sort_keys=False)
+            write_whole(out / f"{chart}.yaml", text)
+            shown = yaml.safe_dump(deploying.redacted(values), sort_keys=False)
+            write_whole(out / f"{chart}.values.yaml", shown)
+    human = [f"{one.chart}: {len(one.manifests)} manifests" for one in documents]
+    if not out:
+        human = [yaml.safe_dump_all(one.manifests, sort_keys=False) for one in documents]
+    show({"charts": [asdict(one) for one in documents]}, json, human)
+
+
+@app.command()
+def check(environment: EnvironmentArgument, json: JsonOption = False) -> None:
+    """Check values, manifests and policies as they would be deployed; exit 3 on a finding."""
+    with reporting(f"Checking the charts of {environment}") as progress:
+        found = check_charts(Deployment(environment).project, environment, progress)
+    told = f"{environment}: {found.manifests} manifests, {len(found.findings)} findings."
+    human: list[Any] = [told]
+    if found.findings:
+        rows = [(one.chart, one.where, one.rule, one.message) for one in found.findings]
+        human.insert(0, table("To correct", ("chart", "where", "rule", "what"), rows))
+    human += [f"Not looked at: {one}" for one in found.skipped]
+    show(found.as_dict(), json, human)
+    if not found.ok:
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+def deploy(
+    environment: EnvironmentArgument, target: TargetOption = "aws", json: JsonOption = False
+) -> None:
+    """Install or upgrade the charts, then be a user; back to the revision before if that fails."""
+    deployment = Deployment(environment, target)
+    with reporting(f"Deploying the charts of {environment}") as progress:
+        deploying.require_cluster(deployment)
+        made = outputs(deployment)
+        with connect(deployment) as cloud:
+            result = deploying.deploy(
+                deployment,
+                made,
+                deploying.secret_reader(cloud.client("secretsmanager")),
+                lambda: smoke(entrance(deployment), progress=progress).ok,
+                progress,
+            )
+    show(result.as_dict(), json, [f"{environment} is deployed in {result.seconds:.0f} s."])

@@ -1,0 +1,280 @@
+"""The verb `cost`: bills in, owners, estimates and warnings out."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pangeo_deploy.cli.console import (
+    EnvironmentArgument,
+    JsonOption,
+    TargetOption,
+    reporting,
+    show,
+    table,
+)
+from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.errors import BadInput
+from pangeo_deploy.files import read_json
+from pangeo_deploy.terraform import lifecycle
+
+app = typer.Typer(
+    help="Read bills, divide them, price plans, and warn in time.", no_args_is_help=True
+)
+
+REFUSED = 3
+
+BillOption = Annotated[Path, typer.Option(help="The folder or table that `ingest` wrote.")]
+SessionsOption = Annotated[Path, typer.Option(help="Sessions, parquet or csv.")]
+DailyOption = Annotated[Path, typer.Option(help="A csv with the columns date and usd.")]
+PricesOption = Annotated[
+    Path | None, typer.Option(help="Another price list than the project's data/prices.csv.")
+]
+
+
+@app.command()
+def ingest(
+    paths: Annotated[
+        list[str], typer.Argument(help="Bills: files, folders, globs, s3:// prefixes.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder of the table; a month there is replaced.")],
+    json: JsonOption = False,
+) -> None:
+    """Read bills of any AWS form into one table."""
+    from pangeo_deploy.cost import ingest as room
+
+    with reporting("Reading bills") as progress:
+        result = room.ingest(list(paths), out, progress=progress)
+    months = ", ".join(f"{month}: {total}" for month, total in result.months.items())
+    human = [
+        f"{result.table}: {result.rows} rows, {result.total} {result.currency} ({months}).",
+        f"{result.rejected} rows rejected"
+        + (f", see {result.rejects}." if result.rejects else "."),
+        *result.warnings,
+    ]
+    show(result.as_dict(), json, human)
+
+
+@app.command()
+def allocate(
+    bill: BillOption,
+    sessions: SessionsOption,
+    weights: Annotated[
+        str, typer.Option(help="memory, max or aws: how pods share a machine.")
+    ] = "aws",
+    homes: Annotated[Path | None, typer.Option(help="A JSON file: bytes at home by user.")] = None,
+    loaded: Annotated[
+        bool, typer.Option("--loaded", help="Spread shared and idle cost over the users.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Give every cent of a bill an owner, by a stated rule."""
+    from pangeo_deploy.cost import allocate as room
+
+    sizes = read_json(homes) if homes else None
+    result = room.allocate(_table(bill), sessions, weights=weights, homes=sizes)
+    result = result.loaded() if loaded else result
+    document = result.as_dict()
+    rows = [
+        (row["owner"], row["kind"], row["component"], row["rule"], row["cents"])
+        for row in document["rows"]
+    ]
+    columns = ("owner", "kind", "component", "rule", f"amount ({document['currency']})")
+    human = [table("Who caused what", columns, rows), f"Total {document['total']}, conserved."]
+    show(document, json, [*human, *document["warnings"]])
+
+
+@app.command()
+def estimate(
+    environment: EnvironmentArgument,
+    target: TargetOption = "rehearsal",
+    prices: PricesOption = None,
+    region: Annotated[str, typer.Option(help="Whose prices to use.")] = "us-west-2",
+    json: JsonOption = False,
+) -> None:
+    """Price what the environment's Terraform will leave standing: the always-on floor first."""
+    from pangeo_deploy.cost import estimate as room
+    from pangeo_deploy.cost.prices import read
+
+    result = room.estimate(_plan(environment, target), read(prices), region=region)
+    rows = [
+        (line.address, line.service, f"{line.usd_per_month:.2f}", line.assumption)
+        for line in sorted(result.lines, key=lambda line: -line.usd_per_month)
+        if line.usd_per_month
+    ]
+    columns = ("resource", "service", "cost (USD a month)", "assumption")
+    human: list[Any] = [
+        table(f"What {environment} costs", columns, rows),
+        f"The floor: {result.floor:.2f} USD a month, whoever is there; "
+        f"{result.use:.2f} more for what is assumed to be stored and sent.",
+    ]
+    if result.unpriced:
+        unpriced = [(one.address, one.why) for one in result.unpriced]
+        human.append(table("Not priced", ("resource", "why"), unpriced))
+    show(result.as_dict(), json, human)
+
+
+@app.command()
+def reconcile(
+    environment: EnvironmentArgument,
+    bill: BillOption,
+    month: Annotated[str, typer.Option(help="The month to explain, YYYY-MM.")],
+    target: TargetOption = "rehearsal",
+    prices: PricesOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Explain a month's bill from the environment's estimate, step by step."""
+    from pangeo_deploy.cost import estimate as estimates
+    from pangeo_deploy.cost import reconcile as room
+    from pangeo_deploy.cost.months import Month
+    from pangeo_deploy.cost.prices import read
+
+    expected = estimates.estimate(_plan(environment, target), read(prices))
+    result = room.reconcile(expected, _table(bill), Month.parse(month))
+    rows = [(step.step, step.about, f"{step.usd:.2f}") for step in result.steps]
+    human = [
+        f"Estimate {result.estimate:.2f} USD",
+        table(f"From the estimate to the bill of {month}", ("step", "about", "adds (USD)"), rows),
+        f"Bill {result.bill:.2f} USD",
+    ]
+    show(result.as_dict(), json, human)
+
+
+@app.command()
+def forecast(
+    daily: DailyOption,
+    horizon: Annotated[int, typer.Option(help="Days ahead.")] = 30,
+    level: Annotated[float, typer.Option(help="How often the intervals shall hold.")] = 0.8,
+    json: JsonOption = False,
+) -> None:
+    """Say what the coming days will cost, and how wrong that can be."""
+    from pangeo_deploy.cost import daily as series
+    from pangeo_deploy.cost import forecast as room
+
+    result = room.forecast(series.read(daily), horizon, level)
+    rows = [
+        (day.date or "total", f"{day.mean:.2f}", f"{day.low:.2f}", f"{day.high:.2f}")
+        for day in (*result.days, result.total)
+    ]
+    columns = ("day", "mean (USD)", "low (USD)", "high (USD)")
+    show(result.as_dict(), json, [table(f"{horizon} days ahead", columns, rows)])
+
+
+@app.command()
+def anomalies(
+    daily: DailyOption,
+    rate: Annotated[
+        float, typer.Option(help="The share of ordinary days called by mistake.")
+    ] = 0.01,
+    json: JsonOption = False,
+) -> None:
+    """Find the days that cost what their past does not explain."""
+    from pangeo_deploy.cost import anomalies as room
+    from pangeo_deploy.cost import daily as series
+
+    found = room.anomalies(series.read(daily), rate=rate)
+    rows = [(one.date, f"{one.usd:.2f}", f"{one.expected:.2f}", one.kind) for one in found]
+    columns = ("day", "cost (USD)", "expected (USD)", "kind")
+    human = [table("Out of line", columns, rows)] if found else ["No day is out of line."]
+    show({"anomalies": [one.as_dict() for one in found]}, json, human)
+
+
+@app.command()
+def gate(
+    environment: EnvironmentArgument,
+    target: TargetOption = "rehearsal",
+    prices: PricesOption = None,
+    month_so_far: Annotated[str, typer.Option(help="USD billed this month, from the bill.")] = "",
+    forecast_high: Annotated[
+        str, typer.Option(help="Month so far plus the forecast's upper bound, USD.")
+    ] = "",
+    budget: Annotated[
+        str, typer.Option(help="USD a month, instead of the plan's own budget.")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Hold the plan's floor, the month and the forecast against the budget; exit 3 if over."""
+    from pangeo_deploy.cost import estimate as estimates
+    from pangeo_deploy.cost import gate as room
+    from pangeo_deploy.cost.prices import read
+
+    limit = _usd("--budget", budget)
+    known = {
+        "month_so_far": _usd("--month-so-far", month_so_far),
+        "forecast_high": _usd("--forecast-high", forecast_high),
+    }
+    plan = _plan(environment, target)
+    floor = estimates.estimate(plan, read(prices)).floor
+    result = room.gate(limit or room.budget_of(plan), floor=floor, **known)
+    rows = [
+        (check.name, f"{check.usd:.2f}", "within" if check.ok else "OVER")
+        for check in result.checks
+    ]
+    title = f"Against the budget of {result.budget} USD a month"
+    show(result.as_dict(), json, [table(title, ("what", "amount (USD)", "budget"), rows)])
+    if not result.ok:
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def units(
+    bill: BillOption,
+    sessions: SessionsOption,
+    tb_processed: Annotated[str, typer.Option(help="Terabytes read by computations.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Divide a bill by what its users did: per user, hour, launch, terabyte; and kgCO2e."""
+    from pangeo_deploy.cost import units as room
+
+    result = room.units(
+        _table(bill), sessions, tb_processed=_usd("--tb-processed", tb_processed)
+    ).as_dict()
+    show(result, json, [table("Unit costs", ("unit", "value"), list(result.items()))])
+
+
+@app.command()
+def sample(
+    month: Annotated[str, typer.Argument(help="YYYY-MM")],
+    out: Annotated[Path, typer.Option(help="The folder for bill.parquet and sessions.csv.")],
+    users: Annotated[int, typer.Option(help="How many people.")] = 12,
+    seed: Annotated[int, typer.Option(help="Another seed makes another month.")] = 1,
+    json: JsonOption = False,
+) -> None:
+    """Make up a month's bill and sessions with known truth, to try things out (origin: sample)."""
+    from pangeo_deploy.cost import generate, generate_forms
+    from pangeo_deploy.cost.months import Month
+
+    made = generate.sample(Month.parse(month), users=users, seed=seed)
+    out.mkdir(parents=True, exist_ok=True)
+    generate_forms.cur_parquet([*made.lines, *made.splits], out / "bill.parquet")
+    made.sessions.to_csv(out / "sessions.csv", index=False)
+    document = {
+        "origin": "sample",
+        "bill": str(out / "bill.parquet"),
+        "sessions": str(out / "sessions.csv"),
+        "total": format(made.total, "f"),
+    }
+    show(
+        document, json, [f"{document['bill']} ({made.total} USD), {document['sessions']}: made up."]
+    )
+
+
+def _plan(environment: str, target: Any) -> Mapping[str, Any]:
+    """Return `terraform show -json` of a fresh plan that changes nothing that is saved."""
+    with reporting(f"Planning {environment}") as progress:
+        return lifecycle.show(Deployment(environment, target), progress)
+
+
+def _table(path: Path) -> Path:
+    return path / "bill.parquet" if path.is_dir() else path
+
+
+def _usd(option: str, text: str) -> Decimal | None:
+    if not text:
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise BadInput(f"{option} is not a number: {text!r}.", fix="Write it as 123.45.") from None

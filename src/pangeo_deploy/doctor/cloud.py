@@ -1,0 +1,92 @@
+"""What an AWS account must have before a deployment: credentials, quotas, supported versions."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pangeo_deploy.doctor.check import Check
+from pangeo_deploy.errors import PangeoDeployError
+from pangeo_deploy.files import read_json
+from pangeo_deploy.identity import whoami
+
+HOURS = Decimal(730)  # a month, where a price list says "monthly"
+NOTICE_DAYS = 90  # an upgrade of a hub in use takes planning
+
+
+@dataclass(frozen=True)
+class Quota:
+    """One quota by AWS's codes, and what a small hub in use needs of it."""
+
+    name: str
+    service: str
+    code: str
+    needed: int
+
+
+# A new account often starts below these, and an increase takes days. Needed: a class of 25 on
+# machines of four cores, as many cores for Dask on spot, one cluster, an address for a NAT gateway
+# in each of three zones.
+QUOTAS = (
+    Quota("vCPUs, on-demand standard instances", "ec2", "L-1216C47A", 64),
+    Quota("vCPUs, spot standard instances", "ec2", "L-34B43A08", 64),
+    Quota("Elastic IP addresses", "ec2", "L-0263D0A3", 3),
+    Quota("EKS clusters", "eks", "L-1194D53C", 1),
+)
+
+
+def cloud(
+    open_session: Callable[[], Any],
+    project: Path,
+    today: date,
+    price: Callable[[str, str], Decimal | None],
+) -> Iterator[Check]:
+    """Yield a finding for the credentials, each quota and each version.
+
+    `open_session` returns the boto3 Session whose credentials they are.
+    """
+    try:
+        session = open_session()
+        me = whoami(session)
+    except PangeoDeployError as error:
+        yield Check("AWS credentials", False, error.what, error.fix)
+    else:
+        yield Check("AWS credentials", True, f"{me.arn}, {me.region}")
+        client = session.client("service-quotas")
+        for quota in QUOTAS:
+            yield _quota(client, quota)
+    yield from versions(project, today, price)
+
+
+def _quota(client: Any, quota: Quota) -> Check:
+    name = f"quota: {quota.name}"
+    try:
+        found = client.get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)
+    except (BotoCoreError, ClientError) as error:
+        fix = "Allow servicequotas:GetServiceQuota, or look in the console."
+        return Check(name, False, f"cannot be asked: {error}", fix, required=False)
+    value = float(found["Quota"]["Value"])
+    ok = value >= quota.needed
+    fix = "" if ok else f"Ask AWS for {quota.needed} (code {quota.code}); it takes days."
+    return Check(name, ok, f"{value:g}, {quota.needed} needed", fix)
+
+
+def versions(
+    project: Path, today: date, price: Callable[[str, str], Decimal | None]
+) -> Iterator[Check]:
+    """Yield how long each Kubernetes version that the HCL accepts keeps the standard price."""
+    file = project / "terraform/modules/cluster/kubernetes_versions.json"
+    standard, extended = price("eks", "cluster-hour"), price("eks", "extended-cluster-hour")
+    if standard is None or extended is None:
+        more = "more, which the price list does not say"
+    else:
+        more = f"{(extended - standard) * HOURS:.0f} USD a month more"
+    for version, text in sorted(read_json(file).items()):
+        left = (date.fromisoformat(text) - today).days
+        detail = f"standard support until {text}, {left} days left; after that it costs {more}"
+        fix = "" if left > NOTICE_DAYS else "Upgrade the clusters that run it."
+        yield Check(f"Kubernetes {version}", left > NOTICE_DAYS, detail, fix, required=False)

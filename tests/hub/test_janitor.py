@@ -1,0 +1,151 @@
+"""What outstays is found, priced and ended; what is wanted is left alone."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pangeo_deploy.charts.values import settings
+from pangeo_deploy.hub import cells, daskclusters, janitor
+from pangeo_deploy.hub.cells import with_values
+from pangeo_deploy.hub.user import User
+from pangeo_deploy.rehearsal import hub_clusters
+from pangeo_deploy.rehearsal.hub_faults import clusters, until
+from tests.conftest import PROJECT
+from tests.hub.conftest import Rig
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+SETTINGS = settings(PROJECT, "prod")
+SHAPES = {"users": "r5.2xlarge", "dask": "m5.2xlarge"}
+PRICES = {"r5.2xlarge": Decimal("0.504"), "m5.2xlarge": Decimal("0.384")}
+
+
+def price(service: str, item: str) -> Decimal | None:
+    assert service == "ec2"
+    return PRICES.get(item)
+
+
+class Hub:
+    """A hub's answers, and what it was asked to end."""
+
+    def __init__(self, **servers: tuple[float, float]) -> None:
+        self.deleted: list[str] = []
+        self.people = [
+            {"name": name, "servers": {"": self.server(*hours)}} for name, hours in servers.items()
+        ]
+
+    @staticmethod
+    def server(old: float, idle: float) -> dict[str, Any]:
+        def ago(hours: float) -> str:
+            return (NOW - timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
+
+        return {"started": ago(old), "last_activity": ago(idle), "user_options": {}}
+
+    def ask(self, method: str, path: str) -> Any:
+        if method == "DELETE":
+            self.deleted.append(path)
+        return type("Answer", (), {"json": lambda _: self.people})()
+
+
+def cluster(owner: str, hours: float, end: Callable[[], None] = lambda: None) -> janitor.Cluster:
+    return janitor.Cluster(f"of-{owner}", owner, NOW - timedelta(hours=hours), 4, 1, 4.0, end)
+
+
+def round_of(hub: Hub, *found: janitor.Cluster, clean: bool = False) -> janitor.Round:
+    return janitor.make_round(hub, found, SETTINGS, SHAPES, price, clean, NOW)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("old", "idle", "reason"),
+    [(2, 0.5, None), (11, 0.1, None), (13, 0.1, "13.0 h old"), (5, 2, "idle for 2.0 h")],
+)
+def test_a_server_past_its_age_or_idle_is_found(
+    old: float, idle: float, reason: str | None
+) -> None:
+    found = round_of(Hub(ann=(old, idle))).outstayed
+    assert [one.reason.startswith(reason or "-") for one in found] == ([True] if reason else [])
+    # An eighth of an r5.2xlarge.
+    assert [one.usd_per_hour for one in found] == (["0.0630"] if reason else [])
+
+
+def test_a_cluster_needs_an_owner_with_a_server() -> None:
+    hub = Hub(ann=(1, 0))
+    seen = round_of(hub, cluster("ann", 1), cluster("bob", 1), cluster("eve", 0.1))
+    assert (seen.servers, seen.clusters, seen.ok) == (1, 3, False)
+    assert [(one.owner, one.reason) for one in seen.outstayed] == [
+        ("bob", "bob has no server any more")  # eve's is too young to tell
+    ]
+    # Four workers of an eighth of an m5.2xlarge.
+    assert seen.outstayed[0].usd_per_hour == "0.1920"
+
+
+def test_cleaning_ends_what_is_reported_and_nothing_else() -> None:
+    ended: list[str] = []
+    hub = Hub(ann=(13, 0), bob=(1, 0))
+    found = [
+        cluster("bob", 1, lambda: ended.append("bob")),
+        cluster("eve", 1, lambda: ended.append("eve")),
+    ]
+    assert not round_of(hub, *found).ok
+    assert (ended, hub.deleted) == ([], [])
+    seen = round_of(hub, *found, clean=True)
+    assert seen.ok
+    assert ended == ["eve"]
+    assert hub.deleted == ["/hub/api/users/ann/server"]
+
+
+def test_a_price_that_is_not_known_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(PRICES, "m5.2xlarge")
+    assert round_of(Hub(), cluster("bob", 1)).outstayed[0].usd_per_hour is None
+
+
+def test_an_orphaned_cluster_of_a_real_gateway_is_ended(rig: Rig, ann: User) -> None:
+    with ann.kernel() as kernel:
+        name = kernel.result(with_values(cells.NEW_CLUSTER, wanted={}))["name"]
+        found = {one.name: one for one in hub_clusters.clusters(rig.folder)}
+        assert found[name].owner == "ann"
+        assert found[name].memory_gib == SETTINGS["dask"]["worker_memory_gib"]
+        hub = User(rig.url, "janitor", rig.state.secrets["janitor"])
+        soon = datetime.now(UTC) + timedelta(minutes=30)
+        seen = janitor.make_round(hub, [found[name]], SETTINGS, SHAPES, price, now=soon)
+        assert seen.outstayed == ()  # ann's server runs
+        late = datetime.now(UTC) + timedelta(hours=13)
+        seen = janitor.make_round(hub, [found[name]], SETTINGS, SHAPES, price, now=late)
+        assert {one.kind for one in seen.outstayed} == {"cluster", "server"}
+        found[name].end()
+        until(lambda: name not in clusters(ann))
+
+
+def test_clusters_on_kubernetes_are_read_as_the_gateway_writes_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resource = {
+        "metadata": {"name": "c1", "creationTimestamp": "2026-11-01T09:00:00Z"},
+        "spec": {
+            "username": "ann",
+            "replicas": 3,
+            "config": {"worker_cores": 2, "worker_memory": 8 * 2**30},
+        },
+    }
+    gone = {**resource, "status": {"completionTime": "2026-11-01T10:00:00Z"}}
+    calls: list[tuple[str, ...]] = []
+
+    def kubectl(*words: str) -> str:
+        calls.append(words)
+        return json.dumps({"items": [resource, gone]})
+
+    monkeypatch.setattr(daskclusters, "kubectl", kubectl)
+    (found,) = daskclusters.clusters("pangeo")
+    assert (found.owner, found.workers, found.cores, found.memory_gib) == ("ann", 3, 2.0, 8.0)
+    assert found.started == NOW - timedelta(hours=3)
+    found.end()
+    assert calls[-1][:3] == ("patch", daskclusters.KIND, "c1")
+
+
+def test_a_hub_without_a_gateway_has_no_clusters(tmp_path: Path) -> None:
+    assert hub_clusters.clusters(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,122 @@
+"""Sessions from a real Prometheus with known history, and from ones that answer wrongly."""
+
+import pandas as pd
+import pytest
+
+from pangeo_deploy.errors import BadInput, MissingPrerequisite
+from pangeo_deploy.usage.collect.prometheus import collect
+from tests.usage.collect.conftest import ZERO, History, free_port
+
+HOUR = 3600
+
+
+def at(seconds):
+    return pd.Timestamp(ZERO + seconds, unit="s", tz="UTC")
+
+
+def seconds(table, name):
+    return [(moment - at(0)).total_seconds() for moment in table[name]]
+
+
+@pytest.fixture
+def history():
+    loaded = History()
+    loaded.add("up", 1, 0, 12 * HOUR, job="ksm")
+    node = {
+        "label_node_kubernetes_io_instance_type": "r5.xlarge",
+        "label_karpenter_sh_capacity_type": "spot",
+    }
+    loaded.add("kube_node_labels", 1, 0, 12 * HOUR, node="n1", **node)
+    return loaded
+
+
+def test_a_session_is_as_long_as_it_was_and_not_as_often_as_it_was_sampled(prometheus, history):
+    # Ten minutes, started 17 s after a sample and completed 23 s before one: eleven samples.
+    history.pod("short", 1037, 1637, first=1080, last=1700)
+    ids = {"namespace": "prod", "pod": "short", "uid": "short"}
+    history.add("kube_pod_completion_time", ZERO + 1637, 1680, 1800, **ids)
+    history.pod("deleted", 100, 5000, user="bob")
+    gone = {"namespace": "prod", "pod": "deleted", "uid": "deleted"}
+    history.add("kube_pod_deletion_timestamp", ZERO + 4990, 4980, 5000, **gone)
+    got = collect(prometheus(history), at(0), at(12 * HOUR), chunk_hours=2)
+    sessions = got.sessions()
+    assert seconds(sessions.table, "start") == [100, 1037]
+    assert seconds(sessions.table, "end") == [4990, 1637]
+    first = sessions.table.iloc[1]
+    assert (first.user, first.hub, first.kind) == ("ada", "prod", "notebook")
+    assert (first.cpu_cores, first.memory_gib) == (0.5, 2.0)
+    assert (first.node_type, first.capacity) == ("r5.xlarge", "spot")
+    assert got.gaps.empty
+
+
+def test_restarts_gaps_and_new_names_neither_cut_nor_double_a_session(prometheus):
+    history = History()
+    # Prometheus itself was down for an hour; kube-state-metrics came back as another instance, and
+    # the pod under another name: still the pod with this uid.
+    for start, end in ((0, 2 * HOUR), (3 * HOUR, 6 * HOUR)):
+        history.add("up", 1, start, end, job="ksm")
+    history.pod("jupyter-ada", 600, 9 * HOUR, last=2 * HOUR, uid="one")
+    moved = {"instance": "ksm-2"}
+    again = {"start": 600, "end": 9 * HOUR, "first": 3 * HOUR, "last": 5 * HOUR}
+    history.pod("jupyter-ada---1", **again, uid="one", labels=moved)
+    # The same name again later is another pod, and so is a worker.
+    history.pod("jupyter-ada", 5 * HOUR + 300, 6 * HOUR, uid="two")
+    history.pod("dask-1", 300, HOUR, component="dask-worker", uid="three")
+    history.pod("proxy", 0, 6 * HOUR, component="proxy", user=None)
+    got = collect(prometheus(history), at(0), at(6 * HOUR), chunk_hours=1.5)
+    table = got.sessions().table
+    assert table.kind.tolist() == ["dask-worker", "notebook", "notebook"]
+    assert seconds(table, "start") == [300, 600, 5 * HOUR + 300]
+    last_sample = 5 * HOUR - 60
+    assert seconds(table, "end") == [HOUR - 60, last_sample, 6 * HOUR]  # the last still runs
+    assert [seconds(got.gaps, "start"), seconds(got.gaps, "end")] == [[2 * HOUR - 60], [3 * HOUR]]
+    assert got.gaps.source.tolist() == ["prometheus"]
+
+
+def test_a_pod_without_a_user_or_a_start_is_counted_not_lost(prometheus, history):
+    history.pod("nobody", 600, 1200, user=None)
+    history.pod("nan", 600, 1200, user="nan-start", value="NaN")
+    history.pod("good", 600, 1200)
+    sessions = collect(prometheus(history), at(0), at(2 * HOUR)).sessions()
+    assert sessions.table.user.tolist() == ["ada"]
+    assert sessions.as_dict()["rejected_by_reason"] == {"bad-time": 1, "no-user": 1}
+
+
+def test_too_many_points_are_asked_for_in_smaller_chunks_or_named(prometheus, history):
+    for number in range(10):
+        history.pod(f"p{number}", 60, 6 * HOUR, user=f"u{number}")
+    url = prometheus(history, "--query.max-samples=3000")
+    got = collect(url, at(0), at(6 * HOUR), chunk_hours=6)
+    assert sorted(got.sessions().table.user) == [f"u{n}" for n in range(10)]
+
+
+def test_what_stays_too_large_is_named(service):
+    url = service(lambda path: (422, {"status": "error", "error": "query: too many samples"}))
+    with pytest.raises(BadInput, match="too large") as caught:
+        collect(url, at(0), at(300))
+    assert "max-samples" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (200, "<html>log in</html>", "not JSON"),
+        (200, {"status": "success", "data": {"result": []}, "warnings": ["no store"]}, "in part"),
+        (200, {"status": "success", "isPartial": True, "data": {"result": []}}, "in part"),
+        (200, {"status": "success"}, "in part"),
+        (400, {"status": "error", "error": "bad_data"}, "refused"),
+        (403, {"message": "forbidden"}, "refused"),
+        (200, ["x"], "refused"),
+    ],
+)
+def test_an_answer_that_cannot_be_trusted_is_refused_by_name(service, status, body, says):
+    with pytest.raises(BadInput, match=says) as caught:
+        collect(service(lambda path: (status, body)), at(0), at(300))
+    assert caught.value.fix
+
+
+def test_no_answer_is_named():
+    with pytest.raises(MissingPrerequisite, match="does not answer"):
+        collect(f"http://127.0.0.1:{free_port()}", at(0), at(300), timeout=2)
+    with pytest.raises(BadInput, match="empty"):
+        collect("http://127.0.0.1:1", at(300), at(0))
