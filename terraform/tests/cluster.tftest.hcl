@@ -114,7 +114,7 @@ run "refuses_what_is_no_network" {
   }
 
   variables {
-    api_public_cidrs = ["my-laptop"]
+    api_public_cidrs = ["my-laptop", "192.0.2.7/24", "2001:db8::/48"]
   }
 
   expect_failures = [

@@ -38,6 +38,41 @@ def test_a_bill_comes_in_and_every_cent_gets_an_owner(cli: Cli, month: Path) -> 
     assert Decimal(units["usd"]) == Decimal(found["total"])
 
 
+def test_raw_bills_are_allocated_like_the_table_of_them(cli: Cli, month: Path) -> None:
+    (month / "copy.parquet").write_bytes((month / "bill.parquet").read_bytes())
+    raw = ("--bill", str(month / "bill.parquet"), str(month / "copy.parquet"))
+    sessions = ("--sessions", str(month / "sessions.csv"))
+    found = good(cli("cost", "allocate", *raw, *sessions, "--json")).json
+    table = ("--bill", str(month / "table" / "bill.parquet"))
+    assert found["rows"] == good(cli("cost", "allocate", *table, *sessions, "--json")).json["rows"]
+
+
+def test_cost_explorer_is_asked_twice_a_day_at_most(cli: Cli, tmp_path: Path) -> None:
+    ask = ("cost", "fetch", "staging", "--explorer", "--month", "2026-10", "--out", str(tmp_path))
+    first = good(cli(*ask, "--json")).json
+    assert (first["pages"], first["usd"]) == (1, "0.01")
+    assert Path(first["files"][0]).is_file()
+    good(cli(*ask))
+    assert cli(*ask).code == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ((), "what to fetch"),
+        (("--explorer",), "what to fetch"),
+        (("--export", "s3://b", "--explorer", "--month", "2026-10"), "what to fetch"),
+        (("--export", "s3://nobody-has-this/cur"), "s3:ListBucket"),
+    ],
+)
+def test_a_fetch_that_cannot_be_says_why(
+    cli: Cli, tmp_path: Path, options: tuple[str, ...], says: str
+) -> None:
+    ran = cli("cost", "fetch", "staging", *options, "--out", str(tmp_path), "--json")
+    assert ran.code == 2
+    assert says in str(ran.json["error"])
+
+
 def test_a_bill_that_is_not_there_is_named(cli: Cli, tmp_path: Path) -> None:
     ran = cli("cost", "ingest", str(tmp_path / "nothing.parquet"), "--out", str(tmp_path), "--json")
     assert ran.code == 2
@@ -49,6 +84,16 @@ def test_an_amount_that_is_none_is_named(cli: Cli, option: str) -> None:
     ran = cli("cost", "gate", "staging", option, "much", "--json")
     assert ran.code == 2
     assert option in ran.json["error"]["what"]
+
+
+@pytest.mark.slow
+def test_an_estimate_says_what_changes_against_another_plan(cli: Cli, tmp_path: Path) -> None:
+    nothing = tmp_path / "plan.json"
+    nothing.write_text('{"planned_values": {"root_module": {}}}')
+    found = good(cli("cost", "estimate", "staging", "--against", str(nothing), "--json")).json
+    assert found["floor_change_usd_per_month"] == found["floor_usd_per_month"]
+    changes = sum(Decimal(row["change"]) for row in found["difference"])
+    assert changes == sum(Decimal(line["usd_per_month"]) for line in found["lines"])
 
 
 @pytest.mark.slow

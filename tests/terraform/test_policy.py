@@ -202,7 +202,7 @@ def test_make_check_says_what_breaks_a_rule(hcl: Path, tmp_path: Path) -> None:
     shutil.copy(hcl.parent / "tools" / "check_policy.py", tmp_path / "tools")
     launch = tmp_path / "terraform/modules/nodes/main.tf"
     text = launch.read_text().replace("hop_limit = 1", "hop_limit = 2")
-    launch.write_text(text.replace("  permissions_boundary = ", "  path = "))
+    launch.write_text(text.replace("  permissions_boundary = ", '  path = "/" # '))
     done = subprocess.run(
         [sys.executable, str(tmp_path / "tools/check_policy.py")],
         capture_output=True,

@@ -1,6 +1,8 @@
 """The verb `cost`: bills in, owners, estimates and warnings out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +17,7 @@ from pangeo_deploy.cli.console import (
     show,
     table,
 )
-from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.deployment import Deployment, find_project
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.files import read_json
 from pangeo_deploy.terraform import lifecycle
@@ -27,6 +29,11 @@ app = typer.Typer(
 REFUSED = 3
 
 BillOption = Annotated[Path, typer.Option(help="The folder or table that `ingest` wrote.")]
+BillsOption = Annotated[
+    list[str],
+    typer.Option("--bill", help="The table that `ingest` wrote, or bills as `ingest` takes them."),
+]
+MoreBills = Annotated[list[str] | None, typer.Argument(hidden=True)]  # --bill ONE TWO THREE
 SessionsOption = Annotated[Path, typer.Option(help="Sessions, parquet or csv.")]
 DailyOption = Annotated[Path, typer.Option(help="A csv with the columns date and usd.")]
 PricesOption = Annotated[
@@ -58,9 +65,42 @@ def ingest(
 
 
 @app.command()
+def fetch(
+    environment: EnvironmentArgument,
+    out: Annotated[Path, typer.Option(help="The folder that the files come to.")],
+    export: Annotated[str, typer.Option(help="The export's place, s3://BUCKET/PREFIX.")] = "",
+    explorer: Annotated[
+        bool, typer.Option("--explorer", help="Ask Cost Explorer instead: each page costs.")
+    ] = False,
+    month: Annotated[str, typer.Option(help="The month to ask for, YYYY-MM.")] = "",
+    target: TargetOption = "rehearsal",
+    json: JsonOption = False,
+) -> None:
+    """Bring the environment's bill here: the export, or Cost Explorer's answer to reconcile it."""
+    from pangeo_deploy.cost import fetch as room
+    from pangeo_deploy.cost.months import Month
+    from pangeo_deploy.targets import connect
+
+    if bool(export) == explorer or explorer != bool(month):
+        raise BadInput(
+            "It is not clear what to fetch.",
+            fix="Give --export s3://BUCKET/PREFIX, or --explorer --month YYYY-MM.",
+        )
+    interval = Month.parse(month).interval() if explorer else None
+    with reporting("Fetching the bill"), connect(Deployment(environment, target)) as cloud:
+        if interval:
+            result = room.fetch_explorer(cloud.client("ce"), interval, out)
+        else:
+            result = room.fetch_export(export, out, cloud.client("s3"))
+    files = f"{len(result.files)} files in {out}."
+    show(result.as_dict(), json, [files, f"{result.pages} pages asked for, {result.usd} USD."])
+
+
+@app.command()
 def allocate(
-    bill: BillOption,
+    bill: BillsOption,
     sessions: SessionsOption,
+    more: MoreBills = None,
     weights: Annotated[
         str, typer.Option(help="memory, max or aws: how pods share a machine.")
     ] = "aws",
@@ -74,9 +114,11 @@ def allocate(
     from pangeo_deploy.cost import allocate as room
 
     sizes = read_json(homes) if homes else None
-    result = room.allocate(_table(bill), sessions, weights=weights, homes=sizes)
+    with _billed(bill, more) as (table_file, notes):
+        result = room.allocate(table_file, sessions, weights=weights, homes=sizes)
     result = result.loaded() if loaded else result
     document = result.as_dict()
+    document["warnings"] = [*notes, *document["warnings"]]
     rows = [
         (row["owner"], row["kind"], row["component"], row["rule"], row["cents"])
         for row in document["rows"]
@@ -92,13 +134,26 @@ def estimate(
     target: TargetOption = "rehearsal",
     prices: PricesOption = None,
     region: Annotated[str, typer.Option(help="Whose prices to use.")] = "us-west-2",
+    against: Annotated[
+        Path | None,
+        typer.Option(help="What to compare with: the JSON of `terraform show -json`."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Price what the environment's Terraform will leave standing: the always-on floor first."""
+    """Price what the environment's Terraform will leave standing: the always-on floor first.
+
+    Then one more user and one more worker an hour, by the node pools in the Helm values.
+    """
     from pangeo_deploy.cost import estimate as room
+    from pangeo_deploy.cost import pools
     from pangeo_deploy.cost.prices import read
 
-    result = room.estimate(_plan(environment, target), read(prices), region=region)
+    known = read(prices)
+    before = room.estimate(read_json(against), known, region=region) if against else None
+    result = room.estimate(_plan(environment, target), known, region=region)
+    hourly, missing = pools.hourly(find_project(), environment, known, region=region)
+    result = replace(result, hourly=hourly, unpriced=(*result.unpriced, *missing))
+    document = result.as_dict()
     rows = [
         (line.address, line.service, f"{line.usd_per_month:.2f}", line.assumption)
         for line in sorted(result.lines, key=lambda line: -line.usd_per_month)
@@ -110,10 +165,28 @@ def estimate(
         f"The floor: {result.floor:.2f} USD a month, whoever is there; "
         f"{result.use:.2f} more for what is assumed to be stored and sent.",
     ]
+    if result.hourly:
+        each = [(x.what, x.node_type, f"{x.usd_per_hour:.4f}", x.assumption) for x in result.hourly]
+        columns = ("one more", "on", "cost (USD an hour)", "assumption")
+        human.append(table("What use adds", columns, each))
+    if before:
+        changes = room.difference(before, result)
+        document["difference"] = [
+            {k: format(v, "f") if isinstance(v, Decimal) else v for k, v in row.items()}
+            for row in changes
+        ]
+        document["floor_change_usd_per_month"] = format(result.floor - before.floor, "f")
+        cells = [
+            (row["address"], *(f"{row[k]:.2f}" for k in ("before", "after", "change")))
+            for row in changes
+        ]
+        columns = ("resource", "before (USD)", "after (USD)", "change (USD a month)")
+        human.append(table(f"Against {against}", columns, cells))
+        human.append(f"The floor changes by {result.floor - before.floor:+.2f} USD a month.")
     if result.unpriced:
         unpriced = [(one.address, one.why) for one in result.unpriced]
         human.append(table("Not priced", ("resource", "why"), unpriced))
-    show(result.as_dict(), json, human)
+    show(document, json, human)
 
 
 @app.command()
@@ -220,17 +293,19 @@ def gate(
 
 @app.command()
 def units(
-    bill: BillOption,
+    bill: BillsOption,
     sessions: SessionsOption,
+    more: MoreBills = None,
     tb_processed: Annotated[str, typer.Option(help="Terabytes read by computations.")] = "",
     json: JsonOption = False,
 ) -> None:
     """Divide a bill by what its users did: per user, hour, launch, terabyte; and kgCO2e."""
     from pangeo_deploy.cost import units as room
 
-    result = room.units(
-        _table(bill), sessions, tb_processed=_usd("--tb-processed", tb_processed)
-    ).as_dict()
+    terabytes = _usd("--tb-processed", tb_processed)
+    with _billed(bill, more) as (table_file, notes):
+        result = room.units(table_file, sessions, tb_processed=terabytes).as_dict()
+    result["warnings"] = notes
     show(result, json, [table("Unit costs", ("unit", "value"), list(result.items()))])
 
 
@@ -265,6 +340,17 @@ def _plan(environment: str, target: Any) -> Mapping[str, Any]:
     """Return `terraform show -json` of a fresh plan that changes nothing that is saved."""
     with reporting(f"Planning {environment}") as progress:
         return lifecycle.show(Deployment(environment, target), progress)
+
+
+@contextmanager
+def _billed(bills: list[str], more: list[str] | None) -> Iterator[tuple[Path, list[str]]]:
+    from pangeo_deploy.cost.ingest import opened
+
+    with (
+        reporting("Reading bills") as progress,
+        opened([*bills, *(more or ())], progress=progress) as found,
+    ):
+        yield found
 
 
 def _table(path: Path) -> Path:

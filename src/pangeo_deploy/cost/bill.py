@@ -119,6 +119,15 @@ def rows(path: Path, view: View = "invoice") -> str:
     return f"(SELECT * FROM read_parquet({quote(str(path))}) WHERE x_View IN ({views}))"
 
 
+def table_at(path: Path) -> Path | None:
+    """Return the table of ours that `path` is, or that lies in the folder `path`, or None."""
+    file = path / "bill.parquet" if path.is_dir() else path
+    try:
+        return file if set(COLUMNS) <= set(pq.read_schema(file).names) else None
+    except (OSError, ValueError):  # not there, not parquet
+        return None
+
+
 def tags(path: Path) -> list[str]:
     """Return the tag columns of the table at `path`."""
     file = path / "bill.parquet" if path.is_dir() else path

@@ -82,3 +82,25 @@ def _connection(
         if any(file.location.startswith("s3://") for file in files):
             connection.register_filesystem(sources.filesystem(client))
         yield connection
+
+
+@contextlib.contextmanager
+def opened(
+    paths: Sequence[str | Path], *, progress: Progress = silent, client: Any = None
+) -> Iterator[tuple[Path, list[str]]]:
+    """Give the bill in `paths` as a table, and what there is to say of it, for a `with` block.
+
+    One path may be the table that `ingest` wrote, or its folder; anything else is a bill of AWS and
+    is ingested into a folder that goes away after the block.
+    """
+    if len(paths) == 1 and (table := bill.table_at(Path(paths[0]))):
+        yield table, []
+        return
+    with tempfile.TemporaryDirectory(prefix="pangeo-bill-") as folder:
+        made = ingest(paths, Path(folder), progress=progress, client=client)
+        notes = list(made.warnings)
+        if made.rejected:
+            notes.append(
+                f"{made.rejected} rows of the bill cannot be read: `cost ingest` keeps them."
+            )
+        yield made.table, notes

@@ -9,11 +9,10 @@ from decimal import Decimal
 
 from pangeo_deploy.errors import BadInput
 
-# What a node keeps from its pods: vCPUs by the part of them that kubelet takes (all from the fifth on
-# alike), 255 MiB and 11 MiB for each pod that the node may hold, and 100 MiB before pods are evicted
-# (awslabs/amazon-eks-ami, nodeadm/internal/kubelet/config.go, 01375496); of the memory that AWS
-# prints, the part that Karpenter takes for the virtual machine's own
-# (aws/karpenter-provider-aws, pkg/operator/options/options.go, 1d927085 of 2026-08-21).
+# What a node keeps from its pods. By awslabs/amazon-eks-ami (nodeadm/internal/kubelet/config.go,
+# 01375496): these parts of its first vCPUs and of each further one; 255 MiB, 11 MiB for each pod
+# that it may hold, and 100 MiB before pods are evicted. By aws/karpenter-provider-aws
+# (pkg/operator/options/options.go, 1d927085): a part of the memory that AWS prints, for itself.
 KUBELET_CPU, KUBELET_CPU_REST = ("0.06", "0.01", "0.005", "0.005"), Decimal("0.0025")
 MEMORY_OVERHEAD = Decimal("0.075")
 # Pods that a node may hold, by its vCPUs (amazon-eks-ami, .../eni-max-pods.txt, 26412050: the m, r

@@ -12,6 +12,7 @@ from pangeo_deploy.cost.pots import make
 from pangeo_deploy.cost.shapes import shape
 from pangeo_deploy.errors import BadInput
 
+
 @dataclass(frozen=True)
 class Units:
     """Ratios of one bill and its sessions; None where there is nothing to divide by."""

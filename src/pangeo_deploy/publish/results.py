@@ -9,6 +9,7 @@ from typing import Any
 
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.origin import RESULT, Origin
+from pangeo_deploy.publish.spreadsheet import inert
 
 FOLDER = "results"
 INDEX = "index.json"
@@ -133,7 +134,8 @@ def _write(notebook: str, cell: int, bundle: dict[str, Any], folder: Path) -> Re
     for content, ending in _FILES.items():
         if bundle.get(content):
             files[content] = f"{notebook}-{bundle['name']}.{ending}"
-            (folder / files[content]).write_text(bundle[content])
+            text = inert(bundle[content]) if content == "data" else bundle[content]
+            (folder / files[content]).write_text(text, newline="")
     plain = {key: str(bundle.get(key, "")) for key in ("caption", "alt", "text", "value", "unit")}
     return Result(
         notebook,

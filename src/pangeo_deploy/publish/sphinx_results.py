@@ -27,6 +27,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from pangeo_deploy.origin import RESULT, Origin
 from pangeo_deploy.publish.notebooks import FOLDER as NOTEBOOKS
 from pangeo_deploy.publish.results import FOLDER, INDEX, Result, load
+from pangeo_deploy.publish.spreadsheet import shown
 from pangeo_deploy.publish.stage import PROSE
 
 logger = logging.getLogger(__name__)
@@ -170,7 +171,7 @@ def _figure(result: Result, node: type[nodes.Element]) -> nodes.Element:
 
 def _table(result: Result, source: Path, node: type[nodes.Element]) -> nodes.Element:
     with (source / FOLDER / result.files["data"]).open(newline="") as file:
-        header, *rows = list(csv.reader(file))
+        header, *rows = [[shown(cell) for cell in row] for row in csv.reader(file)]
     numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(header))]
     group = nodes.tgroup(cols=len(header))
     group += [nodes.colspec(colwidth=1, stub=1 if i == 0 else None) for i in range(len(header))]

@@ -98,16 +98,16 @@ def _others(cloud: Cloud, key: str, value: str) -> Found:
     for page in pages.paginate(TagFilters=[{"Key": key, "Values": [value]}]):
         for one in page["ResourceTagMappingList"]:
             arn = one["ResourceARN"]
-            if arn.split(":")[2] != "ec2" and not _leaving(cloud, arn):
+            if arn.split(":")[2] != "ec2" and not _is_going(cloud, arn):
                 yield _kind(arn), arn, {}
 
 
-def _leaving(cloud: Cloud, arn: str) -> bool:
-    """Tell whether a thing is gone but for a waiting time: a KMS key, which then costs nothing."""
+def _is_going(cloud: Cloud, arn: str) -> bool:
+    """Tell whether a thing is a key that waits for its deletion, which costs nothing."""
     if _kind(arn) != "kms:key":
         return False
-    found = cloud.client("kms").describe_key(KeyId=arn)
-    return bool(found["KeyMetadata"]["KeyState"] == "PendingDeletion")
+    found = cloud.client("kms").describe_key(KeyId=arn)["KeyMetadata"]
+    return bool(found["KeyState"] in ("PendingDeletion", "PendingReplicaDeletion"))
 
 
 def _kind(arn: str) -> str:

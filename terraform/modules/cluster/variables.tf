@@ -35,8 +35,8 @@ variable "api_public_cidrs" {
   default     = []
 
   validation {
-    condition     = alltrue([for cidr in var.api_public_cidrs : can(cidrhost(cidr, 0))])
-    error_message = "api_public_cidrs must be networks in CIDR notation, such as 192.0.2.7/32."
+    condition     = alltrue([for cidr in var.api_public_cidrs : can(cidrnetmask(cidr)) && try(cidrsubnet(cidr, 0, 0) == cidr, false)])
+    error_message = "api_public_cidrs must be IPv4 networks in CIDR notation without host bits, such as 192.0.2.7/32."
   }
 
   validation {

@@ -75,7 +75,9 @@ resource "aws_ecr_repository_creation_template" "binder" {
   depends_on = [aws_iam_role_policy.template]
 }
 
-# ECR needs a role to tag what a template makes.
+# ECR needs a role to tag what a template makes. Its trust is as ECR documents it, without a source: a
+# template takes roles of its own account only, and a condition that ECR does not meet would fail every
+# first push.
 data "aws_iam_policy_document" "template_trust" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -83,12 +85,6 @@ data "aws_iam_policy_document" "template_trust" {
     principals {
       type        = "Service"
       identifiers = ["ecr.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
     }
   }
 }
