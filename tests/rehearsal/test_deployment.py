@@ -23,20 +23,13 @@ from .conftest import Rehearsal, flat, rehearse, use_repository
 
 pytestmark = pytest.mark.slow
 
-# Which attributes, beside the id, it takes to find a thing; and those no API ever shows.
+# Which attributes, beside the id, it takes to find a thing; and those that are Terraform's own.
 FOUND_BY = {
     "aws_route": ("route_table_id", "destination_cidr_block"),
     "aws_vpc_security_group_ingress_rule": ("security_group_id",),
     "aws_vpc_security_group_egress_rule": ("security_group_id",),
 }
-NEVER_SHOWN = {
-    "force_destroy",
-    "revoke_rules_on_delete",
-    "timeouts",
-    "tags",
-    "type",
-    "bucket_prefix",
-}
+OF_TERRAFORM = {"timeouts", "tags", "type"}
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +80,8 @@ def test_the_api_holds_what_the_plan_promised(prod: Any) -> None:
         found = lifecycle.read(types[name], RESOURCES[name], api, default, identity)
         assert found is not None, address
         for attribute, promised in planned[address]["after"].items():
-            if attribute not in NEVER_SHOWN and promised not in (None, [], ""):
+            steering = {*RESOURCES[name].unshown, *OF_TERRAFORM}
+            if attribute not in steering and promised not in (None, [], ""):
                 shown = found[attribute]
                 if attribute in RESOURCES[name].documents:
                     assert lifecycle.same_document(shown, promised), (address, attribute)

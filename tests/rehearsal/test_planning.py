@@ -45,7 +45,8 @@ def configurations(block: Block) -> st.SearchStrategy[dict[str, Any]]:
         fields[name] = given if attribute.required else st.none() | given
     for name, nested in block.blocks.items():
         inner = configurations(nested.block)
-        most = min(nested.most or 2, 2)
+        # Which of a set's elements continues which prior one is Terraform's guess, not ours.
+        most = 1 if nested.nesting == "set" else min(nested.most or 2, 2)
         many = st.lists(inner, min_size=nested.least, max_size=most)
         fields[name] = st.none() | inner if nested.nesting == "single" else many
     return st.fixed_dictionaries(fields).map(lambda value: conform_block(block, value))
@@ -98,10 +99,15 @@ def merged(block: Block, config: Any, prior: Any) -> Any:
 
 def continued(item: Any, before: list[Any]) -> Any:
     """Return a set's element with what a prior one had that agrees on all that is configured."""
-    for prior in before:
-        if all(prior[name] == value for name, value in item.items() if value not in (None, [])):
-            return prior
-    return item
+
+    def configured_alike(mine: Any, theirs: Any) -> bool:
+        if isinstance(mine, dict):
+            return all(configured_alike(mine[name], theirs[name]) for name in mine)
+        if isinstance(mine, list) and mine:
+            return len(mine) == len(theirs) and all(map(configured_alike, mine, theirs))
+        return mine in (None, []) or mine == theirs
+
+    return next((prior for prior in before if configured_alike(item, prior)), item)
 
 
 @given(configured())

@@ -383,3 +383,14 @@ def test_import(small: Start) -> None:
     assert rehearsal.plan() == {"aws_vpc.this": "update"}  # the default tags
     rehearsal.apply()
     assert rehearsal.plan() == {}
+
+
+def test_what_is_not_emulated_is_not_passed_over_in_silence(small: Start) -> None:
+    rehearsal = small(
+        'resource "aws_vpc" "this" {\n cidr_block = "10.1.0.0/16"\n'
+        " assign_generated_ipv6_cidr_block = true\n}"
+    )
+    with pytest.raises(TerraformFailed) as refusal:
+        rehearsal.apply()
+    said = "The rehearsal does not emulate assign_generated_ipv6_cidr_block of aws_vpc"
+    assert said in flat(refusal.value.why)

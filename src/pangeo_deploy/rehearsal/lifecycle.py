@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from tf.types import Unknown
 
 from pangeo_deploy.rehearsal.account import making
-from pangeo_deploy.rehearsal.planning import differences, plan_block
+from pangeo_deploy.rehearsal.planning import differences, is_empty, plan_block
 from pangeo_deploy.rehearsal.resources.base import Api, Resource, State, is_gone
 from pangeo_deploy.rehearsal.schema import Type
 from pangeo_deploy.rehearsal.values import conform_block, contains_unknown, is_unknown, same
@@ -125,14 +125,24 @@ def read(
     type_: Type, resource: Resource, api: Api, settings: Settings, state: State
 ) -> State | None:
     """Return the state as the API shows it now, None if the thing is gone."""
+    found = observe(resource, api, state)
+    return None if found is None else merge(type_, resource, api, settings, state, found)
+
+
+def observe(resource: Resource, api: Api, state: State) -> State | None:
+    """Return what the API shows of a thing, None if it is gone."""
     try:
-        found = resource.read(api, state)
+        return resource.read(api, state)
     except ClientError as error:
         if is_gone(error):
             return None
         raise
-    if found is None:
-        return None
+
+
+def merge(
+    type_: Type, resource: Resource, api: Api, settings: Settings, state: State, found: State
+) -> State:
+    """Return the state with what the API shows; what means the same keeps its form."""
     if "tags_all" in found:
         found["tags"] = own_tags(found["tags_all"], state.get("tags"), settings)
     merged = {**state, "region": state.get("region") or api.region, **found}
@@ -173,12 +183,27 @@ def apply(
             if resource.settle:
                 resource.settle(api, prior, new)
             update_tags(resource, api, prior, new)
-        state = read(type_, resource, api, settings, new)
-        if state is None:
+        found = observe(resource, api, new)
+        if found is None:
             raise Refused(f"{type_.name} {new['id']} is gone right after it was made or changed")
+        state = merge(type_, resource, api, settings, new, found)
+        refuse_unemulated(type_, resource, new, found)
         return state, None
     except Exception as error:  # whatever it is, what exists by now must reach the state
         return state, error
+
+
+def refuse_unemulated(type_: Type, resource: Resource, new: State, found: State) -> None:
+    """Refuse to pass over in silence what was asked for and no emulation took up."""
+    handled = {*found, *resource.unshown, "id", "region", "tags", "timeouts"}
+    for name, value in new.items():
+        by_default = is_empty(value) or value == resource.defaults.get(name)
+        if name not in handled and not by_default:
+            raise Refused(
+                f"The rehearsal does not emulate {name} of {type_.name}",
+                "AWS would take it up. Leave it out to rehearse, or teach the rehearsal.",
+                (name,),
+            )
 
 
 def fingerprint(type_: Type, planned: State) -> str:

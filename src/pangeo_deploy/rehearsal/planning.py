@@ -66,11 +66,18 @@ def counterpart(
         return None
     if not is_set:
         return before[index] if index < len(before) else None
-    for candidate in before:
-        given = {name: item[name] for name in item if item[name] not in (None, [])}
-        if all(sort_key(candidate.get(name)) == sort_key(value) for name, value in given.items()):
-            return candidate  # type: ignore[no-any-return]
-    return None
+    return next((candidate for candidate in before if agrees(item, candidate)), None)
+
+
+def agrees(item: Any, candidate: Any) -> bool:
+    """Tell whether a prior value has all that `item` says; where `item` is silent, so it does."""
+    if item is None or item == []:
+        return True
+    if isinstance(item, dict) and isinstance(candidate, dict):
+        return all(agrees(value, candidate.get(name)) for name, value in item.items())
+    if isinstance(item, list) and isinstance(candidate, list) and len(item) == len(candidate):
+        return all(map(agrees, item, candidate))
+    return sort_key(item) == sort_key(candidate)
 
 
 def is_empty(value: Any) -> bool:

@@ -19,7 +19,7 @@ from moto.core.base_backend import BackendDict, BaseBackend
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.files import write_whole
 
-FORMAT = 1
+FORMAT = 2
 S3 = "moto.s3.models:s3_backends"
 BLOB_BYTES = 4096  # contents of S3 objects from this size on get a file of their own
 # The tagging API's backend holds nothing but half-read answers, as generators no pickle can keep.

@@ -1,4 +1,9 @@
-"""The resource and data source types that the stand-in knows, by service."""
+"""The resource and data source types that the stand-in knows, by service.
+
+To add one: use it in `terraform/`, run `tools/provider_schema.py`, and describe its behaviour in
+the table of its service here (`base.Resource`, or `base.keeping` where no API is emulated). Where
+moto lacks a single operation of a service that it emulates, `rehearsal/missing.py` can add it.
+"""
 
 from collections.abc import Mapping
 

@@ -82,7 +82,8 @@ class Resource:
     paths whose change forces a replacement, `defaults` values taken where the configuration is
     silent, `documents` the attributes that hold JSON policies, `checks` what is refused in
     validation, `plan` may change a planned state further, and returns what else forces a
-    replacement. `kept`: no API is emulated for it.
+    replacement. `unshown` names what no API shows, because it only steers the provider. `kept`: no
+    API is emulated for it.
     """
 
     create: Callable[[Api, State], str | State]
@@ -96,6 +97,7 @@ class Resource:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     documents: frozenset[str] = frozenset()
     checks: Mapping[str, Check] = field(default_factory=dict)
+    unshown: frozenset[str] = frozenset()
     kept: bool = False
 
 

@@ -88,12 +88,16 @@ def filters(values: Mapping[str, str]) -> list[dict[str, Any]]:
 
 # VPC and subnets
 
-DNS = {"enable_dns_support": "EnableDnsSupport", "enable_dns_hostnames": "EnableDnsHostnames"}
+VPC_SWITCHES = {
+    "enable_dns_support": "EnableDnsSupport",
+    "enable_dns_hostnames": "EnableDnsHostnames",
+    "enable_network_address_usage_metrics": "EnableNetworkAddressUsageMetrics",
+}
 
 
 def settle_vpc(api: Api, old: State, new: State) -> None:
-    """Set the DNS options, one a call as the API wants it."""
-    for name, option in DNS.items():
+    """Set the switches, one a call as the API wants it."""
+    for name, option in VPC_SWITCHES.items():
         if new[name] is not None and changed(old, new, name):
             api.call(
                 "ec2", "modify_vpc_attribute", VpcId=new["id"], **{option: {"Value": new[name]}}
@@ -101,9 +105,9 @@ def settle_vpc(api: Api, old: State, new: State) -> None:
 
 
 def more_of_vpc(api: Api, vpc: dict[str, Any]) -> State:
-    """Read the DNS options and what AWS made along with the VPC."""
-    found: State = {"enable_network_address_usage_metrics": False}
-    for name, option in DNS.items():
+    """Read the switches and what AWS made along with the VPC."""
+    found: State = {}
+    for name, option in VPC_SWITCHES.items():
         asked = option[0].lower() + option[1:]
         answer = api.call("ec2", "describe_vpc_attribute", VpcId=vpc["VpcId"], Attribute=asked)
         found[name] = answer[option]["Value"]
@@ -247,6 +251,9 @@ TARGETS = {
     "vpc_endpoint_id": "VpcEndpointId",
     "vpc_peering_connection_id": "VpcPeeringConnectionId",
     "egress_only_gateway_id": "EgressOnlyInternetGatewayId",
+    "carrier_gateway_id": "CarrierGatewayId",
+    "core_network_arn": "CoreNetworkArn",
+    "local_gateway_id": "LocalGatewayId",
 }
 
 
@@ -285,9 +292,9 @@ def read_route(api: Api, state: State) -> State | None:
     found = first(route for route in (table or {}).get("Routes", ()) if route.get(option) == value)
     if not found:
         return None
-    shown = {name: found.get(option, "") for name, option in TARGETS.items()}
     return {
-        **shown,
+        "route_table_id": state["route_table_id"],
+        **{name: found.get(option, "") for name, option in {**DESTINATIONS, **TARGETS}.items()},
         "origin": found.get("Origin"),
         "state": found.get("State"),
         "instance_owner_id": "",
@@ -499,7 +506,10 @@ RESOURCES = {
         settle=settle_route,
         read=read_route,
         delete=delete_route,
-        validate=lambda config: exactly_one(config, *DESTINATIONS),
+        validate=lambda config: [
+            *exactly_one(config, *DESTINATIONS),
+            *exactly_one(config, *TARGETS),
+        ],
         immutable=frozenset({"route_table_id", *DESTINATIONS}),
         checks={"destination_cidr_block": cidr, "destination_ipv6_cidr_block": cidr},
     ),

@@ -242,6 +242,7 @@ RESOURCES = {
         ),
         immutable=frozenset({"file_system_id"}),
         documents=frozenset({"policy"}),
+        unshown=frozenset({"bypass_policy_lockout_safety_check"}),
         checks={"policy": document},
     ),
 }

@@ -114,6 +114,16 @@ def replace_rules(
         api.call("ec2", f"authorize_security_group_{way}", GroupId=group, IpPermissions=permissions)
 
 
+def revoke_if_asked(api: Api, state: State) -> None:
+    """Empty a group before it goes, for groups that refer to each other."""
+    if not state.get("revoke_rules_on_delete"):
+        return
+    asked = [state["id"]]
+    group = first(api.call("ec2", "describe_security_groups", GroupIds=asked)["SecurityGroups"])
+    for way, many in DIRECTIONS.items():
+        replace_rules(api, way, state["id"], group[many], ())
+
+
 def adopt_default_group(api: Api, new: State) -> State:
     """Find the VPC's default group, which AWS made, and tag it."""
     asked = filters({"vpc-id": new["vpc_id"], "group-name": "default"})
@@ -241,8 +251,10 @@ RESOURCES = {
         names={"name": "GroupName"},
         more=more_of_group,
         settle=settle_group,
+        before_delete=revoke_if_asked,
         immutable=frozenset({"name", "name_prefix", "description", "vpc_id"}),
         defaults={"description": "Managed by Terraform", "revoke_rules_on_delete": False},
+        unshown=frozenset({"revoke_rules_on_delete"}),
     ),
     "aws_default_security_group": Resource(
         create=adopt_default_group,
@@ -262,6 +274,7 @@ RESOURCES = {
         retag=retag,
         immutable=frozenset({"vpc_id"}),
         defaults={"revoke_rules_on_delete": False},
+        unshown=frozenset({"revoke_rules_on_delete"}),
     ),
     "aws_vpc_security_group_ingress_rule": rule("ingress"),
     "aws_vpc_security_group_egress_rule": rule("egress"),
