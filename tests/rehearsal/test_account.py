@@ -127,7 +127,7 @@ def test_every_service_that_the_deployment_uses_survives(tmp_path: Path) -> None
         found = account.client("budgets", "us-east-1").describe_budgets(
             AccountId=account.account_id
         )
-        assert found["Budgets"][0]["BudgetLimit"]["Amount"] == "10"
+        assert float(found["Budgets"][0]["BudgetLimit"]["Amount"]) == 10
 
 
 def test_objects_survive_and_are_written_in_their_own_files(tmp_path: Path) -> None:
