@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ from pangeo_deploy.deployment import Deployment, find_project
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.files import read_json
 from pangeo_deploy.terraform import lifecycle
+
+if TYPE_CHECKING:
+    from pangeo_deploy.cost.prices import Prices
 
 app = typer.Typer(
     help="Read bills, divide them, price plans, and warn in time.", no_args_is_help=True
@@ -145,13 +148,12 @@ def estimate(
     Then one more user and one more worker an hour, by the node pools in the Helm values.
     """
     from pangeo_deploy.cost import estimate as room
-    from pangeo_deploy.cost import pools
     from pangeo_deploy.cost.prices import read
 
     known = read(prices)
     before = room.estimate(read_json(against), known, region=region) if against else None
     result = room.estimate(_plan(environment, target), known, region=region)
-    hourly, missing = pools.hourly(find_project(), environment, known, region=region)
+    hourly, missing = _hourly(environment, known, region)
     result = replace(result, hourly=hourly, unpriced=(*result.unpriced, *missing))
     document = result.as_dict()
     rows = [
@@ -340,6 +342,19 @@ def _plan(environment: str, target: Any) -> Mapping[str, Any]:
     """Return `terraform show -json` of a fresh plan that changes nothing that is saved."""
     with reporting(f"Planning {environment}") as progress:
         return lifecycle.show(Deployment(environment, target), progress)
+
+
+def _hourly(environment: str, prices: "Prices", region: str) -> tuple[Any, ...]:
+    """Return one more user and worker by the Helm values, or one line that there are none."""
+    from pangeo_deploy.charts.values import load
+    from pangeo_deploy.cost import pools
+    from pangeo_deploy.cost.estimate import Unpriced
+
+    project = find_project()
+    if not (project / "helm" / "environments" / f"{environment}.yaml").is_file():
+        return (), (Unpriced("helm", "node pools", f"helm/ has no values for {environment}"),)
+    support, pangeo = (load(project, chart, environment) for chart in ("support", "pangeo"))
+    return pools.hourly(support, pangeo, prices, region=region)
 
 
 @contextmanager
