@@ -148,7 +148,7 @@ PRICED: Mapping[str, Pricer] = {
     "aws_cloudwatch_log_group": _one("cloudwatch", "log-gb", "logs_gb", "taken in"),
 }
 
-# Types that AWS does not charge for by themselves; topics and queues only by what goes through them.
+# Types that AWS does not charge for by themselves: topics and queues only by what goes through.
 FREE = frozenset(
     (
         "aws_bcmdataexports_export",
