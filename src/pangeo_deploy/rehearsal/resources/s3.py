@@ -144,12 +144,16 @@ def setting(
     *,
     put: str,
     get: str,
-    delete: str,
     ask: Callable[[Api, State], dict[str, Any]],
     show: Callable[[Api, dict[str, Any], State], State],
+    delete: str = "",
+    drop: Callable[[Api, State], object] | None = None,
     **rest: Any,
 ) -> Resource:
-    """Return the resource of one setting of a bucket, which the API puts and deletes whole."""
+    """Return the resource of one setting of a bucket, which the API puts and deletes whole.
+
+    `delete` is the operation that removes it, or `drop` does what stands for that.
+    """
 
     def create(api: Api, new: State) -> str:
         api.call("s3", put, Bucket=new["bucket"], **ask(api, new))
@@ -263,6 +267,20 @@ RESOURCES = {
         unshown=frozenset({"force_destroy"}),
         documents=frozenset({"policy"}),
         checks={"bucket": bucket_name},
+    ),
+    "aws_s3_bucket_versioning": setting(
+        put="put_bucket_versioning",
+        get="get_bucket_versioning",
+        drop=suspend_versioning,
+        ask=lambda api, new: {
+            "VersioningConfiguration": {"Status": new["versioning_configuration"][0]["status"]}
+        },
+        show=lambda api, found, state: {
+            "versioning_configuration": [
+                {"status": found.get("Status", "Disabled"), "mfa_delete": ""}
+            ]
+        },
+        checks={"versioning_configuration.status": one_of("Enabled", "Suspended", "Disabled")},
     ),
     "aws_s3_bucket_public_access_block": setting(
         put="put_public_access_block",
