@@ -7,7 +7,7 @@ LOCKED := requirements.lock pyproject.toml tools/lock.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test check format lock browser clean
+.PHONY: help book test check format lock debian clean
 
 help:
 	@echo 'make book    execute the notebooks and build the book (the last line is the page to open)'
@@ -20,8 +20,8 @@ help:
 book: $(VENV)/book.installed
 	@$(BIN)/pangeo-deploy book build
 
-test: $(VENV)/test.installed browser
-	@$(BIN)/pytest
+test: $(VENV)/test.installed debian
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 check: $(VENV)/check.installed $(VENV)/checkov.installed
 	@$(BIN)/ruff check .
@@ -68,13 +68,16 @@ $(VENV)/uv.installed: $(LOCKED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.txt
 	@touch $@
 
-# The browser tests use Debian's Chromium; where it may not be installed they are skipped (not in CI).
-browser:
-	@command -v chromium > /dev/null || { \
+# Some tests drive Debian's Chromium, or read a real Prometheus; where these may not be installed
+# they are skipped (in CI, a missing Chromium is a failure). RUNLEVEL=1: no service is started.
+debian:
+	@missing=$$(for program in chromium prometheus; do command -v $$program > /dev/null || echo $$program; done); \
+	test -z "$$missing" || { \
 	  test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
-	  && echo 'Installing Chromium for the browser tests' \
-	  && apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium > /dev/null; } \
-	|| echo 'No Chromium, and no right to install it: the browser tests will be skipped.'
+	  && echo "Installing for the tests:" $$missing \
+	  && apt-get -qq update \
+	  && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing > /dev/null; } \
+	|| echo "Not here, and no right to install it:" $$missing". Tests that need it are skipped."
 
 clean:
 	rm -rf $(VENV) _build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -267,6 +267,22 @@ def test_lines_with_too_many_values_are_counted_and_kept(tmp_path):
     assert (result.total, result.rejected) == (2, 1)
 
 
+@pytest.mark.parametrize("name", ["b.csv", "b.csv.gz"])
+def test_mixed_line_ends_are_read_and_broken_lines_still_kept(tmp_path, name):
+    lines = [cur(identity_line_item_id=str(n), resource_tags_user_hub="a\nb") for n in range(4)]
+    text = written(tmp_path / "even.csv", *lines).read_bytes()
+    head, rest = text[: len(text) // 2], text[len(text) // 2 :]
+    mixed = head + rest.replace(b"\n", b"\r\n") + b"one,two\r\n"
+    file = tmp_path / "in" / name
+    file.parent.mkdir()
+    file.write_bytes(gzip.compress(mixed) if name.endswith(".gz") else mixed)
+    result = ingest([file], tmp_path / "out")
+    assert (result.total, result.rejected) == (4, 1)
+    assert set(pd.read_parquet(result.rejects).source) == {str(file)}
+    assert set(pd.read_parquet(result.table).x_Source) == {str(file)}
+    assert [path.name for path in (tmp_path / "out").glob("*.csv")] == []
+
+
 def test_a_time_with_an_offset_is_taken_as_what_it_says(tmp_path):
     """An hour of the last evening in California is in the next month in UTC."""
     line = cur(

@@ -155,7 +155,7 @@ def test_a_notebook_that_takes_too_long_is_ended(built: Project) -> None:
 
 
 WRONG_PAGE = {
-    "{value}`02-money/amout`": "did you mean 02-money/amount",
+    "{value}`02-money/amounts`": "did you mean 02-money/amount",
     "{value}`amount`": "did you mean 02-money/amount",
     "{value}`01-shape/bars`": "is a figure, not a number",
     "[gone](nowhere.md)": "nowhere.md",

@@ -67,7 +67,7 @@ def forecast(daily: Daily, horizon: int = 30, level: float = 0.8) -> Forecast:
             f"{len(daily.usd)} days are too few to look ahead.", fix=f"Give {LEAST} days or more."
         )
     y = positive(daily.usd)
-    mean = _mean(y, horizon)
+    mean = _mean(y, *_speeds(y, horizon), horizon)
     day_errors, total_errors = _past_errors(y, horizon)
     last = len(y)
     days = []
@@ -122,16 +122,24 @@ def backtest(
     return records
 
 
-def _mean(y: Floats, horizon: int) -> Floats:
-    """Return the forecast of each day ahead."""
+def _speeds(y: Floats, horizon: int) -> tuple[Floats, Floats]:
+    """Return the level of each speed after each day, and how wrong it was from each past day on.
+
+    Both hold for every shorter past too, by leaving out their last days.
+    """
     speeds = levels(y)
-    origins = np.arange(_FIRST, len(y) - horizon + 1)
-    if len(origins) < 7:  # too short a past to choose: the middle of all speeds
-        level = float(speeds[:, -1].mean())
+    origins = np.arange(_FIRST, max(len(y) - horizon + 1, _FIRST))
+    came = np.array([y[o : o + horizon].mean() for o in origins])
+    return speeds, np.abs(np.log(speeds[:, origins - 1] / came))
+
+
+def _mean(y: Floats, speeds: Floats, wrong: Floats, horizon: int) -> Floats:
+    """Return the forecast of each day after `y`, of which only the past is used."""
+    told = len(y) - horizon + 1 - _FIRST  # forecasts of the past whose days have all come
+    if told < 7:  # too short a past to choose: the middle of all speeds
+        level = float(speeds[:, len(y) - 1].mean())
     else:
-        came = np.array([y[o : o + horizon].mean() for o in origins])
-        wrong = np.abs(np.log(speeds[:, origins - 1] / came)).mean(axis=1)
-        level = float(speeds[wrong.argmin(), -1])
+        level = float(speeds[wrong[:, :told].mean(axis=1).argmin(), len(y) - 1])
     result: Floats = level * np.resize(weekdays(y), horizon)
     return result
 
@@ -139,11 +147,12 @@ def _mean(y: Floats, horizon: int) -> Floats:
 def _past_errors(y: Floats, horizon: int) -> tuple[list[Floats], Floats]:
     """Return the logarithms of (what came / forecast) by day ahead, and for the sum."""
     reach = min(horizon, len(y) - _FIRST - 7)
+    speeds, wrong = _speeds(y, reach)
     days: list[list[float]] = [[] for _ in range(reach)]
     totals = []
     for origin in range(_FIRST, len(y)):
         ahead = min(reach, len(y) - origin)
-        mean = _mean(y[:origin], reach)
+        mean = _mean(y[:origin], speeds, wrong, reach)
         for n in range(ahead):
             days[n].append(float(np.log(y[origin + n] / mean[n])))
         if ahead == reach:

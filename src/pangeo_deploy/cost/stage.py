@@ -1,6 +1,7 @@
 """Read one file of a bill, map it to our columns, and set aside the rows that cannot be read."""
 
 import csv
+import gzip
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,10 +50,34 @@ def stage(
     connection: duckdb.DuckDBPyConnection, group: list[Source], work: Path, order: int
 ) -> Part:
     """Write the mapped rows of `group` (one file, or all JSON pages) under `work`."""
+    label = group[0].location
     for macro in formats.MACROS:
         connection.execute(macro)
+    try:
+        return _stage(connection, group, work, order, label)
+    except duckdb.Error as error:
+        copy = work / f"lines-{order}.csv"
+        if group[0].kind != "csv" or not _even_line_ends(label, copy):
+            raise _unreadable(label, error) from None
+    connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+    try:
+        return _stage(connection, group, work, order, str(copy))
+    except duckdb.Error as error:
+        raise _unreadable(label, error) from None
+    finally:
+        copy.unlink()
+
+
+def _stage(
+    connection: duckdb.DuckDBPyConnection,
+    group: list[Source],
+    work: Path,
+    order: int,
+    place: str,
+) -> Part:
+    """Stage what is read from `place`: the file itself, or a copy of it with even line ends."""
     label = group[0].location
-    read, described = _open(connection, group, label)
+    read, described = _open(connection, group, place)
     columns = formats.sql_columns(list(described))
     kind = formats.detect(list(columns), label)
     form = formats.FORMATS[kind]
@@ -68,21 +93,18 @@ def stage(
     why = " ".join(f"WHEN NOT coalesce({ok}, false) THEN {quote(r)}" for r, ok in CHECKS.items())
     mapped = f"SELECT *, CASE {why} END AS reason FROM (SELECT {body}{extra} FROM {read})"
     file = work / f"part-{order}.parquet"
-    try:
-        connection.execute(
-            f"COPY (SELECT * EXCLUDE reason FROM ({mapped.replace(_SKIP, _KEEP)})"
-            " WHERE reason IS NULL)"
-            f" TO {quote(str(file))} (FORMAT parquet)"
-        )
-        rows = _count(connection, f"read_parquet({quote(str(file))})")
-        broken = _broken_lines(connection, label)
-        seen = _count(connection, read)
-        rejects = None
-        if seen > rows or broken is not None:
-            rejects = work / f"rejects-{order}.parquet"
-            _set_aside(connection, read, mapped, label, broken, rejects)
-    except duckdb.Error as error:
-        raise _unreadable(label, error) from None
+    connection.execute(
+        f"COPY (SELECT * EXCLUDE reason FROM ({mapped.replace(_SKIP, _KEEP)})"
+        " WHERE reason IS NULL)"
+        f" TO {quote(str(file))} (FORMAT parquet)"
+    )
+    rows = _count(connection, f"read_parquet({quote(str(file))})")
+    broken = _broken_lines(connection, label)
+    seen = _count(connection, read)
+    rejects = None
+    if seen > rows or broken is not None:
+        rejects = work / f"rejects-{order}.parquet"
+        _set_aside(connection, read, mapped, label, broken, rejects)
     rejected = _count(connection, f"read_parquet({quote(str(rejects))})") if rejects else 0
     if rows + rejected == 0:
         raise BadInput(f"{label} is a bill without rows.", fix="Fetch it again, or leave it out.")
@@ -104,10 +126,7 @@ def _open(
         read = f"read_parquet({quote(label)})"
     else:
         read = _csv(connection, label)
-    try:
-        columns = connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()
-    except duckdb.Error as error:
-        raise _unreadable(label, error) from None
+    columns = connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()
     return read, {name: kind for name, kind, *_ in columns}
 
 
@@ -118,18 +137,40 @@ def _csv(connection: duckdb.DuckDBPyConnection, label: str) -> str:
     stores them (`_KEEP`), for `_broken_lines`.
     """
     shape = "header = true, delim = ',', quote = '\"', escape = '\"', nullstr = ['NULL', '']"
-    try:
-        first = connection.execute(
-            f"SELECT line FROM read_csv({quote(label)}, auto_detect = false, header = false,"
-            " delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}) LIMIT 1"
-        ).fetchall()
-    except duckdb.Error as error:
-        raise _unreadable(label, error) from None
+    first = connection.execute(
+        f"SELECT line FROM read_csv({quote(label)}, auto_detect = false, header = false,"
+        " delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}) LIMIT 1"
+    ).fetchall()
     columns = next(csv.reader([first[0][0].lstrip("\ufeff")])) if first and first[0][0] else []
     if len(set(columns)) < len(columns) or not columns:
         raise _unreadable(label, ValueError("Its first line does not name its columns."))
     named = ", ".join(f"{quote(name)}: 'VARCHAR'" for name in columns)
     return f"read_csv({quote(label)}, auto_detect = false, columns = {{{named}}}, {shape}, {_SKIP})"
+
+
+def _even_line_ends(file: str, copy: Path) -> bool:
+    """Write a local csv with one kind of line end to `copy`; False where that is not its trouble.
+
+    DuckDB's reader refuses a mix, such as two exports put together on different systems make. Its
+    lenient mode reads one, and drops surplus values without a word.
+    """
+    if file.startswith("s3://"):
+        return False
+    ends: set[bytes] = set()
+    try:
+        with (
+            gzip.open(file) if file.endswith(".gz") else Path(file).open("rb") as lines,
+            copy.open("wb") as out,
+        ):
+            for line in lines:
+                end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
+                ends.add(end)
+                out.write(line.removesuffix(end) + b"\n")
+    except (OSError, EOFError):  # cut off: the first error says it
+        ends.clear()
+    if len(ends) < 2:
+        copy.unlink(missing_ok=True)
+    return len(ends) == 2
 
 
 def _unreadable(label: str, error: Exception) -> BadInput:

@@ -11,7 +11,7 @@ from tf.types import Unknown
 
 from pangeo_deploy.rehearsal.account import making
 from pangeo_deploy.rehearsal.planning import differences, is_empty, plan_block
-from pangeo_deploy.rehearsal.resources.base import Api, Resource, State, is_gone
+from pangeo_deploy.rehearsal.resources.base import STEERING, Api, Resource, State, is_gone
 from pangeo_deploy.rehearsal.schema import Type
 from pangeo_deploy.rehearsal.values import conform_block, contains_unknown, is_unknown, same
 
@@ -195,7 +195,7 @@ def apply(
 
 def refuse_unemulated(type_: Type, resource: Resource, new: State, found: State) -> None:
     """Refuse to pass over in silence what was asked for and no emulation took up."""
-    handled = {*found, *resource.unshown, "id", "region", "tags", "timeouts"}
+    handled = {*found, *STEERING, "id", "region", "tags", "timeouts"}
     for name, value in new.items():
         by_default = is_empty(value) or value == resource.defaults.get(name)
         if name not in handled and not by_default:

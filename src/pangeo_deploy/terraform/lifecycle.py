@@ -103,6 +103,7 @@ def _planned(
     workspace.terraform.stream(
         "plan",
         "-input=false",
+        "-lock=false",  # the plan role may not write a lock; applying checks the plan's age anyway
         "-json",
         f"-var-file={variables}",
         f"-out={file}",

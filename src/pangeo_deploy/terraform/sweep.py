@@ -66,6 +66,7 @@ def sweep_account(cloud: Cloud, deployment: Deployment, price: PriceOf) -> tuple
         for key, value in deployment.owner_tags.items()
         for kind, identity, thing in (*_ec2(cloud, key, value), *_others(cloud, key, value))
     }
+    found |= {(kind, identity): thing for kind, identity, thing in _logs(cloud, deployment.name)}
     return tuple(
         Leftover(identity, kind, usd_per_month(cloud, kind, identity, thing, price))
         for (kind, identity), thing in sorted(found.items(), key=lambda item: item[0])
@@ -100,6 +101,14 @@ def _others(cloud: Cloud, key: str, value: str) -> Found:
             arn = one["ResourceARN"]
             if arn.split(":")[2] != "ec2" and not _is_going(cloud, arn):
                 yield _kind(arn), arn, {}
+
+
+def _logs(cloud: Cloud, cluster: str) -> Found:
+    """Find the cluster's log groups by name: EKS makes them anew, untagged, when they are gone."""
+    pages = cloud.client("logs").get_paginator("describe_log_groups")
+    for page in pages.paginate(logGroupNamePrefix=f"/aws/eks/{cluster}/"):
+        for group in page["logGroups"]:
+            yield "logs:log-group", group["arn"].removesuffix(":*"), group
 
 
 def _is_going(cloud: Cloud, arn: str) -> bool:

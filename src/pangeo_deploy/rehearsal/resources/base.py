@@ -18,6 +18,26 @@ from pangeo_deploy.rehearsal.account import Account
 from pangeo_deploy.rehearsal.kept import Kept
 from pangeo_deploy.rehearsal.schema import Block
 
+# Arguments that only steer the provider itself, whatever the type: no API ever shows them.
+STEERING = frozenset(
+    {
+        "bootstrap_self_managed_addons",
+        "bypass_policy_lockout_safety_check",
+        "delay_after_policy_creation_in_ms",
+        "deletion_window_in_days",
+        "force_delete",
+        "force_destroy",
+        "force_detach_policies",
+        "force_update_version",
+        "preserve",
+        "resolve_conflicts_on_create",
+        "resolve_conflicts_on_update",
+        "revoke_rules_on_delete",
+        "skip_destroy",
+        "update_default_version",
+    }
+)
+
 State = dict[str, Any]
 Check = Callable[[Any], str | None]
 
@@ -82,8 +102,7 @@ class Resource:
     paths whose change forces a replacement, `defaults` values taken where the configuration is
     silent, `documents` the attributes that hold JSON policies, `checks` what is refused in
     validation, `plan` may change a planned state further, and returns what else forces a
-    replacement. `unshown` names what no API shows, because it only steers the provider. `kept`: no
-    API is emulated for it.
+    replacement. `kept`: no API is emulated for it.
     """
 
     create: Callable[[Api, State], str | State]
@@ -97,7 +116,6 @@ class Resource:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     documents: frozenset[str] = frozenset()
     checks: Mapping[str, Check] = field(default_factory=dict)
-    unshown: frozenset[str] = frozenset()
     kept: bool = False
 
 

@@ -242,7 +242,6 @@ RESOURCES = {
         ),
         immutable=frozenset({"file_system_id"}),
         documents=frozenset({"policy"}),
-        unshown=frozenset({"bypass_policy_lockout_safety_check"}),
         checks={"policy": document},
     ),
 }

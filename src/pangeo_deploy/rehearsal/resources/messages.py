@@ -316,6 +316,9 @@ def read_target(api: Api, state: State) -> State | None:
     if not found:
         return None
     return {
+        "rule": state["rule"],
+        "event_bus_name": state["event_bus_name"],
+        "target_id": found["Id"],
         "arn": found["Arn"],
         "event_bus_name": state["event_bus_name"],
         "rule": state["rule"],

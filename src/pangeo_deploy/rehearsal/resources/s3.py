@@ -264,7 +264,6 @@ RESOURCES = {
         retag=retag_bucket,
         immutable=frozenset({"bucket", "bucket_prefix", "object_lock_enabled"}),
         defaults={"force_destroy": False},
-        unshown=frozenset({"force_destroy"}),
         documents=frozenset({"policy"}),
         checks={"bucket": bucket_name},
     ),
@@ -296,7 +295,6 @@ RESOURCES = {
             for name, option in PUBLIC_ACCESS.items()
         },
         defaults=dict.fromkeys(PUBLIC_ACCESS, False),
-        unshown=frozenset({"skip_destroy"}),
     ),
     "aws_s3_bucket_ownership_controls": setting(
         put="put_bucket_ownership_controls",

@@ -254,7 +254,6 @@ RESOURCES = {
         before_delete=revoke_if_asked,
         immutable=frozenset({"name", "name_prefix", "description", "vpc_id"}),
         defaults={"description": "Managed by Terraform", "revoke_rules_on_delete": False},
-        unshown=frozenset({"revoke_rules_on_delete"}),
     ),
     "aws_default_security_group": Resource(
         create=adopt_default_group,
@@ -274,7 +273,6 @@ RESOURCES = {
         retag=retag,
         immutable=frozenset({"vpc_id"}),
         defaults={"revoke_rules_on_delete": False},
-        unshown=frozenset({"revoke_rules_on_delete"}),
     ),
     "aws_vpc_security_group_ingress_rule": rule("ingress"),
     "aws_vpc_security_group_egress_rule": rule("egress"),
