@@ -23,8 +23,10 @@ STEERING = frozenset(
     {
         "bootstrap_self_managed_addons",
         "bypass_policy_lockout_safety_check",
+        "confirmation_timeout_in_minutes",
         "delay_after_policy_creation_in_ms",
         "deletion_window_in_days",
+        "endpoint_auto_confirms",
         "force_delete",
         "force_destroy",
         "force_detach_policies",

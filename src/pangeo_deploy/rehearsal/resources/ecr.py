@@ -128,7 +128,6 @@ RESOURCES = {
         ),
         retag=retagging("ecr", "resourceArn", tags="tags", keys="tagKeys"),
         immutable=frozenset({"encryption_configuration", "name"}),
-        unshown=frozenset({"force_delete"}),
         defaults={
             "encryption_configuration.encryption_type": "AES256",
             "image_tag_mutability": "MUTABLE",

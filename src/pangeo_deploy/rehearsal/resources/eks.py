@@ -435,7 +435,6 @@ RESOURCES = {
                 "role_arn",
             }
         ),
-        unshown=frozenset({"bootstrap_self_managed_addons", "force_update_version"}),
         defaults={
             "bootstrap_self_managed_addons": True,
             "vpc_config.endpoint_private_access": False,
@@ -471,7 +470,6 @@ RESOURCES = {
                 "subnet_ids",
             }
         ),
-        unshown=frozenset({"force_update_version"}),
         checks={
             "capacity_type": one_of("ON_DEMAND", "SPOT", "CAPACITY_BLOCK"),
             "cluster_name": name,

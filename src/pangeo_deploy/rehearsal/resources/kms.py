@@ -145,7 +145,6 @@ RESOURCES = {
                 "xks_key_id",
             }
         ),
-        unshown=frozenset({"bypass_policy_lockout_safety_check", "deletion_window_in_days"}),
         defaults={
             "bypass_policy_lockout_safety_check": False,
             "customer_master_key_spec": "SYMMETRIC_DEFAULT",

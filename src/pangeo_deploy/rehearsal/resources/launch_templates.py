@@ -170,7 +170,6 @@ RESOURCES = {
         ),
         retag=retag,
         immutable=frozenset({"name", "name_prefix"}),
-        unshown=frozenset({"update_default_version"}),
         checks={
             "metadata_options.http_endpoint": one_of("disabled", "enabled"),
             "metadata_options.http_tokens": one_of("optional", "required"),

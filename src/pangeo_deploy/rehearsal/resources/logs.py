@@ -86,7 +86,6 @@ RESOURCES = {
         delete=delete_group,
         retag=retagging("logs", "resourceArn", tags="tags", keys="tagKeys", form=dict),
         immutable=frozenset({"name", "name_prefix", "log_group_class"}),
-        unshown=frozenset({"skip_destroy"}),
         defaults={"retention_in_days": 0, "skip_destroy": False},
         checks={
             "kms_key_id": arn,

@@ -320,9 +320,6 @@ def read_target(api: Api, state: State) -> State | None:
         "event_bus_name": state["event_bus_name"],
         "target_id": found["Id"],
         "arn": found["Arn"],
-        "event_bus_name": state["event_bus_name"],
-        "rule": state["rule"],
-        "target_id": found["Id"],
         "input": found.get("Input", ""),
         "input_path": found.get("InputPath", ""),
         "role_arn": found.get("RoleArn", ""),
@@ -398,7 +395,6 @@ RESOURCES = {
         read=read_subscription,
         delete=lambda api, state: api.call("sns", "unsubscribe", SubscriptionArn=state["id"]),
         immutable=frozenset({"endpoint", "protocol", "topic_arn"}),
-        unshown=frozenset({"confirmation_timeout_in_minutes", "endpoint_auto_confirms"}),
         defaults={
             "confirmation_timeout_in_minutes": 1,
             "endpoint_auto_confirms": False,
@@ -423,7 +419,6 @@ RESOURCES = {
         ),
         retag=retagging("events", "ResourceARN"),
         immutable=frozenset({"event_bus_name", "name", "name_prefix"}),
-        unshown=frozenset({"force_destroy"}),
         defaults={"event_bus_name": BUS, "force_destroy": False, "state": "ENABLED"},
         documents=frozenset({"event_pattern"}),
         checks={
@@ -443,7 +438,6 @@ RESOURCES = {
             Ids=[state["target_id"]],
         ),
         immutable=frozenset({"event_bus_name", "rule", "target_id"}),
-        unshown=frozenset({"force_destroy"}),
         defaults={"event_bus_name": BUS, "force_destroy": False},
         checks={"arn": arn},
     ),

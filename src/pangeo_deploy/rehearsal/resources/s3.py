@@ -173,8 +173,16 @@ def setting(
 
     immutable = rest.pop("immutable", frozenset()) | {"bucket"}
     return Resource(
-        create=create, settle=settle, read=read, delete=remove, immutable=immutable, **rest
+        create=create, settle=settle, read=read, delete=drop or remove, immutable=immutable, **rest
     )
+
+
+def suspend_versioning(api: Api, state: State) -> None:
+    """Keep no more versions: what a bucket had once can only be suspended."""
+    if state["versioning_configuration"][0]["status"] == "Enabled":
+        suspended = {"Status": "Suspended"}
+        asked = {"Bucket": state["id"], "VersioningConfiguration": suspended}
+        api.call("s3", "put_bucket_versioning", **asked)
 
 
 PUBLIC_ACCESS = {
