@@ -21,6 +21,7 @@ from pangeo_deploy.rehearsal.schema import Block
 # Arguments that only steer the provider itself, whatever the type: no API ever shows them.
 STEERING = frozenset(
     {
+        "bootstrap_cluster_creator_admin_permissions",
         "bootstrap_self_managed_addons",
         "bypass_policy_lockout_safety_check",
         "confirmation_timeout_in_minutes",
