@@ -207,7 +207,7 @@ def attach(api: Api, new: State) -> str:
 
 def read_attachment(api: Api, state: State) -> State | None:
     """Find a policy among a role's."""
-    role, policy = state["role"], state["policy_arn"]
+    role, _, policy = state["id"].partition("/")
     attached = api.call("iam", "list_attached_role_policies", RoleName=role)["AttachedPolicies"]
     found = any(one["PolicyArn"] == policy for one in attached)
     return {"role": role, "policy_arn": policy} if found else None

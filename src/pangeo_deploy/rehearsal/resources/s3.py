@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -145,12 +144,16 @@ def setting(
     *,
     put: str,
     get: str,
-    delete: str,
     ask: Callable[[Api, State], dict[str, Any]],
     show: Callable[[Api, dict[str, Any], State], State],
+    delete: str = "",
+    drop: Callable[[Api, State], object] | None = None,
     **rest: Any,
 ) -> Resource:
-    """Return the resource of one setting of a bucket, which the API puts and deletes whole."""
+    """Return the resource of one setting of a bucket, which the API puts and deletes whole.
+
+    `delete` is the operation that removes it, or `drop` does what stands for that.
+    """
 
     def create(api: Api, new: State) -> str:
         api.call("s3", put, Bucket=new["bucket"], **ask(api, new))
@@ -170,22 +173,16 @@ def setting(
 
     immutable = rest.pop("immutable", frozenset()) | {"bucket"}
     return Resource(
-        create=create, settle=settle, read=read, delete=remove, immutable=immutable, **rest
+        create=create, settle=settle, read=read, delete=drop or remove, immutable=immutable, **rest
     )
 
 
-def versioning(new: State) -> dict[str, str]:
-    """Return the versioning as the API wants it."""
-    asked = new["versioning_configuration"][0]
-    mfa = {"MFADelete": asked["mfa_delete"]} if asked["mfa_delete"] else {}
-    return {"Status": asked["status"], **mfa}
-
-
 def suspend_versioning(api: Api, state: State) -> None:
-    """Stop keeping versions: a bucket that once kept them cannot forget that it did."""
+    """Keep no more versions: what a bucket had once can only be suspended."""
     if state["versioning_configuration"][0]["status"] == "Enabled":
-        asked = {"Status": "Suspended"}
-        api.call("s3", "put_bucket_versioning", Bucket=state["id"], VersioningConfiguration=asked)
+        suspended = {"Status": "Suspended"}
+        asked = {"Bucket": state["id"], "VersioningConfiguration": suspended}
+        api.call("s3", "put_bucket_versioning", **asked)
 
 
 PUBLIC_ACCESS = {
@@ -278,24 +275,19 @@ RESOURCES = {
         documents=frozenset({"policy"}),
         checks={"bucket": bucket_name},
     ),
-    "aws_s3_bucket_versioning": replace(
-        setting(
-            put="put_bucket_versioning",
-            get="get_bucket_versioning",
-            delete="",
-            ask=lambda api, new: {"VersioningConfiguration": versioning(new)},
-            show=lambda api, found, state: {
-                "versioning_configuration": [
-                    {
-                        "status": found.get("Status", "Disabled"),
-                        "mfa_delete": found.get("MFADelete", ""),
-                    }
-                ]
-            },
-            immutable=frozenset({"expected_bucket_owner"}),
-            checks={"versioning_configuration.status": one_of("Enabled", "Suspended", "Disabled")},
-        ),
-        delete=suspend_versioning,
+    "aws_s3_bucket_versioning": setting(
+        put="put_bucket_versioning",
+        get="get_bucket_versioning",
+        drop=suspend_versioning,
+        ask=lambda api, new: {
+            "VersioningConfiguration": {"Status": new["versioning_configuration"][0]["status"]}
+        },
+        show=lambda api, found, state: {
+            "versioning_configuration": [
+                {"status": found.get("Status", "Disabled"), "mfa_delete": ""}
+            ]
+        },
+        checks={"versioning_configuration.status": one_of("Enabled", "Suspended", "Disabled")},
     ),
     "aws_s3_bucket_public_access_block": setting(
         put="put_public_access_block",
