@@ -21,7 +21,7 @@ book: $(VENV)/book.installed
 	@$(BIN)/pangeo-deploy book build
 
 test: $(VENV)/test.installed debian
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/check.installed $(VENV)/checkov.installed
 	@$(BIN)/ruff check .

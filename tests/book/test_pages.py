@@ -11,8 +11,8 @@ from pangeo_deploy.origin import Origin
 from pangeo_deploy.publish.results import is_sentence
 from tests.book.conftest import SCHEMES, SIZES, Open, pages
 
-# One process for all of them: they share a built book.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("book"), pytest.mark.timeout(1200)]
+# They share a built book, and the first of them builds it.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
 MOST_BYTES = 2_500_000
