@@ -18,8 +18,8 @@ from pangeo_deploy.errors import TerraformFailed
 from pangeo_deploy.rehearsal import Account, lifecycle, schema
 from pangeo_deploy.rehearsal.provider import Provider, Settings
 from pangeo_deploy.rehearsal.resources import RESOURCES
-from pangeo_deploy.rehearsal.resources.billing import same_amount
 from pangeo_deploy.rehearsal.resources.base import STEERING
+from pangeo_deploy.rehearsal.resources.billing import same_amount
 
 from .conftest import Rehearsal, flat, rehearse, use_repository
 
