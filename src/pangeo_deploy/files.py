@@ -11,10 +11,11 @@ from typing import Any
 from pangeo_deploy.errors import BadInput
 
 
-def write_whole(path: Path, content: bytes | str, mode: int = 0o644) -> None:
+def write_whole(path: Path, content: bytes | str, mode: int = 0o644, durable: bool = True) -> None:
     """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
 
-    An `OSError`, such as a full disk, names `path`.
+    `durable` waits for the disk, so that this holds through a power cut too. An `OSError`, such as
+    a full disk, names `path`.
     """
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -22,8 +23,9 @@ def write_whole(path: Path, content: bytes | str, mode: int = 0o644) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         Path(name).chmod(mode)
         Path(name).replace(path)
     except OSError as error:

@@ -4,12 +4,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
+from pangeo_deploy.charts.values import load
 from pangeo_deploy.cost import prices
 from pangeo_deploy.cost.pools import hourly
-from pangeo_deploy.errors import BadInput
 
-LIST = prices.read(Path(__file__).parents[2] / "data" / "prices.csv")
+ROOT = Path(__file__).parents[2]
+LIST = prices.read(ROOT / "data" / "prices.csv")
 SUPPORT = """
 pools:
   users: {purpose: user, capacity: [on-demand], shapes: [r5.2xlarge, r5a.2xlarge]}
@@ -24,22 +26,16 @@ pangeo:
 """
 
 
-@pytest.fixture
-def project(tmp_path):
-    for name, text in {
-        "support/values": SUPPORT,
-        "pangeo/values": PANGEO,
-        "environments/staging": "support: {pools: {users: {limits: {cpu: 8}}}}\n",
-        "environments/prod": "support: {pools: {users: {shapes: [r5.4xlarge]}}}\n",
-    }.items():
-        file = tmp_path / "helm" / f"{name}.yaml"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-    return tmp_path
+def priced(**pools):
+    """Return the hourly prices and what has none, with changes to the pools."""
+    support = yaml.safe_load(SUPPORT)
+    for name, change in pools.items():
+        support["pools"][name] |= change
+    return hourly(support, yaml.safe_load(PANGEO), LIST)
 
 
-def test_each_profile_and_a_worker_have_an_hourly_price(project):
-    found, unpriced = hourly(project, "staging", LIST)
+def test_each_profile_and_a_worker_have_an_hourly_price():
+    found, unpriced = priced()
     user, worker = found
     assert (user.what, user.node_type, user.fits) == ("user: small", "r5a.2xlarge", 8)
     assert user.usd_per_hour == Decimal("0.452") / 8
@@ -49,27 +45,20 @@ def test_each_profile_and_a_worker_have_an_hourly_price(project):
     assert "does not fit" in huge.why
 
 
-def test_an_environment_has_its_own_pools(project):
-    (user, _), _ = hourly(project, "prod", LIST)
+def test_a_larger_shape_holds_more():
+    (user, _), _ = priced(users={"shapes": ["r5.4xlarge"]})
     assert (user.node_type, user.fits) == ("r5.4xlarge", 15)
 
 
-def test_without_values_one_line_says_so(tmp_path):
-    found, (line,) = hourly(tmp_path, "staging", LIST)
-    assert not found
-    assert "helm" in line.why
-
-
-@pytest.mark.parametrize("text", ["pools: [", "- a list\n"])
-def test_broken_values_are_named(project, text):
-    (project / "helm" / "support" / "values.yaml").write_text(text)
-    with pytest.raises(BadInput, match=r"values\.yaml"):
-        hourly(project, "staging", LIST)
-
-
-@pytest.mark.parametrize("change", ["shapes: []", "shapes: [z1d.huge]"])
-def test_a_pool_that_cannot_be_priced_is_listed(project, change):
-    environment = project / "helm" / "environments" / "staging.yaml"
-    environment.write_text(f"support: {{pools: {{dask: {{{change}}}}}}}\n")
-    _, unpriced = hourly(project, "staging", LIST)
+@pytest.mark.parametrize("shapes", [[], ["z1d.huge"], ["m5.2xlarge", "z1d.huge"]])
+def test_a_pool_that_cannot_be_priced_is_listed(shapes):
+    _, unpriced = priced(dask={"shapes": shapes})
     assert "worker" in {one.type for one in unpriced}
+
+
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_our_own_pools_are_priced_whole(environment):
+    values = (load(ROOT, chart, environment) for chart in ("support", "pangeo"))
+    found, unpriced = hourly(*values, LIST)
+    assert not unpriced
+    assert {"worker", "user: small"} <= {one.what for one in found}

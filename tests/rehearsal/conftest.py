@@ -84,11 +84,11 @@ def rehearse(folder: Path, *arguments: str) -> Iterator[Rehearsal]:
         yield Rehearsal(account, terraform, arguments)
 
 
-def use_repository(folder: Path) -> None:
-    """Make the repository's own root module that of `folder`, its state beside it."""
+def use_repository(folder: Path, root_module: str = ".") -> None:
+    """Make one of the repository's root modules that of `folder`, its state beside it."""
     root = folder / "hcl"
     root.mkdir(exist_ok=True)
-    for path in (PROJECT / "terraform").iterdir():
+    for path in (PROJECT / "terraform" / root_module).iterdir():
         if path.suffix == ".tf" or path.name in ("modules", "environments"):
             (root / path.name).symlink_to(path)
     state = folder / "terraform.tfstate"

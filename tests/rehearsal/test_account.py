@@ -88,7 +88,7 @@ def test_every_service_that_the_deployment_uses_survives(tmp_path: Path) -> None
         account.client("eks").create_cluster(
             name="hub",
             roleArn=role["Arn"],
-            resourcesVpcConfig={"subnetIds": [subnets[0]["SubnetId"]]},
+            resourcesVpcConfig={"subnetIds": [subnet["SubnetId"] for subnet in subnets]},
         )
         account.client("ecr").create_repository(repositoryName="images")
         account.client("events").put_rule(Name="rule", ScheduleExpression="rate(1 day)")
@@ -127,7 +127,7 @@ def test_every_service_that_the_deployment_uses_survives(tmp_path: Path) -> None
         found = account.client("budgets", "us-east-1").describe_budgets(
             AccountId=account.account_id
         )
-        assert found["Budgets"][0]["BudgetLimit"]["Amount"] == "10"
+        assert float(found["Budgets"][0]["BudgetLimit"]["Amount"]) == 10
 
 
 def test_objects_survive_and_are_written_in_their_own_files(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_what_cannot_be_saved_is_refused_and_the_saved_state_stays_whole(
     with open_account(tmp_path) as account:
         kept = make_vpc(account)
 
-        def full(*_: object) -> None:
+        def full(*_: object, **__: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         with monkeypatch.context() as patch:

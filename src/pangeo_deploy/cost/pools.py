@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any
 
 from pangeo_deploy.cost.estimate import Hourly, Unpriced, per_hour
@@ -13,17 +12,13 @@ Values = Mapping[str, Any]
 
 
 def hourly(
-    project: Path, environment: str, prices: Prices, *, region: str = "us-west-2"
+    support: Values, pangeo: Values, prices: Prices, *, region: str = "us-west-2"
 ) -> tuple[tuple[Hourly, ...], tuple[Unpriced, ...]]:
     """Price each profile on each pool for users, and a Dask worker on each pool for workers.
 
-    Pools are those of `helm/support`, profiles and workers those of `helm/pangeo`, both with the
-    environment's values over them. What cannot be priced comes back with the reason, the whole of
-    it where the checkout has no such values. Raises `BadInput` where a file is not YAML.
+    `support` and `pangeo` are an environment's values of the two charts: pools are the first's,
+    profiles and workers the second's. What cannot be priced comes back with the reason.
     """
-    support, pangeo = (_values(project, environment, chart) for chart in ("support", "pangeo"))
-    if not support or not pangeo:
-        return (), (Unpriced("helm", "node pools", f"helm/ has no values for {environment}"),)
     found: list[Hourly] = []
     unpriced: list[Unpriced] = []
     for name, pool in (support.get("pools") or {}).items():
@@ -65,33 +60,3 @@ def _on(
         for node in shapes
     ]
     return (max if spot else min)(priced, key=lambda one: one.usd_per_hour)
-
-
-def _values(project: Path, environment: str, chart: str) -> dict[str, Any]:
-    base = project / "helm" / chart / "values.yaml"
-    over = project / "helm" / "environments" / f"{environment}.yaml"
-    if not (base.is_file() and over.is_file()):
-        return {}
-    return _merged(_read(base), _read(over).get(chart) or {})
-
-
-def _read(file: Path) -> dict[str, Any]:
-    import yaml  # slow to import
-
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} is not YAML.", why=str(error), fix="Correct it.") from None
-    if not isinstance(content, dict):
-        raise BadInput(f"{file} holds no values.", why="Its top level is not a mapping.")
-    return content
-
-
-def _merged(base: Values, over: Values) -> dict[str, Any]:
-    """Return `base` with `over` laid on it, mapping by mapping, as Helm does."""
-    result = dict(base)
-    for key, value in over.items():
-        below = result.get(key)
-        both = isinstance(value, dict) and isinstance(below, dict)
-        result[key] = _merged(below or {}, value) if both else value
-    return result

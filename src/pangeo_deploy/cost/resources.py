@@ -148,7 +148,7 @@ PRICED: Mapping[str, Pricer] = {
     "aws_cloudwatch_log_group": _one("cloudwatch", "log-gb", "logs_gb", "taken in"),
 }
 
-# Types that AWS does not charge for by themselves.
+# Types that AWS does not charge for by themselves: topics and queues only by what goes through.
 FREE = frozenset(
     (
         "aws_bcmdataexports_export",
@@ -194,7 +194,10 @@ FREE = frozenset(
         "aws_s3_bucket_versioning",
         "aws_security_group",
         "aws_security_group_rule",
+        "aws_sns_topic",
         "aws_sns_topic_policy",
+        "aws_sns_topic_subscription",
+        "aws_sqs_queue",
         "aws_sqs_queue_policy",
         "aws_subnet",
         "aws_vpc",

@@ -133,14 +133,19 @@ class State:
         return json.dumps(content)
 
     def write(self, files: Files, pickles: dict[str, bytes], manifest: str) -> None:
-        """Write pickles, then the manifest; only then does the old state go."""
+        """Write pickles, then the manifest; only then does the old state go.
+
+        Safe from whatever ends the process. A power cut may leave a file that does not match its
+        digest: that is refused when it is read, and not worth waiting for the disk at each change.
+        """
         for name, data in pickles.items():
-            write_whole(self.folder / "state" / files[name]["file"], data)
-        write_whole(self.manifest, manifest)
+            write_whole(self.folder / "state" / files[name]["file"], data, durable=False)
+        write_whole(self.manifest, manifest, durable=False)
         self.files = files
         if pickles:
             remove_others(self.folder / "state", {entry["file"] for entry in files.values()})
-            remove_others(self.folder / "objects", set(files.get(S3, {}).get("objects", ())))
+        if S3 in pickles:
+            remove_others(self.folder / "objects", set(files[S3]["objects"]))
 
 
 def holders() -> list[Any]:
