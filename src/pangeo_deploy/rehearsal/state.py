@@ -24,6 +24,7 @@ S3 = "moto.s3.models:s3_backends"
 BLOB_BYTES = 4096  # contents of S3 objects from this size on get a file of their own
 # The tagging API's backend holds nothing but half-read answers, as generators no pickle can keep.
 STATELESS = {"moto.resourcegroupstaggingapi.models:resourcegroupstaggingapi_backends"}
+PLAIN = frozenset({str, int, float, bool, type(None), dict, list, tuple, type})
 LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
 
 Files = dict[str, dict[str, Any]]
@@ -203,6 +204,8 @@ class Pickler(pickle.Pickler):
 
     def persistent_id(self, obj: Any) -> Any:
         """Name what is not part of the pickle itself."""
+        if type(obj) in PLAIN:  # nearly all: pickle asks about every single object
+            return None
         if isinstance(obj, BaseBackend):
             for holder in holders():
                 if isinstance(obj, holder.backend):
