@@ -224,6 +224,7 @@ def test_ids_never_repeat(tmp_path: Path) -> None:
 
 
 def test_accounts_in_one_process_do_not_mix_and_nothing_stays_changed(tmp_path: Path) -> None:
+    BackendDict._instances.clear()  # what other tests of this process left in moto
     random, environment = mock_random.getstate(), dict(os.environ)
     with open_account(tmp_path / "one") as account:
         first = make_vpc(account)

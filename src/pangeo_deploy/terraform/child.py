@@ -12,10 +12,14 @@ import sys
 
 
 def die_with_parent() -> None:
-    """Ask Linux to end this process when its parent ends; other systems have no such call."""
+    """Ask Linux to end this process when its parent ends; other systems have no such call.
+
+    SIGTERM, so that Terraform writes its state to the end: killed while it writes, it leaves an
+    empty file, and takes that for no state at all.
+    """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
         if os.getppid() == 1:
             os._exit(1)
 

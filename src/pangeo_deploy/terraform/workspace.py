@@ -62,7 +62,9 @@ def open_workspace(deployment: Deployment) -> Iterator[Workspace]:
         )
         if cloud.state_file and cloud.state_file.exists():
             # Read as it is: Terraform, asked for it, would write its own version into it.
-            _check_state(deployment, engine, cloud.state_file.read_text())
+            text = cloud.state_file.read_text()
+            cut_short = not text and cloud.state_file.with_suffix(".tfstate.backup").exists()
+            _check_state(deployment, engine, "{" if cut_short else text)
         terraform.read(
             "init", "-input=false", "-no-color", "-reconfigure", *cloud.backend_arguments
         )
