@@ -13,8 +13,8 @@ from pangeo_deploy.doctor.check import Check
 from pangeo_deploy.errors import PangeoDeployError
 from pangeo_deploy.files import read_json
 from pangeo_deploy.identity import whoami
+from pangeo_deploy.terraform.upkeep import HOURS
 
-HOURS = Decimal(730)  # a month, where a price list says "monthly"
 NOTICE_DAYS = 90  # an upgrade of a hub in use takes planning
 
 
