@@ -131,5 +131,10 @@ def pages() -> list[str]:
     import yaml
 
     contents = yaml.safe_load((PROJECT / "_toc.yml").read_text())
-    chapters = [one["file"] for part in contents["parts"] for one in part["chapters"]]
+    chapters = [
+        entry["file"]
+        for part in contents["parts"]
+        for chapter in part["chapters"]
+        for entry in (chapter, *chapter.get("sections", ()))
+    ]
     return [f"{name}.html" for name in [contents["root"], *chapters, "search", "genindex"]]
