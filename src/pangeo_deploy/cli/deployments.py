@@ -88,7 +88,7 @@ def destroy(
     environment: EnvironmentArgument,
     target: TargetOption = "rehearsal",
     confirm: Annotated[
-        str, typer.Option(help="On aws: the environment's name, once more.", metavar="NAME")
+        str, typer.Option(help="The environment's name, once more; aws asks.", metavar="NAME")
     ] = "",
     keep_data: Annotated[
         bool, typer.Option("--keep-data", help="Leave homes and buckets where they are.")
@@ -96,9 +96,9 @@ def destroy(
     json: JsonOption = False,
 ) -> None:
     """Remove everything the deployment made, and say what is left."""
-    if target == "aws" and confirm != environment:
+    if confirm != environment and (confirm or target == "aws"):
         raise BadInput(
-            f"destroy on aws removes {environment} with its data.",
+            f"destroy on {target} removes {environment} with its data.",
             fix=f"If that is meant, add: --confirm {environment}",
         )
     with reporting(f"Destroying {environment}") as progress:

@@ -76,6 +76,7 @@ def _plan(workspace: Workspace, progress: Progress, *arguments: str) -> Plan:
         deployment.target,
         file,
         changes(shown, workspace.cloud.kept_types),
+        shown,
     )
     content = {
         **result.as_dict(),
@@ -274,6 +275,12 @@ def drift(deployment: Deployment, progress: Progress = silent) -> tuple[Drifted,
     """Return every attribute that is no longer as Terraform left it. Changes nothing."""
     with open_workspace(deployment) as workspace:
         return drifted(_shown_once(workspace, progress, "-refresh-only"))
+
+
+def recorded(deployment: Deployment) -> str:
+    """Return the state as Terraform keeps it, for whoever looks for ids in it."""
+    with open_workspace(deployment) as workspace:
+        return workspace.terraform.read("state", "pull")
 
 
 def outputs(deployment: Deployment) -> dict[str, Any]:
