@@ -13,6 +13,7 @@ from pangeo_deploy.charts import values as charts_values
 from pangeo_deploy.charts.check import check as check_charts
 from pangeo_deploy.charts.render import render as render_chart
 from pangeo_deploy.cli.console import (
+    ConfirmOption,
     EnvironmentArgument,
     JsonOption,
     TargetOption,
@@ -20,6 +21,7 @@ from pangeo_deploy.cli.console import (
     show,
     table,
 )
+from pangeo_deploy.cli.deployments import require_name
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.files import write_whole
 from pangeo_deploy.hub.access import entrance
@@ -98,9 +100,13 @@ def deploy(
 
 @app.command()
 def remove(
-    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
+    environment: EnvironmentArgument,
+    target: TargetOption = "rehearsal",
+    confirm: ConfirmOption = "",
+    json: JsonOption = False,
 ) -> None:
     """Take the charts out again, with the load balancers and volumes they made; homes stay."""
+    require_name(environment, target, confirm)
     deployment = Deployment(environment, target)
     with reporting(f"Removing the charts of {environment}"):
         (rehearse if target == "rehearsal" else deploying).remove(deployment)

@@ -1,6 +1,7 @@
 """The verb `delivery`: what the workflows call between plan and production."""
 
 import json as json_module
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -243,6 +244,9 @@ def event(
     lay: Annotated[
         bool, typer.Option("--lay", help="Lay its values over the environment's, in this checkout.")
     ] = False,
+    outputs: Annotated[
+        bool, typer.Option("--outputs", help="Print `environment=`, as a job's output.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Price an event of the calendar beyond the always-on floor; with --lay make room for it."""
@@ -250,6 +254,9 @@ def event(
 
     project = find_project()
     found = events.find(project, name)
+    if outputs:
+        typer.echo(f"environment={found.environment}")
+        return
     cost = events.expected(project, found)
     if lay:
         events.lay(project, found)
@@ -257,12 +264,47 @@ def event(
         (one["what"], one["count"], one["hours"], one["machines"], one["node_type"], one["usd"])
         for one in cost["lines"]
     ]
-    columns = ("what", "count)", "hours each)", "machines)", "type", "cost (USD)")
+    columns = ("what", "how many", "hours each", "machines", "type", "cost (USD)")
     human: list[Any] = [
         table(f"{name} in {found.environment}, {found.days} days (modelled)", columns, rows),
         f"{cost['usd']} USD in all, {cost['usd_per_person']} USD a person, at list prices.",
     ]
     show(cost, json, human)
+
+
+@app.command()
+def month(
+    environment: EnvironmentArgument,
+    out: Annotated[Path, typer.Option(help="The folder to write it into.")],
+    name: Annotated[str, typer.Option("--month", help="YYYY-MM; the last one if not named.")] = "",
+    sessions: Annotated[Path | None, typer.Option(help="The month's sessions.")] = None,
+    target: TargetOption = "rehearsal",
+    json: JsonOption = False,
+) -> None:
+    """Write down a month's cost and usage for the book; made up in the rehearsal."""
+    from pangeo_deploy.delivery import month as room
+
+    last = datetime.now(UTC).replace(day=1) - timedelta(days=1)
+    with reporting("Reading the month") as progress:
+        deployment = Deployment(environment, target)
+        made = room.report(deployment, name or f"{last:%Y-%m}", sessions, progress)
+    file = out / f"{environment}-{made['month']}.json"
+    write_whole(file, json_module.dumps(made, indent=1) + "\n")
+    told = f"{made['month']}: {made['total']} USD ({made['origin']}), in {file}."
+    show(made, json, [told])
+
+
+@app.command()
+def site(
+    book: Annotated[Path, typer.Option(help="The book of main.")],
+    out: Annotated[Path, typer.Option(help="The folder of the site; it is replaced.")],
+) -> None:
+    """Lay the books of earlier releases beside main's."""
+    from pangeo_deploy.delivery import github
+    from pangeo_deploy.delivery.site import assemble
+
+    versions = assemble(book, github.books(github.from_environment()), out)
+    show({}, False, [f"{out}: main, {', '.join(versions) or 'no release'}."])
 
 
 def _needs(text: str) -> dict[str, Any]:

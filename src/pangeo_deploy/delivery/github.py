@@ -36,12 +36,19 @@ class Repository:
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
         """Return the JSON of an answer to a request below the repository's address."""
+        return self._answer(method, path, "application/vnd.github+json", **options).json()
+
+    def download(self, path: str) -> bytes:
+        """Return a file's content."""
+        return self._answer("GET", path, "application/octet-stream").content
+
+    def _answer(self, method: str, path: str, accept: str, **options: Any) -> requests.Response:
         try:
             answer = requests.request(
                 method,
                 f"{self.api}/repos/{self.name}/{path}",
                 headers={
-                    "Accept": "application/vnd.github+json",
+                    "Accept": accept,
                     "Authorization": f"Bearer {self.token}",
                     "X-GitHub-Api-Version": "2022-11-28",
                 },
@@ -56,7 +63,7 @@ class Repository:
                 status=answer.status_code,
                 why=answer.text[:500],
             )
-        return answer.json()
+        return answer
 
     def pages(self, path: str, **parameters: Any) -> Iterator[Any]:
         """Yield the items of all pages of a list."""
@@ -157,31 +164,41 @@ def carry_out(repository: Repository, what: Upkeep) -> str:
 
 
 def keep(repository: Repository, path: str, content: bytes, message: str) -> None:
-    """Add a file to the branch `records`, which is made where it is not there yet."""
+    """Put a file on the branch `records`, which is made where it is not there yet."""
+    if _found(repository, f"git/ref/heads/{RECORDS}") is None:
+        head = os.environ["GITHUB_SHA"]
+        repository.ask("POST", "git/refs", json={"ref": f"refs/heads/{RECORDS}", "sha": head})
     body = {
         "message": message,
         "content": base64.b64encode(content).decode(),
         "branch": RECORDS,
     }
-    try:
-        repository.ask("GET", f"git/ref/heads/{RECORDS}")
-    except GitHubRefused as error:
-        if error.status != NOT_FOUND:
-            raise
-        head = os.environ["GITHUB_SHA"]
-        repository.ask("POST", "git/refs", json={"ref": f"refs/heads/{RECORDS}", "sha": head})
+    if there := _found(repository, f"contents/{path}", params={"ref": RECORDS}):
+        body["sha"] = there["sha"]
     repository.ask("PUT", f"contents/{path}", json=body)
 
 
 def kept(repository: Repository, folder: str) -> Iterator[tuple[str, bytes]]:
     """Yield (name, content) of the files that `keep` put into `folder`; none before the first."""
-    try:
-        found = repository.ask("GET", f"contents/{folder}", params={"ref": RECORDS})
-    except GitHubRefused as error:
-        if error.status == NOT_FOUND:
-            return
-        raise
-    for one in found:
+    for one in _found(repository, f"contents/{folder}", params={"ref": RECORDS}) or ():
         if one["type"] == "file":
             blob = repository.ask("GET", f"git/blobs/{one['sha']}")
             yield one["name"], base64.b64decode(blob["content"])
+
+
+def _found(repository: Repository, path: str, **options: Any) -> Any:
+    """Return what is at `path`, None where nothing is."""
+    try:
+        return repository.ask("GET", path, **options)
+    except GitHubRefused as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise
+
+
+def books(repository: Repository) -> Iterator[tuple[str, bytes]]:
+    """Yield (file name, content) of the books that releases keep."""
+    for release in repository.pages("releases"):
+        for one in release["assets"]:
+            if one["name"].startswith("book-"):
+                yield one["name"], repository.download(f"releases/assets/{one['id']}")

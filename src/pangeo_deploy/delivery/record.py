@@ -104,11 +104,11 @@ def find(folder: Path, environment: str, commit: str) -> dict[str, Any]:
     """
     if len(commit) < 7:
         raise BadInput(f"{commit!r} does not name one commit.", fix="Give 7 characters or more.")
-    mine: list[dict[str, Any]] = [one for one in read(folder) if one["environment"] == environment]
-    for record in reversed(mine):
-        if record["commit"].startswith(commit) and record["kind"] in ("deploy", "rollback"):
-            return record
-    known = ", ".join(one["commit"][:12] for one in mine[-5:]) or "none"
+    mine = [one for one in read(folder) if one["environment"] == environment]
+    standing = [one for one in mine if one["kind"] in ("deploy", "rollback")]
+    if found := [one for one in standing if str(one["commit"]).startswith(commit)]:
+        return found[-1]
+    known = ", ".join(one["commit"][:12] for one in standing[-5:]) or "none"
     raise CheckFailed(
         f"{environment} was never deployed at {commit}.",
         why=f"The last that are recorded: {known}.",
