@@ -112,7 +112,7 @@ def say(
 @app.command()
 def reviewed(
     commit: CommitOption,
-    workflow: Annotated[str, typer.Option(help="The workflow that plans.")] = "pull-request.yml",
+    workflow: Annotated[str, typer.Option(help="The workflow that plans.")] = "review.yml",
     run: Annotated[str, typer.Option(help="A run by its number, not the merged one's.")] = "",
 ) -> None:
     """Find the run whose plans were reviewed: prints `run=` and `commit=`, as a job's outputs."""
@@ -176,7 +176,10 @@ def keep(
     from pangeo_deploy.delivery import github
 
     repository = github.from_environment()
-    found = [one for path in files for one in (path.rglob("*.json") if path.is_dir() else [path])]
+    # A folder that is not there holds what no job has left: nothing.
+    found = [
+        one for path in files for one in (path.rglob("*.json") if not path.is_file() else [path])
+    ]
     for file in sorted(found):
         name = f"{under}/{file.name}"
         github.keep(repository, name, file.read_bytes(), f"Record {file.stem}")

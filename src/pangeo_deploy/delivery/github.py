@@ -101,7 +101,7 @@ def reviewed(repository: Repository, commit: str, workflow: str) -> Reviewed:
 
     Raises `CheckFailed` for a commit that no pull request brought, or whose last review failed.
     """
-    by_hand = "Run the workflow `plan` on main, read its plans, and give `deploy` its run's number."
+    by_hand = "Run the workflow Review on main, read its plans, and give Deploy its run's number."
     merged = [
         one for one in repository.ask("GET", f"commits/{commit}/pulls") if one.get("merged_at")
     ]

@@ -44,6 +44,7 @@ def make(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan_sha256": review["files"][PLAN] if review else None,
         "planned": review["made"] if review else None,
+        "planned_commit": review["commit"] if review else None,
         "resources": {key: review[key] for key in ("create", "update", "replace", "delete")}
         if review
         else None,

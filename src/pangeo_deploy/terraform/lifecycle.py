@@ -146,7 +146,7 @@ def apply(
     state it was made from.
     """
     with open_workspace(deployment) as workspace:
-        file = plan_file or workspace.plan_file
+        file = plan_file.resolve() if plan_file else workspace.plan_file
         _check_plan(deployment, file)
         applied = _apply(workspace, file, progress)
         _settle(workspace)
