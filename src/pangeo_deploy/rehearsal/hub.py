@@ -108,7 +108,8 @@ def up(deployment: Deployment, progress: Progress = silent, bound: bool = False)
             wait_ready(folder, progress)
             return look(deployment, seconds=time.monotonic() - begun, reused=True)
         end_all(marked(folder))
-        state = hub_state.create(folder, settings(deployment.project, deployment.environment))
+        values = settings(deployment.project, deployment.environment)
+        state = hub_state.create(folder, values, deployment.project / "helm" / "files")
         for pattern in STALE:
             for file in folder.glob(pattern):
                 file.unlink()

@@ -2,7 +2,6 @@
 
 import os
 
-from pangeo_deploy.deployment import find_project
 from pangeo_deploy.rehearsal import hub_state
 from pangeo_deploy.rehearsal.hub_parts import quick_start
 from pangeo_deploy.rehearsal.hub_people import RehearsalAuthenticator, RehearsalSpawner
@@ -11,7 +10,7 @@ c = get_config()
 hub = hub_state.load()
 
 os.environ["PANGEO_SPAWNER"] = "RehearsalSpawner"
-load_subconfig(str(find_project() / "helm" / "files" / "hub.py"))
+load_subconfig(str(hub.code / "hub.py"))
 
 c.JupyterHub.authenticator_class = RehearsalAuthenticator
 c.RehearsalAuthenticator.secret = hub.secrets["login"]

@@ -27,29 +27,33 @@ USERS = ("ann", "bob", "smoke", *(f"learner-{number:02}" for number in range(1, 
 
 @dataclass(frozen=True)
 class HubState:
-    """A hub's folder, ports, secrets and settings (the `pangeo` values of its environment)."""
+    """A hub's folder, ports, secrets and settings (the `pangeo` values of its environment).
+
+    `code` is the folder of the Python that the charts mount.
+    """
 
     folder: Path
     ports: Mapping[str, int]
     secrets: Mapping[str, str]
     settings: Mapping[str, Any]
+    code: Path
 
     def url(self, port: str, scheme: str = "http") -> str:
         """Return the address of one of the ports."""
         return f"{scheme}://{HOST}:{self.ports[port]}"
 
 
-def create(folder: Path, settings: Mapping[str, Any]) -> HubState:
+def create(folder: Path, settings: Mapping[str, Any], code: Path) -> HubState:
     """Choose free ports and new secrets, and write them down; settings follow the environment's."""
     ports = free_ports()
     names = ("cookie", "proxy_api", "gateway_proxy", "storage", "login", *SERVICES)
     random = {name: secrets.token_hex(32) for name in names}
     random["storage_key"] = f"AKIA{secrets.token_hex(8).upper()}"
-    state = HubState(folder, ports, random, rehearsed(folder, settings, ports))
+    state = HubState(folder, ports, random, rehearsed(folder, settings, ports), code)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     write_whole(folder / "secrets.json", json.dumps(random), mode=0o600)
-    plain = {"ports": ports, "settings": state.settings}
+    plain = {"ports": ports, "settings": state.settings, "code": str(code)}
     write_whole(folder / "hub.json", json.dumps(plain, indent=2), mode=0o600)
     return state
 
@@ -83,7 +87,7 @@ def load(folder: Path | None = None) -> HubState:
     folder = folder or Path(os.environ[FOLDER])
     plain = json.loads((folder / "hub.json").read_bytes())
     random = json.loads((folder / "secrets.json").read_bytes())
-    return HubState(folder, plain["ports"], random, plain["settings"])
+    return HubState(folder, plain["ports"], random, plain["settings"], Path(plain["code"]))
 
 
 def free_ports() -> dict[str, int]:
