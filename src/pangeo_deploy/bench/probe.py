@@ -29,49 +29,58 @@ class _Probe:
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     memory: list[int] = field(default_factory=list)
+    spilled: int = 0
     cpu: float = 0.0
+    workers: list[Any] = field(default_factory=list)
     stop: threading.Event | None = None
+
+    def look(self, process: psutil.Process) -> None:
+        self.memory.append(process.memory_info().rss)
+        on_disk = (getattr(one.data, "spilled_total", (0, 0))[1] for one in self.workers)
+        self.spilled = max(self.spilled, sum(on_disk))
 
     def watch(self, stop: threading.Event) -> None:
         process = psutil.Process()
         while not stop.is_set():
-            self.memory.append(process.memory_info().rss)
+            self.look(process)
             stop.wait(STEP_SECONDS)
 
 
 _probe = _Probe()
 
 
-def begin() -> None:
+def begin(dask_worker: Any = None) -> None:
     """Reset the counters of this process and start to watch its memory."""
     if _probe.stop is not None:  # another worker of this process was first
+        _probe.workers.append(dask_worker)
         return
     _probe.counts.update(dict.fromkeys(COUNTS, 0))
-    _probe.memory[:] = [psutil.Process().memory_info().rss]
+    _probe.workers[:] = [dask_worker] if dask_worker is not None else []
+    _probe.memory.clear()
+    _probe.spilled = 0
+    _probe.look(psutil.Process())
     _probe.cpu = time.process_time()
     _probe.stop = threading.Event()
     threading.Thread(target=_probe.watch, args=(_probe.stop,), daemon=True).start()
 
 
-def end() -> dict[str, Any]:
-    """Stop watching; return host and process, MB of memory, processor seconds and counts."""
+def end(dask_worker: Any = None) -> dict[str, Any]:
+    """Stop watching; return host and process, MB of memory and spill, processor seconds, counts."""
     if _probe.stop is not None:
         _probe.stop.set()
         _probe.stop = None
         _probe.cpu = time.process_time() - _probe.cpu
+        _probe.look(psutil.Process())
+        _probe.workers.clear()
     seen = _probe.memory or [0]
     return {
         "process": (platform.node(), os.getpid()),
         "memory_mean_mb": sum(seen) / len(seen) / MEGABYTE,
         "memory_peak_mb": max(seen) / MEGABYTE,
+        "spill_mb": _probe.spilled / MEGABYTE,
         "cpu_seconds": _probe.cpu,
         **_probe.counts,
     }
-
-
-def spilled(dask_worker: Any) -> float:
-    """Return how many MB this worker has on disk now."""
-    return float(getattr(dask_worker.data, "spilled_total", (0, 0))[1]) / MEGABYTE
 
 
 def count(**seen: int) -> None:
