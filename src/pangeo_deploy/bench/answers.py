@@ -7,6 +7,7 @@ a day the whole map: at tier xs every stored chunk takes part in the check.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -63,7 +64,7 @@ def known(answer: Answer, layout: Layout) -> Known:
     edges = np.linspace(0, length, parts + 1).astype(int)
     pick = np.random.default_rng(field.seed)
     found = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         place = int(pick.integers(low, high)) + answer.margin
         near = slice(place - answer.margin, place + answer.margin + 1)
         box = (near, slice(None)) if axis == 0 else (slice(None), near)
