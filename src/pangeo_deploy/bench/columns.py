@@ -41,6 +41,7 @@ PARAMETERS: Mapping[str, Column] = {
     "nodes": Column("integer", "1", "machines with workers; 0: no cluster is used", True),
     "workers_per_node": Column("integer", "1", "worker processes on each of them"),
     "threads": Column("integer", "1", "threads of each worker (or of the process)"),
+    "processes": Column("yes-no", "", "are workers processes of their own?"),
     "memory_limit_mb": Column("number", "MB", "of each worker; null: no limit"),
     "spill": Column("yes-no", "", "may workers put data on disk?"),
     "store": Column("text", "", "zarr, netcdf, virtual, icechunk, raw, memory, null"),
