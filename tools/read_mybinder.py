@@ -37,8 +37,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebook", type=Path)
     found = daily(parser.parse_args().notebook)
-    print("# Source: jupyterhub/binder-billing (MIT), analyze_data.ipynb, commit 03da4fa, its figure")
-    print("# 'Daily cost': all that mybinder.org cost on Google's cloud, USD; days of Pacific time.")
+    print(
+        "# Source: jupyterhub/binder-billing (MIT), analyze_data.ipynb, commit 03da4fa, its figure"
+    )
+    print(
+        "# 'Daily cost': all that mybinder.org cost on Google's cloud, USD; days of Pacific time."
+    )
     print("date,usd")
     for day, usd in found.items():
         print(f"{day},{usd:.2f}")

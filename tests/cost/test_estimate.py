@@ -10,7 +10,6 @@ import pytest
 from pangeo_deploy.cost import prices
 from pangeo_deploy.cost.estimate import difference, estimate, per_hour
 from pangeo_deploy.cost.resources import FREE, PRICED
-from pangeo_deploy.cost.shapes import room
 from pangeo_deploy.errors import BadInput
 
 ROOT = Path(__file__).parents[2]
@@ -112,13 +111,6 @@ def test_one_more_user_and_worker():
     assert spot.usd_per_hour < user.usd_per_hour
     with pytest.raises(BadInput, match="does not fit"):
         per_hour(LIST, "user", node_type="r5.large", cpu_cores=Decimal(4), memory_gib=Decimal(1))
-
-
-def test_a_node_keeps_what_eks_and_karpenter_keep():
-    """The figures of the AMI's formula for 8 vCPUs and 58 pods, written out."""
-    cores, gib = room("r5.2xlarge")
-    assert cores == 8 - Decimal("0.06") - Decimal("0.01") - Decimal("0.01") - Decimal("0.01")
-    assert gib == 64 * Decimal("0.925") - Decimal(255 + 11 * 58 + 100) / 1024
 
 
 def test_without_a_spot_price_the_on_demand_price_is_the_ceiling():
