@@ -1,7 +1,6 @@
 """Plans are priced as others price them, and nothing in a plan is forgotten."""
 
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -164,46 +163,3 @@ def test_a_wrong_price_list_is_refused_with_its_line(tmp_path, content, says):
     (tmp_path / "p.csv").write_text(content)
     with pytest.raises(BadInput, match=says):
         prices.read(tmp_path / "p.csv")
-
-
-class PriceList:
-    """AWS' price list as boto3 gives it, for one product."""
-
-    def __init__(self, *usd):
-        self.usd, self.asked = usd, []
-
-    def get_paginator(self, name):
-        assert name == "get_products"
-        return self
-
-    def paginate(self, ServiceCode, Filters):  # noqa: N803
-        self.asked.append((ServiceCode, {f["Field"]: f["Value"] for f in Filters}))
-        for usd in self.usd:
-            dimension = {"pricePerUnit": {"USD": usd}, "beginRange": "0"}
-            terms = {"OnDemand": {"t": {"priceDimensions": {"d": dimension}}}}
-            yield {"PriceList": [json.dumps({"terms": terms})]}
-
-
-def test_refreshed_prices_are_dated_and_the_rest_is_kept(tmp_path):
-    file = tmp_path / "p.csv"
-    file.write_text(
-        "# a note\n" + HEAD + "eks,cluster-hour,hour,0.10,us-west-2,2024-04-01,old\n"
-        'odd,thing,hour,1,us-west-2,2024-04-01,"a, b"\n'
-    )
-    client = PriceList("0.1200000000")
-    assert prices.refresh(file, client, now=datetime(2026, 11, 1, tzinfo=UTC)) == (
-        1,
-        ["odd thing us-west-2"],
-    )
-    found = prices.read(file)
-    price, _ = found.find("eks", "cluster-hour", "us-west-2")
-    assert (price.usd, price.as_of) == (Decimal("0.12"), "2026-11-01")
-    assert found.find("odd", "thing", "us-west-2")[0].source == "a, b"
-    assert file.read_text().startswith("# a note\n")
-    assert client.asked[0][1]["regionCode"] == "us-west-2"
-
-
-def test_two_answers_are_none(tmp_path):
-    file = tmp_path / "p.csv"
-    file.write_text(HEAD + "ec2,r5.xlarge,hour,0.252,us-west-2,2024-04-01,old\n")
-    assert prices.refresh(file, PriceList("0.1", "0.2"))[0] == 0

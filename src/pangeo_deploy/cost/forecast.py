@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pangeo_deploy.cost.daily import LEAST, Daily, Floats, levels, positive, weekdays
+from pangeo_deploy.cost.months import Month
 from pangeo_deploy.errors import BadInput
 
 _FIRST = 28  # the first day from which a forecast of the past is made
@@ -69,6 +70,40 @@ def forecast(daily: Daily, horizon: int = 30, level: float = 0.8) -> Forecast:
             f"{len(daily.usd)} days are too few to look ahead.", fix=f"Give {LEAST} days or more."
         )
     return _from(_Past.of(positive(daily.usd), horizon), daily, len(daily.usd), horizon, level)
+
+
+@dataclass(frozen=True)
+class MonthEnd:
+    """What a month will have cost when it ends: what it did so far, and the days to come, USD."""
+
+    month: Month
+    so_far: Decimal
+    days_left: int
+    mean: Decimal
+    low: Decimal
+    high: Decimal
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        amounts = {k: format(getattr(self, k), "f") for k in ("so_far", "mean", "low", "high")}
+        return {"month": str(self.month), "days_left": self.days_left, **amounts}
+
+
+def month_end(daily: Daily, level: float = 0.8, *, so_far: Decimal | None = None) -> MonthEnd:
+    """Forecast the sum of the month of the last day in `daily`.
+
+    `so_far` is what that month was billed up to there, where that is more than the sum of its days
+    (taxes and credits); what these will be for the days to come is not forecast.
+    """
+    last = daily.day(len(daily.usd) - 1)
+    month = Month.of(last)
+    if so_far is None:
+        so_far = sum(daily.usd[-last.day :], Decimal(0))
+    left = month.length - last.day
+    if not left:
+        return MonthEnd(month, so_far, 0, so_far, so_far, so_far)
+    rest = forecast(daily, left, level).total
+    return MonthEnd(month, so_far, left, *(so_far + x for x in (rest.mean, rest.low, rest.high)))
 
 
 @dataclass(frozen=True)
