@@ -134,17 +134,26 @@ def aggregate(table: Path, rows: int, repeats: int) -> dict[str, object]:
     table.unlink()
     return {
         "rows": rows,
-        "seconds": [round(ours["seconds"], 2) for ours, _ in runs],
-        "duckdb_seconds": [round(theirs["seconds"], 2) for _, theirs in runs],
         "ratio": round(statistics.median(o["seconds"] / t["seconds"] for o, t in runs), 3),
         "peak_mb": round(max(ours["peak_mb"] for ours, _ in runs)),
+        "runs": [
+            {
+                "seconds": round(ours["seconds"], 3),
+                "duckdb_seconds": round(theirs["seconds"], 3),
+                "peak_mb": round(ours["peak_mb"]),
+            }
+            for ours, theirs in runs
+        ],
     }
 
 
-def pods(folder: Path, count: int) -> dict[str, float]:
+def pods(folder: Path, count: int, repeats: int) -> list[dict[str, float]]:
     """Ingest and allocate `count` pod rows; `allocate` is the allocation's share of the seconds."""
     make_pods(folder, count)
-    return {"pods": count} | {k: round(v, 2) for k, v in child("pods", str(folder)).items()}
+    return [
+        {"pods": count} | {k: round(v, 3) for k, v in child("pods", str(folder)).items()}
+        for _ in range(repeats)
+    ]
 
 
 def main() -> None:
@@ -167,7 +176,9 @@ def main() -> None:
             report["aggregate"] = aggregate(folder / "bill.parquet", given.rows, given.repeats)
         if given.pods:
             report["pods"] = [
-                pods(folder, n) for n in (given.pods // 4, given.pods // 2, given.pods)
+                run
+                for n in (given.pods // 4, given.pods // 2, given.pods)
+                for run in pods(folder, n, given.repeats)
             ]
     print(json.dumps(report, indent=1))
 
