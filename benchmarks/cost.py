@@ -97,7 +97,7 @@ def child(what: str, path: str, **extra: str) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-def run_child(what: str, path: Path, out: Path | None) -> None:
+def run_child(what: str, path: Path) -> None:
     """Do one measurement and print it."""
     start = time.perf_counter()
     if what == "ours":
@@ -110,10 +110,11 @@ def run_child(what: str, path: Path, out: Path | None) -> None:
         from pangeo_deploy.cost.allocate import allocate
         from pangeo_deploy.cost.ingest import ingest
 
-        table = ingest([path / "pods.parquet"], out or path / "out").table
-        start_allocate = time.perf_counter()
-        result = allocate(table, path / "sessions.csv")
-        rows = result.by("owner", "component", "rule")
+        with tempfile.TemporaryDirectory(dir=path) as fresh:
+            table = ingest([path / "pods.parquet"], Path(fresh)).table
+            start_allocate = time.perf_counter()
+            result = allocate(table, path / "sessions.csv")
+            rows = result.by("owner", "component", "rule")
         if not result.conserved or len(rows) < 1000:
             raise SystemExit(f"{len(rows)} rows; conserved: {result.conserved}")
         _say(start, allocate=time.perf_counter() - start_allocate)
@@ -164,10 +165,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--child")
     parser.add_argument("--path", type=Path)
-    parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     if given.child:
-        run_child(given.child, given.path, given.out)
+        run_child(given.child, given.path)
         return
     report: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as name:
