@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pangeo_deploy.charts import check as checks
 from pangeo_deploy.charts import policy
-from pangeo_deploy.charts.packing import fits, room
+from pangeo_deploy.charts.packing import fits, free
 from pangeo_deploy.charts.render import render
 from pangeo_deploy.charts.values import CHARTS, add_code, complete, load, merged
 from pangeo_deploy.errors import BadInput
@@ -208,8 +208,7 @@ def test_profiles_fill_the_node_they_are_made_for(slug: str) -> None:
     profile = next(one for one in values["profiles"] if one["slug"] == slug)
     node = profile["node"]
     assert fits(profile) == node["share"]
-    free = room(node["cpu"], node["memory_gib"])
-    unused = 1 - profile["memory_guarantee_mib"] * node["share"] / free.memory_mib
+    unused = 1 - profile["memory_guarantee_mib"] * node["share"] / free(node).memory_mib
     assert unused < 0.02
 
 
