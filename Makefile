@@ -43,7 +43,7 @@ lock: $(VENV)/uv.installed
 
 # The tests need the book's packages too: they build it.
 $(VENV)/book.installed: GROUPS := book
-$(VENV)/test.installed: GROUPS := book charts test
+$(VENV)/test.installed: GROUPS := binder book charts test
 $(VENV)/check.installed: GROUPS := check
 $(VENV)/%.installed: $(VENV)/uv.installed $(LOCKED)
 	@echo 'Installing what `make $*` needs into $(VENV)'
