@@ -48,7 +48,7 @@ lock: $(VENV)/uv.installed
 
 # The tests need the book's packages too: they build it.
 $(VENV)/book.installed: GROUPS := book
-$(VENV)/test.installed: GROUPS := book charts test
+$(VENV)/test.installed: GROUPS := binder book charts test
 $(VENV)/check.installed: GROUPS := check
 $(VENV)/deploy.installed: GROUPS := charts
 $(VENV)/%.installed: $(VENV)/uv.installed $(LOCKED)
