@@ -84,9 +84,7 @@ def undeclared(notebook: Notebook, parts: Parts, seen: Seen) -> list[str]:
     """
     modules = frozenset(parts["module"])
     known = {*parts["input"], f"{FOLDER}/{notebook.path.name}", *declared(notebook, "outputs")}
-    # Python's own reading of modules is not the notebook's.
-    files = [file for file in seen.files if not file.endswith((".py", ".pyc"))]
-    told = [f"reads {file}" for file in files if file not in known]
+    told = [f"reads {file}" for file in seen.files if file not in known]
     return told + [
         f"imports {module}" for module in seen.modules if not module_file(module, modules)
     ]

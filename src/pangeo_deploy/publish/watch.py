@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from pangeo_deploy.publish.sources import PACKAGE, hidden
+from pangeo_deploy.publish.sources import PACKAGE, hidden, package_folder
 
 START_UP = "profile_default/startup/record.py"
 _RECORDER = """
@@ -21,7 +21,7 @@ def _record():
     import atexit, json, os, sys
     opened = set()
     def note(event, arguments):
-        if event == "open" and isinstance(arguments[0], str) and arguments[1] in ("r", "rb", None):
+        if event == "open" and isinstance(arguments[0], str) and arguments[1] in ("r", "rb", "rt"):
             opened.add(os.path.abspath(arguments[0]))
     def write():
         modules = sorted(name for name in list(sys.modules) if name.split(".")[0] == {package!r})
@@ -53,11 +53,17 @@ def seen(record: Path, project: Path) -> Seen:
         found = json.loads(record.read_text())
     except (OSError, ValueError):
         return Seen()
-    files = [Path(file) for file in found["files"] if Path(file).is_relative_to(project)]
-    relative = [file.relative_to(project) for file in files]
+    apart = (package_folder(), record.parent)  # its modules are known; this is its own state
+    files = [
+        path.relative_to(project)
+        for path in map(Path, found["files"])
+        if path.is_relative_to(project)
+        and not any(path.is_relative_to(folder) for folder in apart)
+        and path.is_file()
+    ]
     return Seen(
         tuple(found["modules"]),
-        tuple(file.as_posix() for file in relative if not hidden(file.parts)),
+        tuple(path.as_posix() for path in files if not hidden(path.parts)),
     )
 
 
