@@ -10,9 +10,11 @@ from typing import Any
 from pangeo_deploy.files import digest, write_whole
 from pangeo_deploy.publish import keys, notebooks
 from pangeo_deploy.publish.executed import Executed
+from pangeo_deploy.publish.sources import package_folder
 
 FILE = "status.json"
 PROSE = "book"
+_REFERENCE = re.compile(r"^```\{(?:cli|api)-reference\}", re.MULTILINE)
 _USES = re.compile(r"\{(?:value|result)\}`?\s*([\w-]+)/[\w-]+")
 
 
@@ -69,7 +71,8 @@ def check(
     result = []
     for name, page in pages.items():
         old = made_of["pages"].get(name)
-        why = [] if old == page else [f"{page['file']} {'changed' if old else 'is new'}"]
+        what = page["file"] if old and old["package"] == page["package"] else "the package"
+        why = [] if old == page else [f"{what} changed" if old else f"{page['file']} is new"]
         # Those that the published page draws on count too: one may be gone.
         for book in sorted({*page["uses"], *(old or page)["uses"]}):
             why += changed.get(book, [f"{book} is gone"])
@@ -89,7 +92,10 @@ def _pages(project: Path) -> dict[str, dict[str, Any]]:
         is_notebook = path.suffix == ".ipynb"
         name = f"{notebooks.FOLDER}/{path.stem}" if is_notebook else path.stem
         uses = {path.stem} if is_notebook else set(_USES.findall(path.read_text()))
+        whole = _REFERENCE.search(path.read_text()) if not is_notebook else None
+        root = package_folder()
         pages[name] = {
+            "package": digest(root, root.rglob("*.py")) if whole else "",
             "file": path.relative_to(project).as_posix(),
             "digest": digest(project, [path]),
             "uses": sorted(uses),

@@ -19,6 +19,7 @@ from pangeo_deploy.errors import BadInput, MissingPrerequisite
 from pangeo_deploy.files import digest, write_whole
 from pangeo_deploy.publish import processes
 from pangeo_deploy.publish.normalise import plain
+from pangeo_deploy.publish.sources import package_folder
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -51,8 +52,8 @@ def render(stage: Path, html: Path, scratch: Path) -> bool:
 
 def _inputs(stage: Path) -> str:
     versions = {tool: metadata.version(tool) for tool in _TOOLS}
-    room = Path(__file__).parent
-    return "-".join((_tree(stage), digest(room, room.glob("*.py")), json.dumps(versions)))
+    package = package_folder()  # all of it: the reference pages are made from its sources
+    return "-".join((_tree(stage), digest(package, package.rglob("*.py")), json.dumps(versions)))
 
 
 def _tree(folder: Path) -> str:

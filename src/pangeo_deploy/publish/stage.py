@@ -18,7 +18,7 @@ import nbformat
 import yaml
 
 from pangeo_deploy.errors import BadInput
-from pangeo_deploy.publish import crate, provenance, results
+from pangeo_deploy.publish import about, crate, provenance, results, sphinx_book, typed
 from pangeo_deploy.publish.executed import Executed
 from pangeo_deploy.publish.normalise import dumps
 from pangeo_deploy.publish.notebooks import FOLDER
@@ -52,9 +52,15 @@ def write(stage: Path, project: Path, done: Mapping[str, Executed]) -> dict[str,
     found = results.collect(contents.items(), stage / results.FOLDER)
     proof = provenance.describe(project, done, found, repository.get("url", ""), head)
     (stage / results.FOLDER / provenance.FILE).write_text(_json(proof))
+    typed.refuse((project / PROSE).glob("*.md"), found.values())
     extra = config.setdefault("sphinx", {}).setdefault("config", {})
     extra["html_extra_path"] = [PUBLISHED]
+    picture, shown = about.preview(found, stage / results.FOLDER, config.get("title", ""))
+    told = about.describe(project, stage / results.FOLDER, config, head, shown)
+    (stage / results.FOLDER / sphinx_book.FILE).write_text(_json(told))
     shutil.copytree(stage / results.FOLDER, stage / PUBLISHED / results.FOLDER)
+    if picture:
+        (stage / PUBLISHED / sphinx_book.PREVIEW).write_bytes(picture)
     (stage / PUBLISHED / crate.FILE).write_text(_json(crate.describe(project, proof, found)))
     (stage / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     return found
