@@ -3,5 +3,7 @@
 from pangeo_deploy.publish.build import BuildResult, build, explain
 from pangeo_deploy.publish.freshness import Page
 from pangeo_deploy.publish.freshness import check as status
+from pangeo_deploy.publish.pdf import make as pdf
+from pangeo_deploy.publish.versions import archive
 
-__all__ = ["BuildResult", "Page", "build", "explain", "status"]
+__all__ = ["BuildResult", "Page", "archive", "build", "explain", "pdf", "status"]

@@ -155,12 +155,17 @@ def explain(
     """
     project = project.resolve()
     folder = cache.folder((out or project / "_build").resolve())
-    return {
-        book.name: ()
-        if cache.load(folder, book.name, parts := keys.parts_of(book, project))
-        else tuple(cache.why_missing(folder, book.name, parts))
-        for book in notebooks.find(project, parameters)
-    }
+    return {book.name: _why(book, project, folder) for book in notebooks.find(project, parameters)}
+
+
+def _why(book: notebooks.Notebook, project: Path, folder: Path) -> tuple[str, ...]:
+    try:
+        parts = keys.parts_of(book, project)
+    except BadInput as error:  # an input that another notebook has not made yet, or a wrong one
+        return (error.what,)
+    if cache.load(folder, book.name, parts):
+        return ()
+    return tuple(cache.why_missing(folder, book.name, parts))
 
 
 @contextmanager

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from pangeo_deploy.files import digest, write_whole
-from pangeo_deploy.publish import keys, notebooks
+from pangeo_deploy.publish import keys, notebooks, versions
 from pangeo_deploy.publish.executed import Executed
+from pangeo_deploy.publish.provenance import COSTS, PRICES
 from pangeo_deploy.publish.sources import package_folder
 
 FILE = "status.json"
 PROSE = "book"
+# What shows on every page, in the panels and at the foot.
+_SETTINGS = ("_config.yml", "_toc.yml", "CITATION.cff", COSTS, PRICES, versions.LIST, versions.LAST)
 _REFERENCE = re.compile(r"^```\{(?:cli|api)-reference\}", re.MULTILINE)
 _USES = re.compile(r"\{(?:value|result)\}`?\s*([\w-]+)/[\w-]+")
 
@@ -105,8 +108,8 @@ def _pages(project: Path) -> dict[str, dict[str, Any]]:
 
 def _frame(project: Path) -> dict[str, str]:
     """Return the digests of what every page is made with: settings, order, style and renderer."""
-    room = Path(__file__).parent
-    files = [project / "_config.yml", project / "_toc.yml", *(project / PROSE).glob("_*/**/*")]
+    room = package_folder() / "publish"
+    files = [*(project / name for name in _SETTINGS), *(project / PROSE).glob("_*/**/*")]
     own = {
         file.relative_to(project).as_posix(): digest(project, [file])
         for file in files

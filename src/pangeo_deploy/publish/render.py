@@ -43,7 +43,7 @@ def render(stage: Path, html: Path, scratch: Path) -> bool:
     wanted = _inputs(stage)
     if _is_current(record, html, wanted):
         return False
-    _run_jupyter_book(stage, scratch)
+    _run_jupyter_book(stage, scratch, "html")
     fresh = scratch / "_build" / "html"
     _exchange(fresh, html)
     write_whole(record, json.dumps({"inputs": wanted, "pages": _tree(html)}, indent=1))
@@ -68,11 +68,18 @@ def _is_current(record: Path, html: Path, wanted: str) -> bool:
         return False
 
 
-def _run_jupyter_book(stage: Path, scratch: Path) -> None:
+def single_page(stage: Path, scratch: Path) -> Path:
+    """Render all of `stage` as one page below `scratch`, and return that page."""
+    _run_jupyter_book(stage, scratch, "singlehtml")
+    return scratch / "_build" / "singlehtml" / "index.html"
+
+
+def _run_jupyter_book(stage: Path, scratch: Path, builder: str) -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     log = scratch / "log.txt"
     with log.open("wb") as file:
         arguments = ["book", "build", str(stage), "--path-output", str(scratch)]
+        arguments += ["--builder", builder]
         child = processes.start(
             [*arguments, "-W", "--keep-going", "-q"], log=file, env=_environment(), cwd=scratch
         )

@@ -13,6 +13,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+from pangeo_deploy.publish.execute import MEMORY_MB
+from pangeo_deploy.publish.notebooks import FOLDER as NOTEBOOKS
 from pangeo_deploy.publish.provenance import FILE
 from pangeo_deploy.publish.results import FOLDER, Result
 
@@ -40,26 +42,25 @@ def panel(result: Result, env: BuildEnvironment) -> nodes.Element:
     rows = nodes.definition_list(classes=["proof"])
     for term, definition in (
         ("Computed by", _computed(result, own, book, env)),
-        ("Parameters", _plain(_parameters(book))),
+        ("Parameters", _parameters(book)),
         ("Inputs", _inputs(own, book)),
         ("Code", _plain(_code(proof, book))),
         ("A recorded run", _plain(_run(book))),
         ("To do it again", _again(book)),
         ("Fresh?", _fresh(proof)),
     ):
-        if definition is not None:
-            item = nodes.definition_list_item()
-            item += nodes.term(term, term)
-            item += nodes.definition("", definition)
-            rows += item
+        item = nodes.definition_list_item()
+        item += nodes.term(term, term)
+        item += nodes.definition("", definition)
+        rows += item
     whole = details(classes=["result-proof"])
     whole += summary("", "Proof: code, inputs, cost")
     whole += rows
     return whole
 
 
-def _plain(text: str) -> nodes.paragraph | None:
-    return nodes.paragraph(text, text) if text else None
+def _plain(text: str) -> nodes.paragraph:
+    return nodes.paragraph(text, text)
 
 
 def _link(text: str, address: str, *, internal: bool = False) -> nodes.reference:
@@ -77,9 +78,9 @@ def _computed(result: Result, own: Any, book: Any, env: BuildEnvironment) -> nod
     return line
 
 
-def _parameters(book: Any) -> str:
-    given = book["parameters"]
-    return ", ".join(f"{name} = {value}" for name, value in given.items()) or "none"
+def _parameters(book: Any) -> nodes.paragraph:
+    given = ", ".join(f"{name} = {value}" for name, value in book["parameters"].items())
+    return nodes.paragraph("", "", nodes.literal(given, given)) if given else _plain("none")
 
 
 def _inputs(own: Any, book: Any) -> nodes.Element:
@@ -141,6 +142,28 @@ def _fresh(proof: Any) -> nodes.paragraph:
     return line
 
 
+def _badge(app: Sphinx, tree: nodes.document) -> None:
+    """Put the way to Binder, and what a run takes of it, under the title of a notebook's page."""
+    folder, _, name = app.env.docname.rpartition("/")
+    book = _proof(Path(app.srcdir))["notebooks"].get(name) if folder == NOTEBOOKS else None
+    heading = next(iter(tree.findall(nodes.title)), None)
+    if book is None or heading is None:
+        return
+    line = nodes.paragraph(classes=["binder-line"])
+    link = _link("Run it on Binder", book["binder"])
+    link["classes"] = ["binder-badge"]
+    line += link
+    if run := book["recorded_run"]:
+        seconds, peak = float(run["seconds"]), float(run["peak_mb"])
+        fits = "Fits" if peak < MEMORY_MB else "Does not fit"
+        line += nodes.Text(
+            f" {fits}: a run took {seconds:.0f} s and at most {peak:.0f} of the {MEMORY_MB} MB "
+            f"there, on {run['on']} "
+        )
+        line += nodes.inline("measured", "measured", classes=["origin", "origin-measured"])
+    heading.parent.insert(heading.parent.index(heading) + 1, line)
+
+
 def _open(tag: str) -> Any:
     def visit(self: Any, node: nodes.Element) -> None:
         self.body.append(self.starttag(node, tag))
@@ -159,3 +182,4 @@ def setup(app: Sphinx) -> None:
     """Register the panel's nodes with Sphinx."""
     for node in (details, summary):
         app.add_node(node, html=(_open(node.__name__), _close(node.__name__)))
+    app.connect("doctree-read", _badge)

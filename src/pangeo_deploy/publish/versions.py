@@ -9,12 +9,14 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.files import write_whole
 from pangeo_deploy.publish import results
+from pangeo_deploy.publish.provenance import FILE as PROVENANCE
 from pangeo_deploy.publish.provenance import digest_of
 
 LIST = "data/versions.csv"
@@ -33,18 +35,26 @@ class Moved:
     ratio: float | None = None
 
 
-def archive(project: Path, out: Path, version: str, commit: str, date: str, to: Path) -> Path:
-    """Keep the book in `out/html` for good as `to/VERSION`; return that folder.
+def archive(project: Path, version: str, to: Path, *, out: Path | None = None) -> Path:
+    """Keep the book of `project` for good as `to/VERSION`; return that folder.
 
-    The version is added to `data/versions.csv` and its results become those that the next one is
-    compared with. Raises `BadInput` if there is no book, or the version is already there.
+    The version is added to `data/versions.csv`, with today's date and the commit that was built,
+    and its results become those that the next one is compared with. Raises `BadInput` if there is
+    no book, if it was not built from a commit, or if the version is already there.
     """
-    html, kept = out / "html", to / version
+    html, kept = (out or project / "_build") / "html", to / version
     if not (html / "index.html").is_file():
         raise BadInput(f"{html} holds no book.", fix="pangeo-deploy book build")
-    if kept.exists():
+    proof = json.loads((html / results.FOLDER / PROVENANCE).read_text())
+    if proof["commit"] is None:
         raise BadInput(
-            f"{kept} is already there.",
+            "This book was built from a working copy with changes.",
+            why="Nobody could build it again.",
+            fix="Commit, then: pangeo-deploy book build",
+        )
+    if kept.exists() or version in [row["version"] for row in read(project)]:
+        raise BadInput(
+            f"There is a version {version} already.",
             why="A version, once published, does not change.",
             fix="Give the new one another name.",
         )
@@ -52,7 +62,8 @@ def archive(project: Path, out: Path, version: str, commit: str, date: str, to: 
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(html, part)
     part.rename(kept)
-    rows = [*read(project), {"version": version, "date": date, "commit": commit}]
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    rows = [*read(project), {"version": version, "date": today, "commit": proof["commit"]}]
     lines = [",".join(COLUMNS), *(",".join(row[name] for name in COLUMNS) for row in rows)]
     write_whole(project / LIST, "\n".join(lines) + "\n")
     write_whole(to / "versions.json", json.dumps(rows, indent=1) + "\n")
