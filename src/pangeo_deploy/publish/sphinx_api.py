@@ -19,8 +19,9 @@ from sphinx.util.docutils import SphinxDirective
 from pangeo_deploy.publish.sources import PACKAGE, package_folder, read_graph
 from pangeo_deploy.publish.sphinx_nodes import code, definitions, paragraphs, section
 
-# What no other code calls: the command line has a page of its own, the stand-in a switch.
-LEFT_OUT = ("cli", "rehearsal")
+# What no notebook calls: the command line has a page of its own, the stand-in a switch, and the
+# book is made by the command line.
+LEFT_OUT = ("cli", "publish", "rehearsal")
 Callable = ast.FunctionDef | ast.AsyncFunctionDef
 Public = Callable | ast.ClassDef
 
