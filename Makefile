@@ -7,10 +7,11 @@ LOCKED := requirements.lock pyproject.toml tools/lock.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test check format lock debian clean
+.PHONY: help book docs-live test check format lock debian clean
 
 help:
 	@echo 'make book    execute the notebooks and build the book (the last line is the page to open)'
+	@echo 'make docs-live  build the book again at each change, and serve it on this machine'
 	@echo 'make test    run the whole test suite'
 	@echo 'make check   run the linters and schema checks'
 	@echo 'make format  format the code and strip the notebooks'
@@ -19,6 +20,9 @@ help:
 
 book: $(VENV)/book.installed
 	@$(BIN)/pangeo-deploy book build
+
+docs-live: $(VENV)/book.installed
+	@$(BIN)/pangeo-deploy book serve
 
 test: $(VENV)/test.installed debian
 	@$(BIN)/pytest -n 2 --dist loadfile
