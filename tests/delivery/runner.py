@@ -249,7 +249,7 @@ class Execution:
         ]
 
     def needs(self, job: Mapping[str, Any], far: bool = False) -> dict[str, Any]:
-        found = {}
+        found: dict[str, Any] = {}
         for name in listed(job, "needs"):
             several = self.results[name]
             ends = {one.result for one in several}

@@ -150,4 +150,4 @@ def test_the_pipelines_files_are_all_checked() -> None:
         "yamllint",
     ):
         assert tool in makefile
-    assert Path(PROJECT / ".github/dependabot.yml").exists()
+    assert (PROJECT / ".github/dependabot.yml").exists()
