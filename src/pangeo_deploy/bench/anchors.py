@@ -14,7 +14,9 @@ def read(name: str, folder: Path | None = None) -> pd.DataFrame:
     """Return the table `data/<name>.csv`; lines that start with `#` are its citation."""
     path = (folder or find_project() / "data") / f"{name}.csv"
     if not path.is_file():
-        raise MissingPrerequisite(f"{path} is not there.", fix="Clone the repository with its data.")
+        raise MissingPrerequisite(
+            f"{path} is not there.", fix="Clone the repository with its data."
+        )
     return pd.read_csv(path, comment="#")
 
 
