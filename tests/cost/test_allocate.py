@@ -109,6 +109,15 @@ def test_groups_count_once(plain_bill, session_file):
     assert by_name["a"] == by_owner["user-000"]
 
 
+def test_sums_by_day_hub_and_month_are_the_bill(plain_bill, session_file, sample):
+    caused = allocate(plain_bill, session_file)
+    for keys in (("day",), ("hub", "owner"), ("month", "component", "rule")):
+        assert sum(row["amount"] for row in caused.by(*keys)) == sample.total
+    assert len(caused.by("day")) == 29
+    with pytest.raises(BadInput, match="price"):
+        caused.by("price")
+
+
 def test_homes_go_by_size(plain_bill, session_file):
     sized = allocate(plain_bill, session_file, homes={"user-000": 3, "gone": 1})
     homes = {

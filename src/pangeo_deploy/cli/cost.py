@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -108,23 +109,46 @@ def allocate(
     loaded: Annotated[
         bool, typer.Option("--loaded", help="Spread shared and idle cost over the users.")
     ] = False,
+    evenly: Annotated[
+        bool, typer.Option("--evenly", help="Spread it evenly, not by what each caused.")
+    ] = False,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Sums by day, month, hub, owner, kind, component or rule; repeatable."),
+    ] = None,
+    groups: Annotated[
+        Path | None, typer.Option(help="A JSON file: each user's groups, to sum by group.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Give every cent of a bill an owner, by a stated rule."""
     from pangeo_deploy.cost import allocate as room
 
     sizes = read_json(homes) if homes else None
+    members = read_json(groups) if groups else None
     with _billed(bill, more) as (table_file, notes):
         result = room.allocate(table_file, sessions, weights=weights, homes=sizes)
-    result = result.loaded() if loaded else result
+    result = result.loaded("even" if evenly else "proportion") if loaded or evenly else result
     document = result.as_dict()
+    if by:
+        document["by"] = room.text(result.by(*by))
+    if members is not None:
+        document["groups"] = room.text(result.groups(members))
     document["warnings"] = [*notes, *document["warnings"]]
     rows = [
         (row["owner"], row["kind"], row["component"], row["rule"], row["cents"])
         for row in document["rows"]
     ]
     columns = ("owner", "kind", "component", "rule", f"amount ({document['currency']})")
-    human = [table("Who caused what", columns, rows), f"Total {document['total']}, conserved."]
+    human: list[Any] = [table("Who caused what", columns, rows)]
+    for extra in ("by", "groups"):
+        if found := document.get(extra):
+            keys = [key for key in found[0] if key != "cents"]
+            cells = [[row[key] for key in (*keys[:-1], "cents")] for row in found]
+            title = ", ".join(keys[:-1])
+            heads = [*keys[:-1], f"amount ({document['currency']})"]
+            human.append(table(f"By {title}", heads, cells))
+    human.append(f"Total {document['total']}, conserved.")
     show(document, json, [*human, *document["warnings"]])
 
 
@@ -134,12 +158,17 @@ def units(
     sessions: SessionsOption,
     more: MoreBills = None,
     tb_processed: Annotated[str, typer.Option(help="Terabytes read by computations.")] = "",
+    runs: Annotated[
+        Path | None, typer.Option(help="Benchmark runs (parquet), whose bytes read count.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Divide a bill by what its users did: per user, hour, launch, terabyte; and kgCO2e."""
     from pangeo_deploy.cost import units as room
 
     terabytes = outlook.usd("--tb-processed", tb_processed)
+    if runs:
+        terabytes = (terabytes or Decimal(0)) + room.terabytes_of(runs)
     with _billed(bill, more) as (table_file, notes):
         result = room.units(table_file, sessions, tb_processed=terabytes).as_dict()
     result["warnings"] = notes
