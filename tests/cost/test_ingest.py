@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pangeo_deploy.cost import bill, generate, generate_forms
+from pangeo_deploy.cost.contract import CONTRACT
 from pangeo_deploy.cost.ingest import ingest
 from pangeo_deploy.errors import BadInput
 
@@ -49,7 +50,7 @@ def test_every_form_gives_the_same_bill(sample, tmp_path, form):
     assert {row["tag_hub"]: row["usd"] for row in by_hub}["sample"] == expected
     services = {row["ServiceName"] for row in bill.summary(result.table, ["ServiceName"])}
     assert services == {line["product_product_name"] for line in sample.lines}
-    bill.CONTRACT.validate(pd.read_parquet(result.table))
+    CONTRACT.validate(pd.read_parquet(result.table))
 
 
 SPLIT_FORMS = [form for form in FORMS if "CUR" in form]

@@ -20,6 +20,7 @@ from pangeo_deploy.cli.console import (
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.files import read_json
+from pangeo_deploy.terraform import lifecycle
 
 app = typer.Typer(
     help="Read bills, divide them, price plans, and warn in time.", no_args_is_help=True
@@ -69,7 +70,10 @@ def ingest(
 def fetch(
     environment: EnvironmentArgument,
     out: Annotated[Path, typer.Option(help="The folder that the files come to.")],
-    export: Annotated[str, typer.Option(help="The export's place, s3://BUCKET/PREFIX.")] = "",
+    export: Annotated[
+        str,
+        typer.Option(help="The export's place, s3://BUCKET/PREFIX, instead of the environment's."),
+    ] = "",
     explorer: Annotated[
         bool, typer.Option("--explorer", help="Ask Cost Explorer instead: each page costs.")
     ] = False,
@@ -82,13 +86,21 @@ def fetch(
     from pangeo_deploy.cost.months import Month
     from pangeo_deploy.targets import connect
 
-    if bool(export) == explorer or explorer != bool(month):
+    if (export and explorer) or explorer != bool(month):
         raise BadInput(
             "It is not clear what to fetch.",
-            fix="Give --export s3://BUCKET/PREFIX, or --explorer --month YYYY-MM.",
+            fix="Give --export s3://BUCKET/PREFIX, or --explorer --month YYYY-MM, or neither.",
         )
     interval = Month.parse(month).interval() if explorer else None
-    with reporting("Fetching the bill"), connect(Deployment(environment, target)) as cloud:
+    deployment = Deployment(environment, target)
+    if not (export or explorer):
+        export = lifecycle.outputs(deployment).get("bill_location", "")
+        if not export:
+            raise BadInput(
+                f"{environment} has no bill export yet.",
+                fix="Apply it first, or give --export s3://BUCKET/PREFIX.",
+            )
+    with reporting("Fetching the bill"), connect(deployment) as cloud:
         if interval:
             result = room.fetch_explorer(cloud.client("ce"), interval, out)
         else:
