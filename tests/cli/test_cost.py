@@ -62,7 +62,7 @@ def test_cost_explorer_is_asked_twice_a_day_at_most(cli: Cli, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ((), "what to fetch"),
+        ((), "no bill export yet"),
         (("--explorer",), "what to fetch"),
         (("--export", "s3://b", "--explorer", "--month", "2026-10"), "what to fetch"),
         (("--export", "s3://nobody-has-this/cur"), "s3:ListBucket"),
