@@ -30,6 +30,11 @@ check: $(VENV)/check.installed $(VENV)/checkov.installed
 	@$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
 	@$(BIN)/codespell
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/zizmor --quiet --persona auditor --offline --no-progress .github
 	@$(BIN)/python tools/check_policy.py
 	@$(VENV)/checkov/bin/checkov --config-file .checkov.yaml
 
@@ -43,8 +48,9 @@ lock: $(VENV)/uv.installed
 
 # The tests need the book's packages too: they build it.
 $(VENV)/book.installed: GROUPS := book
-$(VENV)/test.installed: GROUPS := book charts test
+$(VENV)/test.installed: GROUPS := binder book charts test
 $(VENV)/check.installed: GROUPS := check
+$(VENV)/deploy.installed: GROUPS := charts
 $(VENV)/%.installed: $(VENV)/uv.installed $(LOCKED)
 	@echo 'Installing what `make $*` needs into $(VENV)'
 	@$(PYTHON) tools/lock.py select build $(GROUPS) > $(VENV)/$*.txt

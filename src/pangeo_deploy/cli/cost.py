@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pangeo_deploy.cli import outlook
+from pangeo_deploy.cli import outlook, plans
 from pangeo_deploy.cli.console import (
     EnvironmentArgument,
     JsonOption,
@@ -24,13 +24,14 @@ app = typer.Typer(
     help="Read bills, divide them, price plans, and warn in time.", no_args_is_help=True
 )
 for command in (
-    outlook.estimate,
-    outlook.reconcile,
+    plans.estimate,
+    plans.reconcile,
     outlook.forecast,
     outlook.anomalies,
     outlook.gate,
 ):
     app.command()(command)
+app.command("prices")(plans.refresh_prices)
 
 BillsOption = Annotated[
     list[str],

@@ -18,7 +18,7 @@ import pandas as pd
 
 from pangeo_deploy.cost.months import Month
 from pangeo_deploy.cost.rules import WEIGHTS
-from pangeo_deploy.cost.shapes import shape
+from pangeo_deploy.machines import machine
 from pangeo_deploy.origin import Origin
 
 HOUR = timedelta(hours=1)
@@ -156,7 +156,7 @@ def _pool(
     truth: dict[str, Fraction],
 ) -> Fraction:
     """Add one hour of one pool: enough machines for what is asked for; return what is idle."""
-    cores, size = shape(NODE)
+    cores, size, _ = machine(NODE)
     fits = (sum(Decimal(s[what]) for s in here) / whole
             for what, whole in (("memory_gib", size), ("cpu_cores", Decimal(cores))))  # fmt: skip
     count = max(map(math.ceil, fits), default=0)

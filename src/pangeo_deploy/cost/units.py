@@ -9,8 +9,8 @@ from typing import Any
 from pangeo_deploy.cost import bill, facts, sessions
 from pangeo_deploy.cost.bill import connect
 from pangeo_deploy.cost.pots import make
-from pangeo_deploy.cost.shapes import shape
 from pangeo_deploy.errors import BadInput
+from pangeo_deploy.machines import machine
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def _kg_co2e(
     table = facts.read("coefficients", folder)
     of: dict[str, Decimal] = dict(zip(table.item, table.value, strict=True))
     cores = memory = Decimal(0)  # vCPU-hours, GiB-hours
-    for machine, hours in machines:
-        vcpus, gib = shape(machine)
+    for name, hours in machines:
+        vcpus, gib, _ = machine(name)
         cores += hours * vcpus
         memory += hours * gib
     kg = [

@@ -18,7 +18,10 @@ _REPEATED = ("user", "hub", "kind", "node_type", "capacity", "server")  # few va
 
 
 def read(
-    paths: Path | Sequence[Path], *, window: tuple[pd.Timestamp, pd.Timestamp] | None = None
+    paths: Path | Sequence[Path],
+    *,
+    window: tuple[pd.Timestamp, pd.Timestamp] | None = None,
+    accounts: bool = False,
 ) -> Sessions:
     """Return the sessions of one or several csv or parquet files, checked as in `sessions.check`.
 
@@ -28,16 +31,20 @@ def read(
     files = [paths] if isinstance(paths, Path) else list(paths)
     if not files:
         raise BadInput("No sessions file was named.", fix="Pass a csv or parquet file.")
-    sessions = _read(files, window)
+    sessions = _read(files, window, accounts)
     pa.default_memory_pool().release_unused()  # else arrow keeps the files' size for itself
     return sessions
 
 
-def _read(files: list[Path], window: tuple[pd.Timestamp, pd.Timestamp] | None) -> Sessions:
+def _read(
+    files: list[Path], window: tuple[pd.Timestamp, pd.Timestamp] | None, accounts: bool
+) -> Sessions:
     tables, broken = zip(*(_raw(Path(file)) for file in files), strict=True)
     refused = pd.concat(broken, ignore_index=True)
     if len(files) == 1:
-        return check(tables[0], source=files[0].name, window=window, rejected=refused)
+        return check(
+            tables[0], source=files[0].name, window=window, rejected=refused, accounts=accounts
+        )
     # Each file's columns are checked by its own name before rows of all are judged together.
     for file, table in zip(files, tables, strict=True):
         if missing := [column for column in COLUMNS if column not in table.columns]:
@@ -46,7 +53,7 @@ def _read(files: list[Path], window: tuple[pd.Timestamp, pd.Timestamp] | None) -
             )
     whole = pd.concat([t.astype(object) for t in tables], ignore_index=True)
     names = ", ".join(file.name for file in files)
-    return check(whole, source=names, window=window, rejected=refused)
+    return check(whole, source=names, window=window, rejected=refused, accounts=accounts)
 
 
 def write(sessions: Sessions | pd.DataFrame, path: Path) -> None:
