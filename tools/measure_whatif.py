@@ -48,8 +48,8 @@ def main() -> None:
         f"# Measured on {datetime.now(UTC).date()} by tools/measure_whatif.py, commit {commit}\n"
         f"# Machine: {machine()}; Python {platform.python_version()}; "
         f"numba {metadata.version('numba')}\n"
-        f"# Load average of the machine before it began: {before:.1f}. CPU seconds; `sweep` is wall "
-        "clock, of 100 configurations\n"
+        f"# Load average of the machine before it began: {before:.1f}. CPU seconds; `sweep` is "
+        "wall clock, of 100 configurations\n"
     )
     text.seek(0, io.SEEK_END)
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
