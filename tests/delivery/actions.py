@@ -17,6 +17,8 @@ With = Mapping[str, Any]
 
 def checkout(job: Any, given: With) -> None:
     assert given.get("persist-credentials") is False, "a checkout that keeps the token on disk"
+    if job.runner.dry:
+        return
     place = job.runner.workspace / given.get("path", "")
     commit = given.get("ref") or job.run.event.sha
     words = ["clone", "--quiet", "--shared", "--no-checkout", str(job.runner.origin), str(place)]
@@ -106,7 +108,8 @@ def credentials(job: Any, given: With) -> None:
     if not ok:
         raise Refused("Not authorized to perform sts:AssumeRoleWithWebIdentity")
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    job.environment |= dict.fromkeys(names, "for-an-hour") | {"AWS_REGION": given["aws-region"]}
+    regions = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), given["aws-region"])
+    job.environment |= dict.fromkeys(names, "for-an-hour") | regions
 
 
 def subject_of(job: Any) -> str:

@@ -92,7 +92,8 @@ def declared_inputs(notebook: Notebook, project: Path) -> list[Path]:
 
 
 def _hidden(path: Path, project: Path) -> bool:
-    parts = path.relative_to(project).parts
+    # The workflows are the project's own, although their folder's name is like a tool's.
+    parts = [part for part in path.relative_to(project).parts if part != ".github"]
     return any(part.startswith(".") or part == "__pycache__" for part in parts)
 
 
