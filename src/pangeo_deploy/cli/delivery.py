@@ -32,6 +32,7 @@ RunOption = Annotated[str, typer.Option(help="Where the workflow's run is to be 
 NeedsOption = Annotated[str, typer.Option(help="The workflow's context `needs`, as JSON.")]
 
 Check = StrEnum("Check", ["drift", "janitor", "support", "sweep"])
+Turn = StrEnum("Turn", ["open", "shut"])
 Kind = StrEnum("Kind", ["deploy", "rollback", "event", "destroy"])
 
 
@@ -239,6 +240,29 @@ def notify(
     for what in done:
         url = github.carry_out(repository, what)
         show({}, False, [f"{what.action}: {what.title} {url}".rstrip()])
+
+
+@app.command()
+def door(
+    turn: Annotated[Turn, typer.Argument(help="What to do.")],
+    environment: EnvironmentArgument,
+    target: TargetOption = "rehearsal",
+) -> None:
+    """Open the Kubernetes API to this machine's address, or put it back as Terraform has it."""
+    from pangeo_deploy.delivery import door as room
+    from pangeo_deploy.targets import connect
+    from pangeo_deploy.terraform.lifecycle import recorded
+
+    deployment = Deployment(environment, target)
+    declared = room.declared(recorded(deployment))
+    with reporting(f"The API of {environment}"), connect(deployment) as cloud:
+        eks = cloud.client("eks")
+        if turn == Turn.open:
+            now = room.open_to(eks, deployment.name, room.own_network())
+        else:
+            now = room.put(eks, deployment.name, declared)
+    reach = ", ".join(sorted(now.networks)) if now.public else "nobody outside of its network"
+    show({}, False, [f"The API of {environment} is open to {reach}."])
 
 
 @app.command()
