@@ -21,6 +21,10 @@ def checkout(job: Any, given: With) -> None:
         return
     place = job.runner.workspace / given.get("path", "")
     commit = given.get("ref") or job.run.event.sha
+    if (place / ".git").exists():
+        assert given.get("clean") is False, "this would clean away what was installed"
+        subprocess.run(["git", "-C", str(place), "checkout", "--quiet", commit], check=True)
+        return
     words = ["clone", "--quiet", "--shared", "--no-checkout", str(job.runner.origin), str(place)]
     subprocess.run(["git", *words], check=True, capture_output=True)
     subprocess.run(["git", "-C", str(place), "checkout", "--quiet", "--detach", commit], check=True)
