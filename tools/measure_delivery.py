@@ -25,7 +25,7 @@ from pangeo_deploy.deployment import find_project
 from pangeo_deploy.files import write_whole
 from tests.delivery.conftest import Stage, staged
 from tests.delivery.github import served
-from tests.delivery.runner import Run
+from tests.delivery.results import Run
 
 CHANGE = "terraform/environments/staging.tfvars"
 WHOLE = ("Deploy", "Set up")  # actions of several steps, which are counted themselves

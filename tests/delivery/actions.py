@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.delivery.results import Assumed
+
 
 class Refused(Exception):
     """The action fails, and with it its step."""
@@ -103,8 +105,6 @@ def expanded(job: Any, path: str) -> Path:
 
 def credentials(job: Any, given: With) -> None:
     """Trade GitHub's word on who the job is for a role, if the role's policy accepts it."""
-    from tests.delivery.runner import Assumed
-
     role = given["role-to-assume"].split(":role/")[1]
     subject = subject_of(job)
     ok = job.permissions.get("id-token") == "write" and bool(job.runner.trust(role, subject))

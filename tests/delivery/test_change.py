@@ -14,7 +14,7 @@ from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import connect
 from tests.conftest import PROJECT
 from tests.delivery.conftest import Stage
-from tests.delivery.runner import Event, Run
+from tests.delivery.results import Event, Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
