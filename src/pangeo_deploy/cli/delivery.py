@@ -21,7 +21,6 @@ from pangeo_deploy.files import read_json, write_whole
 app = typer.Typer(
     help="Continuous deployment: sealed plans, reviews, records, notices.", no_args_is_help=True
 )
-register(app)
 
 CommitOption = Annotated[str, typer.Option(help="The commit, by its whole name.")]
 BundleArgument = Annotated[Path, typer.Argument(help="The folder that `delivery plan` wrote.")]
@@ -197,3 +196,6 @@ def fetch(
 
 def _results(text: str) -> dict[str, str]:
     return {name: str(one.get("result", "")) for name, one in jobs(text).items()}
+
+
+register(app)
