@@ -110,3 +110,18 @@ def test_shown_values_have_their_secrets_struck_out() -> None:
     assert "x1" not in str(deploying.redacted(values))
     assert "x2" not in str(deploying.redacted(values))
     assert "ann" in str(deploying.redacted(values))
+
+
+def test_removing_ends_the_nodes_first_and_leaves_no_volume(calls: Path, prod: Deployment) -> None:
+    deploying.deploy(prod, OUTPUTS, read_secret, smoke=lambda: True)
+    calls.write_text("")
+    deploying.remove(prod)
+    told = [line.split(" <<<")[0] for line in calls.read_text().splitlines()]
+    done = [line for line in told if line.split()[1] in ("uninstall", "delete")]
+    assert [" ".join(line.split()[:3]) for line in done] == [
+        "kubectl delete nodepools.karpenter.sh",
+        "helm uninstall pangeo",
+        "kubectl delete persistentvolumeclaims",
+        "helm uninstall support",
+        "kubectl delete persistentvolumeclaims",
+    ]
