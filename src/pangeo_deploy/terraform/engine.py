@@ -110,14 +110,14 @@ class Terraform:
 
         code, rest = self._run(arguments, take)
         if code:
-            raise _failure(arguments[0], diagnostics, rest)
+            raise _failure(arguments[0], diagnostics, rest, code)
 
     def read(self, *arguments: str) -> str:
         """Run a command and return what it prints."""
         lines: list[str] = []
         code, rest = self._run(arguments, lines.append)
         if code:
-            raise _failure(arguments[0], [], rest or "".join(lines))
+            raise _failure(arguments[0], [], rest or "".join(lines), code)
         return "".join(lines)
 
     def _run(self, arguments: Sequence[str], take: Callable[[str], None]) -> tuple[int, str]:
@@ -194,9 +194,10 @@ def _parsed(line: str) -> Message:
     return message if isinstance(message, dict) else {"type": "text", "@message": line.rstrip()}
 
 
-def _failure(command: str, diagnostics: Sequence[Message], rest: str) -> TerraformFailed | BadInput:
+def _failure(command: str, diagnostics: Sequence[Message], rest: str, code: int) -> TerraformFailed:
     errors = [one for one in diagnostics if one.get("severity") == "error"]
-    why = "\n".join(told(one) for one in errors) or rest.strip() or "It gave no reason."
+    why = "\n".join(told(one) for one in errors) or rest.strip()
+    why = why or f"It gave no reason and ended with code {code} (negative: by that signal)."
     return TerraformFailed(f"terraform {command} failed.", why=why)
 
 
