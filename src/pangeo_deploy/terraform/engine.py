@@ -79,6 +79,9 @@ def _base() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
     # An empty CLI configuration: an inherited one may name a missing file or a mirror.
     return {
+        # Terraform is short and small: let Go collect when its heap is five times what lives, not
+        # twice. That takes a sixth off its time.
+        "GOGC": "400",
         **kept,
         "TF_CLI_CONFIG_FILE": os.devnull,
         "CHECKPOINT_DISABLE": "1",
