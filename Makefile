@@ -7,10 +7,11 @@ LOCKED := requirements.lock pyproject.toml tools/lock.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test check format lock debian clean
+.PHONY: help book docs-live test check format lock debian clean
 
 help:
 	@echo 'make book    execute the notebooks and build the book (the last line is the page to open)'
+	@echo 'make docs-live  build the book again at each change, and serve it on this machine'
 	@echo 'make test    run the whole test suite'
 	@echo 'make check   run the linters and schema checks'
 	@echo 'make format  format the code and strip the notebooks'
@@ -19,6 +20,9 @@ help:
 
 book: $(VENV)/book.installed
 	@$(BIN)/pangeo-deploy book build
+
+docs-live: $(VENV)/book.installed
+	@$(BIN)/pangeo-deploy book serve
 
 test: $(VENV)/test.installed debian
 	@$(BIN)/pytest -n 2 --dist loadfile
@@ -30,6 +34,11 @@ check: $(VENV)/check.installed $(VENV)/checkov.installed
 	@$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
 	@$(BIN)/codespell
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/zizmor --quiet --persona auditor --offline --no-progress .github
 	@$(BIN)/python tools/check_policy.py
 	@$(VENV)/checkov/bin/checkov --config-file .checkov.yaml
 
@@ -43,8 +52,9 @@ lock: $(VENV)/uv.installed
 
 # The tests need the book's packages too: they build it.
 $(VENV)/book.installed: GROUPS := book
-$(VENV)/test.installed: GROUPS := book charts test
+$(VENV)/test.installed: GROUPS := binder book charts test
 $(VENV)/check.installed: GROUPS := check
+$(VENV)/deploy.installed: GROUPS := charts
 $(VENV)/%.installed: $(VENV)/uv.installed $(LOCKED)
 	@echo 'Installing what `make $*` needs into $(VENV)'
 	@$(PYTHON) tools/lock.py select build $(GROUPS) > $(VENV)/$*.txt

@@ -51,7 +51,8 @@ def _rehearsal(deployment: Deployment) -> Iterator[Cloud]:
         yield Cloud(
             client=account.client,
             terraform=environment,
-            backend=f'terraform {{\n  backend "local" {{\n    path = "{state}"\n  }}\n}}\n',
+            # Relative to the root module's folder: a plan holds it, and is applied elsewhere too.
+            backend=f'terraform {{\n  backend "local" {{\n    path = "../{state.name}"\n  }}\n}}\n',
             state_file=state,
             kept_types=rehearsal.kept_types(),
         )

@@ -90,7 +90,7 @@ def test_the_settings_reach_every_chart_as_the_hub_reads_them() -> None:
     told = [
         values["jupyterhub"]["hub"]["extraEnv"]["PANGEO_SETTINGS"],
         values["dask-gateway"]["gateway"]["env"][0]["value"],
-        values["binderhub-service"]["extraEnv"][0]["value"],
+        values["binderhub-service"]["extraEnv"][-1]["value"],
     ]
     assert [json.loads(one) for one in told] == [values["pangeo"]] * 3
     assert values["pangeo"]["scratch"]["bucket"] == "pangeo-prod-scratch"

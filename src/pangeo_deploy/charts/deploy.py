@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pangeo_deploy.charts.check import DEPENDENCIES, check
+from pangeo_deploy.charts.check import DEPENDENCIES, Checked, check
 from pangeo_deploy.charts.render import NAMESPACES
 from pangeo_deploy.charts.values import CHARTS, Values, complete
 from pangeo_deploy.deployment import Deployment
@@ -64,24 +64,10 @@ def deploy(
     """
     begun = time.monotonic()
     require_cluster(deployment)
-    for program, address in PROGRAMS.items():
-        if not shutil.which(program):
-            raise MissingPrerequisite(f"There is no {program} on PATH.", fix=f"See {address}")
-    cluster = run("kubectl", "config", "current-context").strip()
-    if deployment.name not in cluster:
-        raise BadInput(
-            f"kubectl points at {cluster}, not at the cluster of {deployment.environment}.",
-            fix=f"aws eks update-kubeconfig --name {deployment.name}",
-        )
+    require_context(deployment)
     for chart in CHARTS:
         run("helm", "dependency", "build", str(deployment.project / "helm" / chart))
-    if not (checked := check(deployment.project, deployment.environment)).ok:
-        first = checked.findings[0]
-        raise CheckFailed(
-            f"{len(checked.findings)} findings in the charts: nothing was deployed.",
-            why=f"The first: {first.chart} {first.where}: {first.message}",
-            fix=f"pangeo-deploy charts check {deployment.environment}",
-        )
+    require_well(check(deployment.project, deployment.environment))
     apply_login(login_secret(deployment, outputs, read_secret))
     revisions = {}
     for chart in CHARTS:
@@ -97,6 +83,34 @@ def deploy(
     return Deployed(deployment.environment, revisions, well, time.monotonic() - begun)
 
 
+def require_well(checked: Checked) -> None:
+    """Refuse charts that do not pass their checks."""
+    if not checked.ok:
+        first = checked.findings[0]
+        raise CheckFailed(
+            f"{len(checked.findings)} findings in the charts: nothing was deployed.",
+            why=f"The first: {first.chart} {first.where}: {first.message}",
+            fix=f"pangeo-deploy charts check {checked.environment}",
+        )
+
+
+def remove(deployment: Deployment) -> None:
+    """Take the charts out of the cluster, the last installed first, with what they made in AWS.
+
+    Load balancers and volumes belong to things in the cluster: gone with them, and not found by
+    Terraform, which would leave them behind.
+    """
+    require_cluster(deployment)
+    require_context(deployment)
+    if revision("support"):  # Karpenter ends its nodes, so it must go after them
+        run("kubectl", "delete", "nodepools.karpenter.sh", "--all", "--wait")
+    for chart in reversed(CHARTS):
+        if revision(chart):
+            run("helm", "uninstall", chart, "--namespace", NAMESPACES[chart], "--wait")
+        words = ("delete", "persistentvolumeclaims", "--all", "--wait")
+        run("kubectl", *words, "--namespace", NAMESPACES[chart])
+
+
 def require_cluster(deployment: Deployment) -> None:
     """Refuse a target without a cluster."""
     if deployment.target != "aws":
@@ -104,6 +118,19 @@ def require_cluster(deployment: Deployment) -> None:
             "charts deploy needs a cluster.",
             why="The rehearsal has none: its hub runs as processes of this machine.",
             fix=f"pangeo-deploy hub up {deployment.environment}",
+        )
+
+
+def require_context(deployment: Deployment) -> None:
+    """Refuse a machine without the programs, or one that points at another cluster."""
+    for program, address in PROGRAMS.items():
+        if not shutil.which(program):
+            raise MissingPrerequisite(f"There is no {program} on PATH.", fix=f"See {address}")
+    cluster = run("kubectl", "config", "current-context").strip()
+    if deployment.name not in cluster:
+        raise BadInput(
+            f"kubectl points at {cluster}, not at the cluster of {deployment.environment}.",
+            fix=f"aws eks update-kubeconfig --name {deployment.name}",
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from pangeo_deploy.errors import BadInput
+from pangeo_deploy.hub import outstay
 
 Values = dict[str, Any]
 CHARTS = ("support", "pangeo")  # in the order of installing
@@ -95,6 +96,8 @@ def add_code(values: Values, folder: Path) -> None:
     image = {"name": name, "tag": tag}
     at(values, ("jupyterhub", "singleuser"))["image"] = dict(image)
     at(values, ("dask-gateway", "gateway", "backend"))["image"] = dict(image)
+    janitor = {"janitor.py": folder / "janitor.py", "outstay.py": Path(outstay.__file__)}
+    at(values, ("janitor",))["code"] = {name: file.read_text() for name, file in janitor.items()}
     binder = at(values, ("jupyterhub", "hub", "services", "binder"))
     if "oauth_redirect_uri" in binder:
         binder["oauth_redirect_uri"] = f"{pangeo['url']}/services/binder/oauth_callback"

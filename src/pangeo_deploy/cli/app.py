@@ -8,7 +8,7 @@ from types import FrameType
 
 import typer
 
-from pangeo_deploy.cli import book, charts, cost, deployments, hub, people
+from pangeo_deploy.cli import bench, book, charts, cost, delivery, deployments, hub, people
 from pangeo_deploy.cli.console import show_error
 from pangeo_deploy.errors import Interrupted, PangeoDeployError
 
@@ -34,9 +34,11 @@ deployments.register(app)
 hub.register(app)
 app.add_typer(charts.app, name="charts")
 app.add_typer(people.usage, name="usage")
+app.add_typer(bench.app, name="bench")
 app.add_typer(cost.app, name="cost")
 app.command()(people.whatif)
 app.add_typer(book.app, name="book")
+app.add_typer(delivery.app, name="delivery")
 
 
 def main() -> None:

@@ -8,10 +8,12 @@ import typer
 import yaml
 
 from pangeo_deploy.charts import deploy as deploying
+from pangeo_deploy.charts import rehearse
 from pangeo_deploy.charts import values as charts_values
 from pangeo_deploy.charts.check import check as check_charts
 from pangeo_deploy.charts.render import render as render_chart
 from pangeo_deploy.cli.console import (
+    ConfirmOption,
     EnvironmentArgument,
     JsonOption,
     TargetOption,
@@ -19,6 +21,7 @@ from pangeo_deploy.cli.console import (
     show,
     table,
 )
+from pangeo_deploy.cli.deployments import require_name
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.files import write_whole
 from pangeo_deploy.hub.access import entrance
@@ -75,17 +78,36 @@ def check(environment: EnvironmentArgument, json: JsonOption = False) -> None:
 def deploy(
     environment: EnvironmentArgument, target: TargetOption = "aws", json: JsonOption = False
 ) -> None:
-    """Install or upgrade the charts, then be a user; back to the revision before if that fails."""
+    """Install or upgrade the charts, then be a user; back to the revision before if that fails.
+
+    In the rehearsal the hub of this machine runs from them.
+    """
     deployment = Deployment(environment, target)
     with reporting(f"Deploying the charts of {environment}") as progress:
-        deploying.require_cluster(deployment)
-        made = outputs(deployment)
-        with connect(deployment) as cloud:
-            result = deploying.deploy(
-                deployment,
-                made,
-                deploying.secret_reader(cloud.client("secretsmanager")),
-                lambda: smoke(entrance(deployment), progress=progress).ok,
-                progress,
-            )
+
+        def visited() -> bool:
+            return smoke(entrance(deployment), progress=progress).ok
+
+        if target == "rehearsal":
+            result = rehearse.deploy(deployment, visited, progress)
+        else:
+            made = outputs(deployment)
+            with connect(deployment) as cloud:
+                reader = deploying.secret_reader(cloud.client("secretsmanager"))
+                result = deploying.deploy(deployment, made, reader, visited, progress)
     show(result.as_dict(), json, [f"{environment} is deployed in {result.seconds:.0f} s."])
+
+
+@app.command()
+def remove(
+    environment: EnvironmentArgument,
+    target: TargetOption = "rehearsal",
+    confirm: ConfirmOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Take the charts out again, with the load balancers and volumes they made; homes stay."""
+    require_name(environment, target, confirm)
+    deployment = Deployment(environment, target)
+    with reporting(f"Removing the charts of {environment}"):
+        (rehearse if target == "rehearsal" else deploying).remove(deployment)
+    show({"environment": environment, "target": target}, json, ["The charts are gone."])

@@ -21,6 +21,9 @@ EnvironmentArgument = Annotated[
         help="A name under terraform/environments: staging, prod.", metavar="ENVIRONMENT"
     ),
 ]
+ConfirmOption = Annotated[
+    str, typer.Option(help="The environment's name, once more; aws asks.", metavar="NAME")
+]
 TargetOption = Annotated[Target, typer.Option(help="Where to do it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 

@@ -12,6 +12,7 @@ import typer
 
 from pangeo_deploy import doctor as checks
 from pangeo_deploy.cli.console import (
+    ConfirmOption,
     EnvironmentArgument,
     JsonOption,
     TargetOption,
@@ -87,20 +88,15 @@ def apply(
 def destroy(
     environment: EnvironmentArgument,
     target: TargetOption = "rehearsal",
-    confirm: Annotated[
-        str, typer.Option(help="On aws: the environment's name, once more.", metavar="NAME")
-    ] = "",
+    confirm: ConfirmOption = "",
     keep_data: Annotated[
-        bool, typer.Option("--keep-data", help="Leave homes and buckets where they are.")
+        bool,
+        typer.Option("--keep-data/--no-keep-data", help="Leave homes and buckets where they are."),
     ] = False,
     json: JsonOption = False,
 ) -> None:
     """Remove everything the deployment made, and say what is left."""
-    if target == "aws" and confirm != environment:
-        raise BadInput(
-            f"destroy on aws removes {environment} with its data.",
-            fix=f"If that is meant, add: --confirm {environment}",
-        )
+    require_name(environment, target, confirm)
     with reporting(f"Destroying {environment}") as progress:
         result = lifecycle.destroy(
             Deployment(environment, target),
@@ -115,6 +111,16 @@ def destroy(
     show(result.as_dict(), json, [*human, *_leftovers(left)])
     if left:
         raise typer.Exit(LEFT)
+
+
+def require_name(environment: str, target: str, confirm: str) -> None:
+    """Refuse to remove what was not named twice; the rehearsal may be removed without."""
+    if confirm != environment and (confirm or target == "aws"):
+        raise BadInput(
+            f"This removes {environment} on {target}.",
+            why=f"The name typed once more is {confirm!r}." if confirm else "",
+            fix=f"If that is meant, add: --confirm {environment}",
+        )
 
 
 def drift(

@@ -31,6 +31,7 @@ def entrance(deployment: Deployment, user: str = "smoke") -> Entrance:
         status.url,
         lambda: log_in(status.url, user, hub.password(deployment, user)),
         lambda part: hub.log_tail(deployment, part),
+        lambda: hub.repository(deployment),
     )
 
 

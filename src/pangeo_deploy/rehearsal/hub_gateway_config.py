@@ -3,13 +3,12 @@
 import base64
 import sys
 
-from pangeo_deploy.deployment import find_project
 from pangeo_deploy.rehearsal import hub_state
 
 c = get_config()
 hub = hub_state.load()
 
-load_subconfig(str(find_project() / "helm" / "files" / "gateway.py"))
+load_subconfig(str(hub.code / "gateway.py"))
 
 c.DaskGateway.backend_class = "dask_gateway_server.backends.local.UnsafeLocalBackend"
 c.DaskGateway.authenticator_class = "dask_gateway_server.auth.JupyterHubAuthenticator"

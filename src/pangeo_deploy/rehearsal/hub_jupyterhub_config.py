@@ -2,7 +2,6 @@
 
 import os
 
-from pangeo_deploy.deployment import find_project
 from pangeo_deploy.rehearsal import hub_state
 from pangeo_deploy.rehearsal.hub_parts import quick_start
 from pangeo_deploy.rehearsal.hub_people import RehearsalAuthenticator, RehearsalSpawner
@@ -11,7 +10,7 @@ c = get_config()
 hub = hub_state.load()
 
 os.environ["PANGEO_SPAWNER"] = "RehearsalSpawner"
-load_subconfig(str(find_project() / "helm" / "files" / "hub.py"))
+load_subconfig(str(hub.code / "hub.py"))
 
 c.JupyterHub.authenticator_class = RehearsalAuthenticator
 c.RehearsalAuthenticator.secret = hub.secrets["login"]
@@ -20,6 +19,8 @@ c.RehearsalSpawner.cmd = quick_start("jupyterhub.singleuser")
 if os.geteuid() == 0:  # a container, as on Binder or in CI
     c.Spawner.args.append("--allow-root")
 c.RehearsalSpawner.home_dir_template = str(hub.folder / "homes" / "{username}")
+c.RehearsalSpawner.volume_mounts = ["homes"]
+c.RehearsalSpawner.service_account = "notebook"
 c.RehearsalSpawner.environment.update(
     {
         "AWS_ENDPOINT_URL": hub.url("storage"),
@@ -45,8 +46,14 @@ c.TraefikProxy.traefik_api_username = "hub"
 c.TraefikProxy.traefik_api_password = hub.secrets["proxy_api"]
 c.TraefikFileProviderProxy.dynamic_config_file = str(hub.folder / "routes.toml")
 
-addresses = {"dask-gateway": "gateway_web", "identity": "identity"}
+# The stand-in for Pod Identity looks at the server that asks, as the agent does at the pod.
+seeing = {"name": "identity", "scopes": ["read:users:name", "read:servers"]}
+c.JupyterHub.load_roles.append({**seeing, "services": ["identity"]})
+
+addresses = {"dask-gateway": "gateway_web", "identity": "identity", "binder": "binder"}
 for name in hub_state.SERVICES:
+    if name == "binder" and not hub.binder:
+        continue
     service = {"name": name, "api_token": hub.secrets[name], "display": False}
     if name in addresses:
         service |= {"url": hub.url(addresses[name]), "oauth_no_confirm": True}

@@ -64,6 +64,8 @@ def parts(hub: HubState) -> list[Part]:
             identity(hub),
         ),
     ]
+    if hub.binder:
+        found += binder(hub)
     if prometheus := shutil.which("prometheus"):
         listen = f"--web.listen-address={HOST}:{hub.ports['prometheus']}"
         data = f"--storage.tsdb.path={hub.folder / 'prometheus'}"
@@ -71,6 +73,32 @@ def parts(hub: HubState) -> list[Part]:
         health = f"{hub.url('prometheus')}/-/ready"
         found.append(Part("prometheus", (prometheus, configured, data, listen), health))
     return found
+
+
+def binder(hub: HubState) -> list[Part]:
+    """Return BinderHub, and the repositories that can be launched from it."""
+    python = (sys.executable, "-m")
+    configuration = str(HERE / "hub_binder_config.py")
+    environment = {
+        "PANGEO_SETTINGS": json.dumps(hub.settings),
+        "JUPYTERHUB_API_TOKEN": hub.secrets["binder"],
+        "JUPYTERHUB_API_URL": f"{hub.url('hub')}/hub/api/",  # 0.1.0 appends to it as it is
+        "JUPYTERHUB_SERVICE_NAME": "binder",
+        "JUPYTERHUB_SERVICE_PREFIX": "/services/binder/",
+    }
+    return [
+        Part(
+            "repositories",
+            (*python, "pangeo_deploy.rehearsal.hub_repositories"),
+            f"{hub.url('repositories')}/",
+        ),
+        Part(
+            "binder",
+            (*python, "pangeo_deploy.rehearsal.hub_binder", "--config", configuration),
+            f"{hub.url('binder')}/services/binder/metrics",
+            environment,
+        ),
+    ]
 
 
 def quick_start(module: str) -> list[str]:
@@ -135,15 +163,21 @@ def prepare(hub: HubState) -> None:
             "file": {"filename": str(hub.folder / "routes.toml"), "watch": True},
         },
     }
-    job = {
-        "job_name": "hub",
-        "metrics_path": "/hub/metrics",
-        "scrape_interval": "5s",
-        "authorization": {"credentials_file": str(hub.folder / "prometheus.token")},
-        "static_configs": [{"targets": [f"{HOST}:{hub.ports['hub']}"]}],
-    }
+    scraped = {"hub": "/hub/metrics"}
+    if hub.binder:
+        scraped["binder"] = "/services/binder/metrics"
+    jobs = [
+        {
+            "job_name": name,
+            "metrics_path": path,
+            "scrape_interval": "5s",
+            "authorization": {"credentials_file": str(hub.folder / "prometheus.token")},
+            "static_configs": [{"targets": [f"{HOST}:{hub.ports[name]}"]}],
+        }
+        for name, path in scraped.items()
+    ]
     write_whole(hub.folder / "proxy.json", json.dumps(proxy, indent=2))
-    write_whole(hub.folder / "prometheus.json", json.dumps({"scrape_configs": [job]}, indent=2))
+    write_whole(hub.folder / "prometheus.json", json.dumps({"scrape_configs": jobs}, indent=2))
     write_whole(hub.folder / "prometheus.token", hub.secrets["prometheus"], mode=0o600)
     if not (hub.folder / "routes.toml").exists():
         write_whole(hub.folder / "routes.toml", "", mode=0o600)

@@ -76,6 +76,7 @@ def _plan(workspace: Workspace, progress: Progress, *arguments: str) -> Plan:
         deployment.target,
         file,
         changes(shown, workspace.cloud.kept_types),
+        shown,
     )
     content = {
         **result.as_dict(),
@@ -145,7 +146,7 @@ def apply(
     state it was made from.
     """
     with open_workspace(deployment) as workspace:
-        file = plan_file or workspace.plan_file
+        file = plan_file.resolve() if plan_file else workspace.plan_file
         _check_plan(deployment, file)
         applied = _apply(workspace, file, progress)
         _settle(workspace)
@@ -274,6 +275,12 @@ def drift(deployment: Deployment, progress: Progress = silent) -> tuple[Drifted,
     """Return every attribute that is no longer as Terraform left it. Changes nothing."""
     with open_workspace(deployment) as workspace:
         return drifted(_shown_once(workspace, progress, "-refresh-only"))
+
+
+def recorded(deployment: Deployment) -> str:
+    """Return the state as Terraform keeps it, for whoever looks for ids in it."""
+    with open_workspace(deployment) as workspace:
+        return workspace.terraform.read("state", "pull")
 
 
 def outputs(deployment: Deployment) -> dict[str, Any]:

@@ -1,0 +1,322 @@
+"""The verb `delivery`: what the workflows call between plan and production."""
+
+import json as json_module
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pangeo_deploy.cli.console import (
+    EnvironmentArgument,
+    JsonOption,
+    TargetOption,
+    reporting,
+    show,
+    table,
+)
+from pangeo_deploy.cli.deployments import list_price
+from pangeo_deploy.deployment import Deployment, find_project
+from pangeo_deploy.errors import BadInput
+from pangeo_deploy.files import read_json, write_whole
+
+app = typer.Typer(
+    help="Continuous deployment: sealed plans, reviews, records, notices.", no_args_is_help=True
+)
+
+CommitOption = Annotated[str, typer.Option(help="The commit, by its whole name.")]
+BundleArgument = Annotated[Path, typer.Argument(help="The folder that `delivery plan` wrote.")]
+BundlesArgument = Annotated[list[Path], typer.Argument(help="Folders that `delivery plan` wrote.")]
+RunOption = Annotated[str, typer.Option(help="Where the workflow's run is to be seen.")]
+NeedsOption = Annotated[str, typer.Option(help="The workflow's context `needs`, as JSON.")]
+
+Check = StrEnum("Check", ["drift", "janitor", "support", "sweep"])
+Kind = StrEnum("Kind", ["deploy", "rollback", "event", "destroy"])
+
+
+@app.command()
+def plan(
+    environment: EnvironmentArgument,
+    commit: CommitOption,
+    out: Annotated[Path, typer.Option(help="The folder to write; it is replaced.")],
+    target: TargetOption = "rehearsal",
+    json: JsonOption = False,
+) -> None:
+    """Plan, price and check, and seal the plan in a folder that can be carried elsewhere."""
+    from pangeo_deploy.delivery import bundle
+
+    with reporting(f"Planning {environment}") as progress:
+        review = bundle.make(Deployment(environment, target), commit, out, progress)
+    counts = ", ".join(
+        f"{review[one]} to {one}" for one in ("delete", "replace", "update", "create")
+    )
+    found = len(bundle.problems(review))
+    human = [f"{environment} on {target}: {counts}; {found} findings.", f"Sealed in {out}."]
+    show(review, json, human)
+
+
+@app.command()
+def gate(bundles: BundlesArgument) -> None:
+    """Refuse plans that break a rule or pass their budget; exit 3 if any does."""
+    from pangeo_deploy.delivery import bundle
+
+    bundle.gate(bundles)
+    show({"ok": True}, False, ["No rule is broken and no budget passed."])
+
+
+@app.command()
+def verify(
+    environment: EnvironmentArgument,
+    folder: BundleArgument,
+    commit: CommitOption,
+    target: TargetOption = "rehearsal",
+    json: JsonOption = False,
+) -> None:
+    """Say whether a folder holds the plan that was reviewed, for this commit; exit 3 if not."""
+    from pangeo_deploy.delivery import bundle
+
+    review = bundle.verify(Deployment(environment, target), folder, commit)
+    show(review, json, [f"The plan of {environment} is the one made {review['made']}."])
+
+
+@app.command()
+def comment(
+    bundles: BundlesArgument,
+    run: RunOption = "",
+    preview: Annotated[str, typer.Option(help="Where the book with the change is.")] = "",
+    needs: NeedsOption = "{}",
+) -> None:
+    """Print the pull request's comment as Markdown: destroys first, cost, findings."""
+    from pangeo_deploy.delivery import bundle
+    from pangeo_deploy.delivery.comment import comment as write
+
+    folders = [one for one in bundles if (one / bundle.REVIEW).exists()]
+    text = write(map(bundle.read, folders), run=run, preview=preview, results=_results(needs))
+    typer.echo(text, nl=False)
+
+
+@app.command()
+def say(
+    file: Annotated[Path, typer.Argument(help="The comment that `delivery comment` printed.")],
+    pull_request: Annotated[int, typer.Option(help="The pull request's number.")],
+) -> None:
+    """Write the comment on the pull request, over the one from the last time."""
+    from pangeo_deploy.delivery import github
+    from pangeo_deploy.delivery.comment import MARKER
+
+    url = github.say(github.from_environment(), pull_request, MARKER, file.read_text())
+    show({"url": url}, False, [url])
+
+
+@app.command()
+def reviewed(
+    commit: CommitOption,
+    workflow: Annotated[str, typer.Option(help="The workflow that plans.")] = "review.yml",
+    run: Annotated[str, typer.Option(help="A run by its number, not the merged one's.")] = "",
+) -> None:
+    """Find the run whose plans were reviewed: prints `run=` and `commit=`, as a job's outputs."""
+    from pangeo_deploy.delivery import github
+
+    repository = github.from_environment()
+    if run and not run.isdecimal():
+        raise BadInput(f"{run!r} is not the number of a run.")
+    found = (
+        github.planned_by(repository, int(run))
+        if run
+        else github.reviewed(repository, commit, workflow)
+    )
+    typer.echo(f"run={found.run}\ncommit={found.commit}")
+
+
+@app.command()
+def record(
+    environment: EnvironmentArgument,
+    commit: CommitOption,
+    out: Annotated[Path, typer.Option(help="The folder to write it into.")],
+    kind: Annotated[Kind, typer.Option(help="What was done.")] = Kind.deploy,
+    bundle: Annotated[Path | None, typer.Option(help="The bundle that was applied.")] = None,
+    part: Annotated[
+        list[Path] | None, typer.Option(help="The JSON that a step printed; named by its file.")
+    ] = None,
+    run: RunOption = "",
+    target: TargetOption = "rehearsal",
+    json: JsonOption = False,
+) -> None:
+    """Write down what a deployment did."""
+    from pangeo_deploy.delivery import bundle as bundles
+    from pangeo_deploy.delivery import record as records
+
+    review = bundles.read(bundle) if bundle else None
+    parts = {one.stem: read_json(one) for one in part or ()}
+    made = records.make(
+        Deployment(environment, target), str(kind), commit, review=review, parts=parts, run=run
+    )
+    show(made, json, [f"Recorded in {records.write(out, made)}."])
+
+
+@app.command()
+def deployed(
+    environment: EnvironmentArgument,
+    commit: CommitOption,
+    records: Annotated[Path, typer.Option(help="The folder of the records.")],
+) -> None:
+    """Say which recorded deployment a commit was: prints `commit=`; exit 3 if it was none."""
+    from pangeo_deploy.delivery import record as room
+
+    typer.echo(f"commit={room.find(records, environment, commit)['commit']}")
+
+
+@app.command()
+def keep(
+    files: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
+    under: Annotated[str, typer.Option(help="The folder of the branch `records`.")] = "deployments",
+) -> None:
+    """Add files to the repository's branch `records`."""
+    from pangeo_deploy.delivery import github
+
+    repository = github.from_environment()
+    # A folder that is not there holds what no job has left: nothing.
+    found = [
+        one for path in files for one in (path.rglob("*.json") if not path.is_file() else [path])
+    ]
+    for file in sorted(found):
+        name = f"{under}/{file.name}"
+        github.keep(repository, name, file.read_bytes(), f"Record {file.stem}")
+        show({}, False, [f"Kept {name}."])
+
+
+@app.command()
+def fetch(
+    out: Annotated[Path, typer.Option(help="The folder to write them into.")],
+    under: Annotated[str, typer.Option(help="The folder of the branch `records`.")] = "deployments",
+) -> None:
+    """Bring the files of the repository's branch `records` here."""
+    from pangeo_deploy.delivery import github
+
+    names = []
+    for name, content in github.kept(github.from_environment(), under):
+        write_whole(out / Path(name).name, content)
+        names.append(name)
+    show({}, False, [f"{len(names)} files in {out}."])
+
+
+@app.command()
+def watch(
+    check: Annotated[Check, typer.Argument(help="What to look at.")],
+    environment: EnvironmentArgument,
+    out: Annotated[Path, typer.Option(help="The file to write the notice into.")],
+    target: TargetOption = "rehearsal",
+) -> None:
+    """Run a scheduled check and write down its notice; what it finds is no failure of the check."""
+    from pangeo_deploy.delivery.watch import CHECKS
+
+    with reporting(f"{check} of {environment}") as progress:
+        notice = CHECKS[check](Deployment(environment, target), list_price, progress)
+    write_whole(out, json_module.dumps(notice.as_dict(), indent=1))
+    show({}, False, [notice.title if not notice.ok else f"{check} of {environment}: nothing."])
+
+
+@app.command()
+def notify(
+    notices: Annotated[
+        list[Path] | None, typer.Argument(help="Notices, or folders of them.")
+    ] = None,
+    outcome: Annotated[str, typer.Option(help="Tell of the jobs in --needs under this name.")] = "",
+    needs: NeedsOption = "{}",
+    run: RunOption = "",
+) -> None:
+    """Open, update or close one issue for each notice, and one for jobs that failed."""
+    from pangeo_deploy.delivery import github
+    from pangeo_deploy.delivery import notices as room
+
+    repository = github.from_environment()
+    found = room.read(one for one in notices or () if one.exists())
+    if outcome:
+        found.append(room.outcome(outcome, _needs(needs), run))
+    issues = github.open_issues(repository)
+    done = [room.upkeep(one, issues) for one in found]
+    for what in done:
+        url = github.carry_out(repository, what)
+        show({}, False, [f"{what.action}: {what.title} {url}".rstrip()])
+
+
+@app.command()
+def event(
+    name: Annotated[str, typer.Argument(help="An event of helm/events.yaml.")],
+    lay: Annotated[
+        bool, typer.Option("--lay", help="Lay its values over the environment's, in this checkout.")
+    ] = False,
+    outputs: Annotated[
+        bool, typer.Option("--outputs", help="Print `environment=`, as a job's output.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Price an event of the calendar beyond the always-on floor; with --lay make room for it."""
+    from pangeo_deploy.delivery import events
+
+    project = find_project()
+    found = events.find(project, name)
+    if outputs:
+        typer.echo(f"environment={found.environment}")
+        return
+    cost = events.expected(project, found)
+    if lay:
+        events.lay(project, found)
+    rows = [
+        (one["what"], one["count"], one["hours"], one["machines"], one["node_type"], one["usd"])
+        for one in cost["lines"]
+    ]
+    columns = ("what", "how many", "hours each", "machines", "type", "cost (USD)")
+    human: list[Any] = [
+        table(f"{name} in {found.environment}, {found.days} days (modelled)", columns, rows),
+        f"{cost['usd']} USD in all, {cost['usd_per_person']} USD a person, at list prices.",
+    ]
+    show(cost, json, human)
+
+
+@app.command()
+def month(
+    environment: EnvironmentArgument,
+    out: Annotated[Path, typer.Option(help="The folder to write it into.")],
+    name: Annotated[str, typer.Option("--month", help="YYYY-MM; the last one if not named.")] = "",
+    sessions: Annotated[Path | None, typer.Option(help="The month's sessions.")] = None,
+    target: TargetOption = "rehearsal",
+    json: JsonOption = False,
+) -> None:
+    """Write down a month's cost and usage for the book; made up in the rehearsal."""
+    from pangeo_deploy.delivery import month as room
+
+    last = datetime.now(UTC).replace(day=1) - timedelta(days=1)
+    with reporting("Reading the month") as progress:
+        deployment = Deployment(environment, target)
+        made = room.report(deployment, name or f"{last:%Y-%m}", sessions, progress)
+    file = out / f"{environment}-{made['month']}.json"
+    write_whole(file, json_module.dumps(made, indent=1) + "\n")
+    told = f"{made['month']}: {made['total']} USD ({made['origin']}), in {file}."
+    show(made, json, [told])
+
+
+@app.command()
+def site(
+    book: Annotated[Path, typer.Option(help="The book of main.")],
+    out: Annotated[Path, typer.Option(help="The folder of the site; it is replaced.")],
+) -> None:
+    """Lay the books of earlier releases beside main's."""
+    from pangeo_deploy.delivery import github
+    from pangeo_deploy.delivery.site import assemble
+
+    versions = assemble(book, github.books(github.from_environment()), out)
+    show({}, False, [f"{out}: main, {', '.join(versions) or 'no release'}."])
+
+
+def _needs(text: str) -> dict[str, Any]:
+    try:
+        found = json_module.loads(text)
+        return {str(name): dict(one) for name, one in found.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadInput("--needs holds no jobs.", why=str(error)) from None
+
+
+def _results(text: str) -> dict[str, str]:
+    return {name: str(one.get("result", "")) for name, one in _needs(text).items()}

@@ -1,0 +1,1 @@
+"""Continuous deployment: what a change does, the plan that is carried out, what is kept of it."""

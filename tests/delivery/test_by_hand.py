@@ -1,0 +1,206 @@
+"""What runs by the clock and by hand, on one rehearsed deployment: drift, event, destroy."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.targets import connect
+from pangeo_deploy.terraform import lifecycle
+from tests.conftest import PROJECT
+from tests.delivery.conftest import Stage
+from tests.delivery.runner import Event, Run
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def nightly(stage: Stage) -> Run:
+    event = Event("schedule", stage.main(), schedule="17 9 * * *")
+    return stage.runner.run("nightly.yml", event)
+
+
+@pytest.fixture(scope="module")
+def deployed(stage: Stage) -> Deployment:
+    """Staging as the runner's machine keeps it, applied from main."""
+    home = stage.runner.folder / "home" / ".local" / "state" / "pangeo-deploy"
+    content = stage.github.folder / "caches" / "first"
+    deployment = Deployment("staging", project=PROJECT, state=content / mark(stage))
+    lifecycle.plan(deployment)
+    lifecycle.apply(deployment)
+    assert home.parts[-2:] == ("state", "pangeo-deploy")
+    stage.github.caches.append(("rehearsal-first", "refs/heads/main", content))
+    return deployment
+
+
+def mark(stage: Stage) -> str:
+    """Return how a checkout's state folder is called on the runner."""
+    import hashlib
+
+    workspace = stage.runner.workspace.resolve()
+    return f"{workspace.name}-{hashlib.sha256(str(workspace).encode()).hexdigest()[:8]}"
+
+
+def scratch(cloud: Any) -> tuple[Any, str]:
+    s3 = cloud.client("s3")
+    return s3, next(one["Name"] for one in s3.list_buckets()["Buckets"] if "scratch" in one["Name"])
+
+
+def opened(deployment: Deployment, opened: bool) -> None:
+    """Open the scratch bucket to the public by hand, or close it again."""
+    names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    with connect(deployment) as cloud:
+        s3, bucket = scratch(cloud)
+        s3.put_public_access_block(
+            Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(names, not opened)
+        )
+
+
+def test_drift_opens_one_issue_keeps_it_up_to_date_and_closes_it(
+    stage: Stage, deployed: Deployment
+) -> None:
+    assert nightly(stage).result == "success"
+    assert stage.github.open_issues() == {}
+
+    opened(deployed, True)
+    stage.runner.extra["FAILING"] = "book"
+    assert nightly(stage).results == {
+        "drift staging": "success",
+        "drift prod": "success",
+        "book": "failure",
+        "notify": "success",
+    }
+    found = stage.github.open_issues()
+    assert set(found) == {
+        "staging: 4 attributes were changed outside of Terraform",
+        "nightly fails: book",
+    }
+    body = found["staging: 4 attributes were changed outside of Terraform"]
+    assert "aws_s3_bucket_public_access_block" in body
+    assert "| `block_public_acls` | `True` | `False` |" in body
+    assert stage.github.refused == []
+
+    assert nightly(stage).result == "failure"
+    assert stage.github.open_issues() == found  # the same two, once
+
+    opened(deployed, False)
+    stage.runner.extra.clear()
+    assert nightly(stage).result == "success"
+    assert stage.github.open_issues() == {}
+    assert len(stage.github.issues) == 2
+
+
+def test_room_for_an_event_is_priced_first_and_reaches_the_hub(
+    stage: Stage, deployed: Deployment
+) -> None:
+    run = stage.by_hand("event.yml", event="example-hackweek", room="extend")
+    assert run.result == "success", run.log
+    assert run.jobs["room"].environment == "staging"
+    assert "245.13 USD in all" in run.jobs["price"].summary
+    folder = Deployment("staging", project=PROJECT, state=stage.state()).folder
+    assert json.loads((folder / "hub" / "hub.json").read_text())["settings"]["limits"] == {
+        "servers": 100,
+        "spawns_at_once": 40,
+        "start_seconds": 600,
+    }
+    (record,) = [json.loads(one) for one in stage.github.files.values()]
+    assert (record["kind"], record["smoke"]) == ("event", True)
+
+
+def test_going_back_needs_a_recorded_deployment(stage: Stage, deployed: Deployment) -> None:
+    run = stage.by_hand("rollback.yml", environment="staging", commit="0123456789")
+    assert run.results == {"reviewed": "failure", "back": "skipped", "keep": "success"}
+    assert "staging was never deployed at 0123456789" in run.log
+
+
+def test_destroy_wants_the_name_twice_and_keeps_the_data(
+    stage: Stage, deployed: Deployment
+) -> None:
+    wrong = stage.by_hand("destroy.yml", environment="staging", confirm="prod")
+    assert wrong.jobs["destroy"].failed == "Charts"
+    assert "This removes staging on rehearsal" in wrong.log
+    assert present(stage) == (True, 2)
+
+    run = stage.by_hand("destroy.yml", environment="staging", confirm="staging")
+    assert run.result == "success", run.log
+    assert run.jobs["destroy"].environment == "staging"
+    assert present(stage) == (False, 2)  # homes and buckets stay unless asked otherwise
+    kinds = [json.loads(one)["kind"] for one in stage.github.files.values()]
+    assert kinds[-1] == "destroy"
+
+
+def present(stage: Stage) -> tuple[bool, int]:
+    """Return whether staging's cluster is there, and how many of its buckets."""
+    deployment = Deployment("staging", project=PROJECT, state=stage.state())
+    with connect(deployment) as cloud:
+        names = [one["Name"] for one in cloud.client("s3").list_buckets()["Buckets"]]
+        clusters = cloud.client("eks").list_clusters()["clusters"]
+    return deployment.name in clusters, sum(name.startswith(deployment.name) for name in names)
+
+
+def test_an_expired_role_changes_nothing(stage: Stage, tmp_path: Path) -> None:
+    """The role is GitHub's for an hour; AWS refuses it after that, and the deployment stops."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+    from threading import Thread
+
+    class Expired(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = (
+                b"<ErrorResponse><Error><Code>ExpiredToken</Code>"
+                b"<Message>The security token included in the request is expired</Message>"
+                b"</Error></ErrorResponse>"
+            )
+            self.send_response(403)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Expired)
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    head = stage.commit({"terraform/environments/staging.s3.tfbackend": lambda _: 'bucket = "b"\n'})
+    bundle = stage.github.folder / "artifacts" / "1" / "plan-staging"
+    bundle.mkdir(parents=True)
+    sealed(bundle, head)
+    stage.github.runs[1] = {
+        "id": 1,
+        "file": "review.yml",
+        "head_sha": head,
+        "conclusion": "success",
+    }
+    stage.github.variables.update(
+        PANGEO_TARGET="aws", AWS_REGION="us-west-2", AWS_ACCOUNT_ID="123456789012"
+    )
+    stage.runner.trust = lambda role, subject: True
+    stage.runner.extra["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{server.server_port}"
+    try:
+        late = stage.by_hand("deploy.yml", run="1")
+    finally:
+        server.shutdown()
+        server.server_close()
+        stage.github.variables.clear()
+        stage.runner.extra.clear()
+    assert late.jobs["staging"].failed == "Apply"
+    assert "The AWS credentials have expired." in late.jobs["staging"].log
+    assert late.results["production"] == "skipped"
+
+
+def sealed(folder: Path, commit: str) -> None:
+    """Write a bundle for aws: a plan that would be applied if AWS let it."""
+    import hashlib
+
+    (folder / "plan.tfplan").write_bytes(b"plan")
+    (folder / "plan.json").write_text("{}")
+    files = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in ("plan.tfplan", "plan.json")
+    }
+    review = {
+        "schema": 1, "environment": "staging", "target": "aws", "commit": commit, "made": "now",
+        "files": files, "policy": [], "charts": [], "cost": {"gate": {"ok": True}},
+    }  # fmt: skip
+    (folder / "review.json").write_text(json.dumps(review))
