@@ -110,14 +110,15 @@ def gate(
     from pangeo_deploy.cost.prices import read
 
     limit = usd("--budget", budget)
-    known = {
+    given = {
         "month_so_far": usd("--month-so-far", month_so_far),
         "forecast_high": usd("--forecast-high", forecast_high),
     }
-    known |= _month(bill) if bill else {}
+    known = _month(bill) if bill else {}
+    known |= {name: amount for name, amount in given.items() if amount is not None}
     plan = plan_of(environment, target)
     floor = estimates.estimate(plan, read(prices)).floor
-    result = room.gate(limit or room.budget_of(plan), floor=floor, **known)
+    result = room.gate(room.budget_of(plan) if limit is None else limit, floor=floor, **known)
     rows = [
         (check.name, f"{check.usd:.2f}", "within" if check.ok else "OVER")
         for check in result.checks
