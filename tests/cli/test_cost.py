@@ -158,6 +158,16 @@ def test_a_bill_of_months_is_looked_ahead_from_and_held_against_a_budget(
     assert checks["the month so far"] == end["so_far"]
 
 
+@pytest.mark.slow
+def test_a_young_hub_is_held_against_what_it_cost_so_far(cli: Cli, month: Path) -> None:
+    told = cli("cost", "gate", "staging", "--bill", str(month / "table"), "--budget", "1", "--json")
+    assert told.code == 3
+    assert [check["name"] for check in told.json["checks"]] == [
+        "the plan's floor",
+        "the month so far",
+    ]
+
+
 def test_days_of_nothing_are_asked_for(cli: Cli) -> None:
     ran = cli("cost", "forecast", "--json")
     assert ran.code == 2

@@ -141,7 +141,3 @@ def _hourly(environment: str, prices: "Prices", region: str) -> tuple[Any, ...]:
         return (), (Unpriced("helm", "node pools", f"helm/ has no values for {environment}"),)
     support, pangeo = (load(project, chart, environment) for chart in ("support", "pangeo"))
     return pools.hourly(support, pangeo, prices, region=region)
-
-
-def _table(path: Path) -> Path:
-    return path / "bill.parquet" if path.is_dir() else path
