@@ -62,7 +62,7 @@ def read_gaps(path: Path) -> pd.DataFrame:
     Raises `BadInput` where it is none, or a gap ends before it starts.
     """
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, dtype=str)
         for name in ("start", "end"):
             table[name] = pd.to_datetime(table[name], utc=True, format="ISO8601")
         right = bool((table["end"] > table["start"]).all())
