@@ -73,7 +73,10 @@ def parts(hub: HubState) -> list[Part]:
         data = f"--storage.tsdb.path={hub.folder / 'prometheus'}"
         configured = f"--config.file={hub.folder / 'prometheus.json'}"
         health = f"{hub.url('prometheus')}/-/ready"
-        found.append(Part("prometheus", (prometheus, configured, data, listen), health))
+        found += [
+            Part("pods", (*python, "pangeo_deploy.rehearsal.hub_pods"), ""),
+            Part("prometheus", (prometheus, configured, data, listen), health),
+        ]
     return found
 
 
@@ -165,7 +168,7 @@ def prepare(hub: HubState) -> None:
             "file": {"filename": str(hub.folder / "routes.toml"), "watch": True},
         },
     }
-    scraped = {"hub": "/hub/metrics"}
+    scraped = {"hub": "/hub/metrics", "pods": "/metrics"}
     if hub.binder:
         scraped["binder"] = "/services/binder/metrics"
     jobs = [
