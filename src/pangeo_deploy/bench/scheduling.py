@@ -8,9 +8,9 @@ import functools
 import math
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
+from dask import delayed  # type: ignore[attr-defined]
 from distributed import wait
 
 from pangeo_deploy.bench import probe
@@ -51,10 +51,10 @@ def round_trip(scene: Scene) -> Outcome:
 
 def tree_sum(scene: Scene) -> Outcome:
     """Add up many small arrays, two by two."""
-    level = [dask.delayed(np.full)(16, number, pure=False) for number in range(LEAVES)]
+    level = [delayed(np.full)(16, number, pure=False) for number in range(LEAVES)]
     while len(level) > 1:
         level = [
-            dask.delayed(np.add)(one, two) for one, two in zip(level[::2], level[1::2], strict=True)
+            delayed(np.add)(one, two) for one, two in zip(level[::2], level[1::2], strict=True)
         ]
     found = scene.client.compute(level[0]).result()
     return Outcome(ok=bool((found == LEAVES * (LEAVES - 1) // 2).all()))
