@@ -76,6 +76,7 @@ def deploy(
             fix=f"aws eks update-kubeconfig --name {deployment.name}",
         )
     for chart in CHARTS:
+        require_lock(deployment.project / "helm" / chart)
         run("helm", "dependency", "build", str(deployment.project / "helm" / chart))
     if not (checked := check(deployment.project, deployment.environment)).ok:
         first = checked.findings[0]
@@ -108,6 +109,16 @@ def require_cluster(deployment: Deployment) -> None:
             "charts deploy needs a cluster.",
             why="The rehearsal has none: its hub runs as processes of this machine.",
             fix=f"pangeo-deploy hub up {deployment.environment}",
+        )
+
+
+def require_lock(chart: Path) -> None:
+    """Refuse a chart whose dependencies' versions are not pinned by a lock that was reviewed."""
+    if not (chart / "Chart.lock").exists():
+        raise MissingPrerequisite(
+            f"The dependencies of the chart {chart.name} are not locked.",
+            why="Without Chart.lock, Helm takes whatever fits the ranges of Chart.yaml that day.",
+            fix=f"Run: helm dependency update helm/{chart.name}, and commit its Chart.lock.",
         )
 
 
