@@ -71,6 +71,15 @@ def compare(before: pd.DataFrame, after: pd.DataFrame, *, paired: bool = False) 
     return sorted(_judged(found), key=_urgency)
 
 
+def configurations(table: pd.DataFrame) -> pd.Series:
+    """Return each row's parameters as a tuple in the order of `PARAMETERS`, None for null.
+
+    Tuples with None can be compared between tables, which NaN cannot. The index is 0, 1, ...
+    """
+    plain = table[list(PARAMETERS)].astype(object)
+    return pd.Series(list(plain.where(plain.notna(), None).itertuples(index=False, name=None)))
+
+
 def worst(compared: Sequence[Compared]) -> Compared:
     """Return the comparison that decides: the clearest regression, or the nearest to one."""
     return min(compared, key=_urgency)
@@ -78,11 +87,9 @@ def worst(compared: Sequence[Compared]) -> Compared:
 
 def _by_configuration(table: pd.DataFrame) -> dict[tuple[Any, ...], pd.DataFrame]:
     counted = table[table.role != "warm-up"]
-    plain = counted[list(PARAMETERS)].astype(object)
-    keys = pd.Series(
-        list(plain.where(plain.notna(), None).itertuples(index=False, name=None)), counted.index
-    )
-    return {key: counted.loc[rows] for key, rows in keys.groupby(keys, sort=False).groups.items()}
+    keys = configurations(counted)
+    by_position = keys.groupby(keys, sort=False).indices  # labels may repeat in joined tables
+    return {key: counted.iloc[rows] for key, rows in by_position.items()}
 
 
 def _measured(key: tuple[Any, ...], a: pd.DataFrame, b: pd.DataFrame, paired: bool) -> Compared:

@@ -12,10 +12,11 @@ from typing import Any
 import pandas as pd
 
 from pangeo_deploy.bench.columns import PARAMETERS
+from pangeo_deploy.bench.compare import configurations
 from pangeo_deploy.errors import BadInput
 
 BASELINE = "numpy"  # the variant that streams the same store with plain numpy
-SESSION = ["campaign", "block", "operation", "dataset_mb"]
+SESSION = ["campaign", "block", "operation", "scheme", "dataset_mb"]
 
 # How much more than in A each may be in B. What the program decides must not grow at all; sizes on
 # disk move a little with a compressor's version; memory and time depend on what runs beside.
@@ -49,13 +50,12 @@ class Growth:
 def roofline_ratios(table: pd.DataFrame) -> pd.Series:
     """Return seconds of each run over those of the `numpy` run beside it, null where there is none.
 
-    Beside it: same campaign, block, operation and size. Failed runs have no ratio.
+    Beside it: same campaign, block, operation, chunks and size. Failed runs have no ratio.
     """
-    seconds = table.seconds.where(~table.failed.astype(bool))
-    beside = table.assign(seconds=seconds)[table.variant == BASELINE]
-    base = beside.groupby(SESSION).seconds.median().rename("base").reset_index()
-    joined = table[SESSION].merge(base, on=SESSION, how="left").set_axis(table.index)
-    return seconds / joined.base
+    good = table.assign(seconds=table.seconds.where(~table.failed.astype(bool)))
+    base = good[good.variant == BASELINE].groupby(SESSION).seconds.median().rename("base")
+    beside = good[SESSION].merge(base.reset_index(), on=SESSION, how="left").base
+    return good.seconds / beside.set_axis(table.index).to_numpy()
 
 
 def grown(before: pd.DataFrame, after: pd.DataFrame) -> tuple[int, list[Growth]]:
@@ -85,6 +85,5 @@ def grown(before: pd.DataFrame, after: pd.DataFrame) -> tuple[int, list[Growth]]
 def _medians(table: pd.DataFrame) -> pd.DataFrame:
     counted = table.assign(roofline_ratio=roofline_ratios(table))
     counted = counted[(table.role != "warm-up") & ~table.failed.astype(bool)]
-    plain = counted[list(PARAMETERS)].astype(object)
-    keys = list(plain.where(plain.notna(), None).itertuples(index=False, name=None))
-    return counted[list(ALLOWED)].astype(float).groupby(pd.Series(keys, counted.index)).median()
+    numbers = counted[list(ALLOWED)].astype(float).reset_index(drop=True)
+    return numbers.groupby(configurations(counted)).median()
