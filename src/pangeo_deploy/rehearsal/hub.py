@@ -197,6 +197,11 @@ def password(deployment: Deployment, user: str) -> str:
     return hub_people.password(hub_state.load(folder_of(deployment)).secrets["login"], user)
 
 
+def gateway_proxy(deployment: Deployment) -> str:
+    """Return the address at which clients reach the schedulers of Dask clusters."""
+    return str(hub_state.load(folder_of(deployment)).settings["dask"]["proxy_address"])
+
+
 def janitor_token(deployment: Deployment) -> str:
     """Return the token with which the janitor may list and stop servers."""
     return hub_state.load(folder_of(deployment)).secrets["janitor"]
