@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 from datetime import date
 from decimal import Decimal
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pangeo_deploy.charts.check import check as check_charts
+from pangeo_deploy.charts.values import settings
 from pangeo_deploy.delivery import bundle, door, events, notices, record
 from pangeo_deploy.delivery.comment import LONGEST, code, comment
 from pangeo_deploy.delivery.notices import Notice, upkeep
@@ -182,6 +185,21 @@ def test_an_event_costs_whole_machines_for_its_hours() -> None:
     assert (users["machines"], users["hours"], users["usd"]) == (10, "45", "203.40")
     assert sum(Decimal(one["usd"]) for one in cost["lines"]) == Decimal(cost["usd"])
     assert cost["origin"] == "modelled"
+
+
+def test_room_for_an_event_is_laid_over_its_environment_and_passes_the_checks(
+    tmp_path: Path,
+) -> None:
+    for folder in ("helm", "terraform"):
+        shutil.copytree(PROJECT / folder, tmp_path / folder)
+    before = settings(tmp_path, "staging")
+    events.lay(tmp_path, events.find(tmp_path, "example-hackweek"))
+    after = settings(tmp_path, "staging")
+    assert (before["limits"]["servers"], after["limits"]["servers"]) == (20, 100)
+    assert {k: v for k, v in after.items() if k != "limits"} == {
+        k: v for k, v in before.items() if k != "limits"
+    }
+    assert check_charts(tmp_path, "staging").ok
 
 
 def test_a_wrong_calendar_says_what_is_wrong(tmp_path: Path) -> None:
