@@ -256,12 +256,16 @@ def test_the_apis_door_is_open_for_one_machine_and_then_as_it_was(tmp_path: Path
         ids = [one["Subnet"]["SubnetId"] for one in subnets]
         shut = {"subnetIds": ids, "endpointPublicAccess": False, "endpointPrivateAccess": True}
         role = "arn:aws:iam::123456789012:role/pangeo-staging-cluster"
-        eks.create_cluster(name="pangeo-staging", roleArn=role, resourcesVpcConfig=shut)
-        assert door.seen(eks, "pangeo-staging").public is False
-        opened = door.open_to(eks, "pangeo-staging", "192.0.2.7/32")
-        assert opened == door.Door(True, frozenset({"192.0.2.7/32"}))
-        assert door.put(eks, "pangeo-staging", door.Door(False)).public is False
-        assert door.put(eks, "pangeo-gone", door.Door(False)) == door.Door(False)
+        name = "pangeo-staging"
+        eks.create_cluster(name=name, roleArn=role, resourcesVpcConfig=shut)
+        assert door.seen(eks, name).public is False
+        mine, another, shut_again = "192.0.2.7/32", "192.0.2.8/32", door.Door(False)
+        assert door.open_to(eks, name, mine) == door.Door(True, frozenset({mine}))
+        both = door.open_to(eks, name, another)
+        assert both.networks == {mine, another}
+        assert door.shut_to(eks, name, mine, shut_again).networks == {another}
+        assert door.shut_to(eks, name, another, shut_again).public is False
+        assert door.shut_to(eks, "pangeo-gone", mine, shut_again) == shut_again
 
     config = {"endpoint_public_access": True, "public_access_cidrs": ["198.51.100.0/24"]}
     cluster = {"mode": "managed", "type": "aws_eks_cluster"}
