@@ -97,7 +97,7 @@ def child(what: str, path: str, **extra: str) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-def run_child(what: str, path: Path, out: Path | None) -> None:
+def run_child(what: str, path: Path) -> None:
     """Do one measurement and print it."""
     start = time.perf_counter()
     if what == "ours":
@@ -110,10 +110,11 @@ def run_child(what: str, path: Path, out: Path | None) -> None:
         from pangeo_deploy.cost.allocate import allocate
         from pangeo_deploy.cost.ingest import ingest
 
-        table = ingest([path / "pods.parquet"], out or path / "out").table
-        start_allocate = time.perf_counter()
-        result = allocate(table, path / "sessions.csv")
-        rows = result.by("owner", "component", "rule")
+        with tempfile.TemporaryDirectory(dir=path) as fresh:
+            table = ingest([path / "pods.parquet"], Path(fresh)).table
+            start_allocate = time.perf_counter()
+            result = allocate(table, path / "sessions.csv")
+            rows = result.by("owner", "component", "rule")
         if not result.conserved or len(rows) < 1000:
             raise SystemExit(f"{len(rows)} rows; conserved: {result.conserved}")
         _say(start, allocate=time.perf_counter() - start_allocate)
@@ -134,17 +135,26 @@ def aggregate(table: Path, rows: int, repeats: int) -> dict[str, object]:
     table.unlink()
     return {
         "rows": rows,
-        "seconds": [round(ours["seconds"], 2) for ours, _ in runs],
-        "duckdb_seconds": [round(theirs["seconds"], 2) for _, theirs in runs],
         "ratio": round(statistics.median(o["seconds"] / t["seconds"] for o, t in runs), 3),
         "peak_mb": round(max(ours["peak_mb"] for ours, _ in runs)),
+        "runs": [
+            {
+                "seconds": round(ours["seconds"], 3),
+                "duckdb_seconds": round(theirs["seconds"], 3),
+                "peak_mb": round(ours["peak_mb"]),
+            }
+            for ours, theirs in runs
+        ],
     }
 
 
-def pods(folder: Path, count: int) -> dict[str, float]:
+def pods(folder: Path, count: int, repeats: int) -> list[dict[str, float]]:
     """Ingest and allocate `count` pod rows; `allocate` is the allocation's share of the seconds."""
     make_pods(folder, count)
-    return {"pods": count} | {k: round(v, 2) for k, v in child("pods", str(folder)).items()}
+    return [
+        {"pods": count} | {k: round(v, 3) for k, v in child("pods", str(folder)).items()}
+        for _ in range(repeats)
+    ]
 
 
 def main() -> None:
@@ -155,10 +165,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--child")
     parser.add_argument("--path", type=Path)
-    parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     if given.child:
-        run_child(given.child, given.path, given.out)
+        run_child(given.child, given.path)
         return
     report: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -167,7 +176,9 @@ def main() -> None:
             report["aggregate"] = aggregate(folder / "bill.parquet", given.rows, given.repeats)
         if given.pods:
             report["pods"] = [
-                pods(folder, n) for n in (given.pods // 4, given.pods // 2, given.pods)
+                run
+                for n in (given.pods // 4, given.pods // 2, given.pods)
+                for run in pods(folder, n, given.repeats)
             ]
     print(json.dumps(report, indent=1))
 

@@ -103,9 +103,39 @@ def measure_simpy(path: Path) -> None:
     print(json.dumps({"sessions": len(pods), "replay": round(took, 3)}))
 
 
-def run(path: Path, how: str) -> dict[str, float]:
-    """Measure `path` in a process of its own; `how` is the option that chooses the measurement."""
-    command = [sys.executable, __file__, how, str(path)]
+def measure_sweep(workers: int) -> None:
+    """Sweep 100 configurations over a year of 100 people and print what it took (wall clock)."""
+    from pangeo_deploy.usage import read
+    from pangeo_deploy.whatif import Config
+    from pangeo_deploy.whatif.sweep import grid, sweep
+
+    with tempfile.TemporaryDirectory() as folder:
+        make_sessions(Path(folder) / "year.parquet", 100)
+        sessions = read(Path(folder) / "year.parquet")
+    changes = {
+        "pools.users.scale_down_delay_seconds": [
+            0,
+            60,
+            300,
+            600,
+            900,
+            1200,
+            1800,
+            2400,
+            3000,
+            3600,
+        ],
+        "pools.users.placeholders": list(range(10)),
+    }
+    began = time.perf_counter()
+    rows = sweep(sessions, grid(Config(), changes), workers=workers)
+    shown = {"sessions": len(sessions.table), "configurations": len(rows)}
+    print(json.dumps({**shown, "sweep": round(time.perf_counter() - began, 3)}))
+
+
+def run(what: Path | int, how: str) -> dict[str, float]:
+    """Measure `what` in a process of its own; `how` is the option that chooses the measurement."""
+    command = [sys.executable, __file__, how, str(what)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, float] = json.loads(done.stdout)
     return result
@@ -115,9 +145,13 @@ def main() -> None:
     """Print the measurements and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, default=2000)
+    parser.add_argument("--sweep", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--simpy", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.sweep:
+        measure_sweep(chosen.sweep)
+        return
     if chosen.measure or chosen.simpy:
         measure(chosen.measure) if chosen.measure else measure_simpy(chosen.simpy)
         return
@@ -132,10 +166,14 @@ def main() -> None:
             path = Path(folder) / f"{name}.parquet"
             make_sessions(path, chosen.users, days)
             results[name] = run(path, how)
-        each = {name: r["replay"] / r["sessions"] for name, r in results.items()}
+        for workers, name in ((1, "one process"), (2, "two processes")):
+            results[name] = run(workers, "--sweep")
+        each = {n: r["replay"] / r["sessions"] for n, r in results.items() if "replay" in r}
         ratios = {
             "simpy_over_compiled_per_session": each["simpy"] / each["year"],
             "year_over_half_seconds": results["year"]["replay"] / results["half"]["replay"],
+            "one_process_over_two_seconds": results["one process"]["sweep"]
+            / results["two processes"]["sweep"],
             "half_over_quarter_seconds": results["half"]["replay"] / results["quarter"]["replay"],
         }
         ratios = {name: round(value, 2) for name, value in ratios.items()}

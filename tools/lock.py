@@ -19,7 +19,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 LOCK = PROJECT / "requirements.lock"
 CHECKOV_LOCK = PROJECT / "checkov.lock"  # it pins old versions of what we use ourselves
 ENVIRONMENT = PROJECT / "environment.yml"
-GROUPS = ("book", "build", "charts", "check", "install", "test")
+GROUPS = ("binder", "book", "build", "charts", "check", "install", "test")
 PYTHON = "3.11"
 
 

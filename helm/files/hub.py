@@ -6,7 +6,10 @@ that differs between environments is in `PANGEO_SETTINGS`, the JSON of `pangeo` 
 
 import json
 import os
+import re
 import sys
+
+from tornado.web import HTTPError
 
 settings = json.loads(os.environ["PANGEO_SETTINGS"])
 login, culling, scratch = settings["login"], settings["culling"], settings["scratch"]
@@ -39,11 +42,16 @@ c.JupyterHub.load_roles.extend(
             "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
             "services": ["culler", "janitor"],
         },
-        {"name": "metrics", "scopes": ["read:metrics"], "services": ["prometheus"]},
+        # Of the hub, and of BinderHub, which shows its own to whoever may use it.
+        {"name": "metrics", "scopes": ["read:metrics", *services], "services": ["prometheus"]},
         # To tell which clusters have lost their owner's server.
         {"name": "owners", "scopes": ["read:users", "list:users"], "services": ["janitor"]},
     ]
 )
+if "binder" in settings["services"]:
+    # To see that the user has no server yet, start one, and follow how it comes up.
+    launching = {"name": "binder", "scopes": ["read:users:name", "servers"], "services": ["binder"]}
+    c.JupyterHub.load_roles.append(launching)
 
 # When a server ends: idle, or too old, whatever holds it awake. The server's own kernel culling and
 # time-out back the hub's culler up, since a connected browser tab looks like activity to it.
@@ -105,3 +113,29 @@ spawner.profile_list = [
     }
     for profile in settings["profiles"]
 ]
+
+
+# What a launch from Binder gets: its image, and nothing of the user's. Anyone's code runs in it, so
+# it has neither the home nor the identity that opens the scratch prefix.
+registry = settings["binder"]["registry_prefix"]
+launchable = re.compile(re.escape(registry) + r"[a-z0-9.-]+:[a-z0-9.-]+")
+
+
+def isolate(one):
+    """Give a server that Binder asks for its image, or refuse an image that Binder did not make."""
+    image = one.user_options.get("image")
+    if image is None:
+        return
+    if not registry or not launchable.fullmatch(str(image)):
+        refusal = HTTPError(400, "Binder has no such image.")
+        refusal.jupyterhub_message = refusal.log_message
+        raise refusal
+    one.image = image
+    one.volumes, one.volume_mounts = [], []
+    one.service_account = None
+    own = ("PANGEO_SCRATCH", "PANGEO_SCRATCH_SHARED")
+    one.environment = {key: value for key, value in one.environment.items() if key not in own}
+    one.environment["BINDER_REPO_URL"] = str(one.user_options.get("repo_url", ""))
+
+
+spawner.pre_spawn_hook = isolate

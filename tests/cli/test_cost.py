@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pangeo_deploy.cost import generate, generate_forms
+from pangeo_deploy.cost.ingest import ingest
+from pangeo_deploy.cost.months import Month
 from tests.conftest import Cli, Ran
 
 
@@ -59,7 +62,7 @@ def test_cost_explorer_is_asked_twice_a_day_at_most(cli: Cli, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ((), "what to fetch"),
+        ((), "no bill export yet"),
         (("--explorer",), "what to fetch"),
         (("--export", "s3://b", "--explorer", "--month", "2026-10"), "what to fetch"),
         (("--export", "s3://nobody-has-this/cur"), "s3:ListBucket"),
@@ -131,3 +134,41 @@ def test_the_days_ahead_and_their_sum(cli: Cli, daily: Path) -> None:
 def test_the_day_that_is_out_of_line(cli: Cli, daily: Path) -> None:
     found = good(cli("cost", "anomalies", "--daily", str(daily), "--json")).json["anomalies"]
     assert "2026-04-11" in {one["date"] for one in found}
+
+
+@pytest.mark.slow
+def test_a_bill_of_months_is_looked_ahead_from_and_held_against_a_budget(
+    cli: Cli, tmp_path: Path
+) -> None:
+    made = [generate.sample(Month(2026, n), users=3, seed=n) for n in (8, 9)]
+    for one in made:
+        generate_forms.cur_parquet(one.lines, tmp_path / f"{one.month}.parquet")
+    made[1].sessions.to_csv(tmp_path / "sessions.csv", index=False)
+    table = ("--bill", str(ingest([*tmp_path.glob("*.parquet")], tmp_path / "table").table))
+    found = good(cli("cost", "forecast", *table, "--json")).json
+    end = found["month_end"]
+    assert (end["month"], end["days_left"]) == ("2026-09", 0)
+    assert Decimal(end["so_far"]) == made[1].total
+    assert found["days"][0]["date"] == "2026-10-01"
+    sessions = ("--sessions", str(tmp_path / "sessions.csv"))
+    assert good(cli("cost", "anomalies", *table, *sessions, "--json")).json["notes"] == []
+    over = cli("cost", "gate", "staging", *table, "--budget", "1", "--json")
+    assert over.code == 3
+    checks = {check["name"]: check["usd"] for check in over.json["checks"]}
+    assert checks["the month so far"] == end["so_far"]
+
+
+@pytest.mark.slow
+def test_a_young_hub_is_held_against_what_it_cost_so_far(cli: Cli, month: Path) -> None:
+    told = cli("cost", "gate", "staging", "--bill", str(month / "table"), "--budget", "1", "--json")
+    assert told.code == 3
+    assert [check["name"] for check in told.json["checks"]] == [
+        "the plan's floor",
+        "the month so far",
+    ]
+
+
+def test_days_of_nothing_are_asked_for(cli: Cli) -> None:
+    ran = cli("cost", "forecast", "--json")
+    assert ran.code == 2
+    assert "--bill" in ran.json["error"]["fix"]

@@ -9,15 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pangeo_deploy.cost import generate
+from pangeo_deploy.cost import bill, generate, sessions
 from pangeo_deploy.cost.allocate import allocate
 from pangeo_deploy.cost.apportion import amount, apportion, cents, units
 from pangeo_deploy.cost.ingest import ingest
 from pangeo_deploy.cost.months import Month
 from pangeo_deploy.cost.rules import RULES, WEIGHTS
-from pangeo_deploy.cost.sessions import COLUMNS
-from pangeo_deploy.cost.shapes import shape
 from pangeo_deploy.errors import BadInput
+from pangeo_deploy.usage.sessions import COLUMNS
 
 big = st.integers(-(10**22), 10**22)
 shares = st.lists(st.integers(0, 10**15), min_size=1, max_size=50).filter(lambda w: sum(w) > 0)
@@ -110,6 +109,15 @@ def test_groups_count_once(plain_bill, session_file):
     assert by_name["a"] == by_owner["user-000"]
 
 
+def test_sums_by_day_hub_and_month_are_the_bill(plain_bill, session_file, sample):
+    caused = allocate(plain_bill, session_file)
+    for keys in (("day",), ("hub", "owner"), ("month", "component", "rule")):
+        assert sum(row["amount"] for row in caused.by(*keys)) == sample.total
+    assert len(caused.by("day")) == 29
+    with pytest.raises(BadInput, match="price"):
+        caused.by("price")
+
+
 def test_homes_go_by_size(plain_bill, session_file):
     sized = allocate(plain_bill, session_file, homes={"user-000": 3, "gone": 1})
     homes = {
@@ -156,12 +164,12 @@ def session(**changes):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"end": "2024-02-05T09:00:00Z"}, "ends before"),
-        ({"start": "yesterday"}, "not a time"),
-        ({"cpu_cores": "-1"}, "cpu_cores"),
-        ({"memory_gib": "much"}, "memory_gib"),
-        ({"kind": "game"}, "kind"),
-        ({"capacity": "free"}, "capacity"),
+        ({"end": "2024-02-05T09:00:00Z"}, "negative"),
+        ({"start": "yesterday"}, "bad-time"),
+        ({"cpu_cores": "-1"}, "bad-value"),
+        ({"memory_gib": "much"}, "bad-value"),
+        ({"kind": "game"}, "bad-value"),
+        ({"capacity": "free"}, "bad-value"),
     ],
 )
 def test_sessions_that_cannot_be_are_counted_with_row_and_reason(
@@ -171,8 +179,8 @@ def test_sessions_that_cannot_be_are_counted_with_row_and_reason(
     result = allocate(plain_bill, path, view="invoice")
     assert result.conserved
     ((row, why),) = result.rejected_sessions
-    assert row == 2
-    assert reason in why
+    assert row == 3, "the line of the file"
+    assert why.startswith(reason)
 
 
 def test_a_session_without_a_user_is_unallocated(plain_bill, tmp_path, sample):
@@ -186,17 +194,29 @@ def test_a_session_without_a_user_is_unallocated(plain_bill, tmp_path, sample):
     assert result.conserved
 
 
-def test_overlapping_sessions_both_count_and_repeated_ones_once(plain_bill, sample, tmp_path):
-    row = sample.sessions[sample.sessions.kind == "notebook"].iloc[0].drop("id").to_dict()
-    overlapping = row | {"memory_gib": "2"}
-    one = allocate(plain_bill, written(tmp_path / "1.csv", [row, row]), view="invoice")
-    assert any("repeat" in warning for warning in one.warnings)
-    two = allocate(plain_bill, written(tmp_path / "2.csv", [row, overlapping]), view="invoice")
+def test_a_servers_hours_count_once_and_a_clusters_workers_each(plain_bill, tmp_path):
+    """A person has one server of a name at a time; workers of one cluster run side by side."""
+    first, later = session(), session(start="2024-02-05T11:00:00Z", end="2024-02-05T13:00:00Z")
+    whole = session(end="2024-02-05T13:00:00Z")
 
-    def user(result):
-        return next(r["amount"] for r in result.by("kind") if r["kind"] == "user")
+    def weight(*rows):
+        with bill.connect() as connection:
+            loaded = sessions.load(connection, written(tmp_path / "s.csv", rows))
+            query = "SELECT sum(seconds * memory) FROM session_days"
+            return connection.execute(query).fetchall()[0][0], loaded
 
-    assert user(two) > user(one) > 0
+    assert weight(first, later)[0] == weight(whole)[0]
+    assert weight(first, later)[1].changed == 1
+    assert [why.split(":")[0] for _, why in weight(first, first)[1].rejected] == ["overlap"]
+    worker = session(kind="dask-worker")
+    assert weight(worker, worker)[0] == 2 * weight(worker)[0]
+    path = written(tmp_path / "s.csv", [first, later])
+    assert any("cut" in warning for warning in allocate(plain_bill, path).warnings)
+
+
+def test_a_month_without_sessions_is_all_shared_or_idle(plain_bill, tmp_path):
+    kinds = {r["kind"] for r in allocate(plain_bill, written(tmp_path / "s.csv", [])).by("kind")}
+    assert kinds == {"shared", "idle", "unallocated"}
 
 
 @pytest.mark.parametrize("content", ["", "user,start\nana,2024-01-01\n"])
@@ -212,21 +232,13 @@ def test_a_bill_that_was_not_ingested_is_refused(session_file, tmp_path):
         allocate(tmp_path / "bill.parquet", session_file)
 
 
-def test_sizes_of_machines_and_of_none():
-    assert shape("r5.xlarge") == (4, 32)
-    assert shape("m7i-flex.8xlarge") == (32, 128)
-    assert shape("c6i.large") == (2, 4)
-    assert shape("t3.xlarge") == (4, 16)
-    with pytest.raises(BadInput, match="not known"):
-        shape("z1d.huge")
-
-
 zones = st.sampled_from(["Z", "+02:00", "-08:00", "+05:30"])
 # Clock changes of Europe and America, a leap day, and the month's first and last hours.
 starts = st.sampled_from(
     ["2024-02-01T00:00:00", "2024-02-29T23:59:59", "2024-03-10T02:30:00", "2024-03-31T01:59:59",
      "2024-02-05T10:15:00", "2024-01-31T20:00:00"]
 )  # fmt: skip
+people = st.sampled_from(["ana", "ben", "", "o'hara"])
 any_session = st.builds(
     lambda user, start, zone, seconds, cpu, gib, capacity: session(
         user=user,
@@ -236,7 +248,7 @@ any_session = st.builds(
         memory_gib=str(gib),
         capacity=capacity,
     ),
-    st.sampled_from(["ana", "ben", "", "o'hara"]),
+    people,
     starts,
     zones,
     st.integers(-3600, 4 * 86400),
@@ -249,11 +261,20 @@ any_session = st.builds(
 @settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.lists(any_session, min_size=1, max_size=20), st.sampled_from(sorted(WEIGHTS)))
-def test_whatever_the_sessions_the_rows_sum_to_the_bill(
-    plain_bill, sample, tmp_path_factory, rows, weights
+@given(
+    st.lists(any_session, max_size=20),
+    st.sampled_from(sorted(WEIGHTS)),
+    st.dictionaries(people, st.integers(0, 10**15), max_size=3),
+    st.dictionaries(people, st.lists(st.sampled_from(["a", "b", "c"]), unique=True), max_size=3),
+)
+def test_whatever_the_sessions_homes_and_groups_the_rows_sum_to_the_bill(
+    plain_bill, sample, tmp_path_factory, rows, weights, homes, members
 ):
     path = written(tmp_path_factory.mktemp("s") / "s.csv", rows)
-    result = allocate(plain_bill, path, weights=weights, view="invoice")
+    result = allocate(plain_bill, path, weights=weights, homes=homes, view="invoice")
     assert sum(row["amount"] for row in result.by("owner", "rule", "day")) == sample.total
-    assert result.loaded("even").conserved
+    for how in ("even", "proportion"):
+        assert result.loaded(how).conserved
+    for several in ("even", "first"):
+        by_group = result.groups(members, several)
+        assert sum(group["amount"] for group in by_group) == sample.total

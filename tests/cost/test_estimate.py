@@ -1,7 +1,6 @@
 """Plans are priced as others price them, and nothing in a plan is forgotten."""
 
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 from pangeo_deploy.cost import prices
 from pangeo_deploy.cost.estimate import difference, estimate, per_hour
 from pangeo_deploy.cost.resources import FREE, PRICED
-from pangeo_deploy.cost.shapes import room
 from pangeo_deploy.errors import BadInput
 
 ROOT = Path(__file__).parents[2]
@@ -114,13 +112,6 @@ def test_one_more_user_and_worker():
         per_hour(LIST, "user", node_type="r5.large", cpu_cores=Decimal(4), memory_gib=Decimal(1))
 
 
-def test_a_node_keeps_what_eks_and_karpenter_keep():
-    """The figures of the AMI's formula for 8 vCPUs and 58 pods, written out."""
-    cores, gib = room("r5.2xlarge")
-    assert cores == 8 - Decimal("0.06") - Decimal("0.01") - Decimal("0.01") - Decimal("0.01")
-    assert gib == 64 * Decimal("0.925") - Decimal(255 + 11 * 58 + 100) / 1024
-
-
 def test_without_a_spot_price_the_on_demand_price_is_the_ceiling():
     def priced(capacity):
         return per_hour(LIST, "worker", node_type="m5.2xlarge", cpu_cores=Decimal(1),
@@ -172,46 +163,3 @@ def test_a_wrong_price_list_is_refused_with_its_line(tmp_path, content, says):
     (tmp_path / "p.csv").write_text(content)
     with pytest.raises(BadInput, match=says):
         prices.read(tmp_path / "p.csv")
-
-
-class PriceList:
-    """AWS' price list as boto3 gives it, for one product."""
-
-    def __init__(self, *usd):
-        self.usd, self.asked = usd, []
-
-    def get_paginator(self, name):
-        assert name == "get_products"
-        return self
-
-    def paginate(self, ServiceCode, Filters):  # noqa: N803
-        self.asked.append((ServiceCode, {f["Field"]: f["Value"] for f in Filters}))
-        for usd in self.usd:
-            dimension = {"pricePerUnit": {"USD": usd}, "beginRange": "0"}
-            terms = {"OnDemand": {"t": {"priceDimensions": {"d": dimension}}}}
-            yield {"PriceList": [json.dumps({"terms": terms})]}
-
-
-def test_refreshed_prices_are_dated_and_the_rest_is_kept(tmp_path):
-    file = tmp_path / "p.csv"
-    file.write_text(
-        "# a note\n" + HEAD + "eks,cluster-hour,hour,0.10,us-west-2,2024-04-01,old\n"
-        'odd,thing,hour,1,us-west-2,2024-04-01,"a, b"\n'
-    )
-    client = PriceList("0.1200000000")
-    assert prices.refresh(file, client, now=datetime(2026, 11, 1, tzinfo=UTC)) == (
-        1,
-        ["odd thing us-west-2"],
-    )
-    found = prices.read(file)
-    price, _ = found.find("eks", "cluster-hour", "us-west-2")
-    assert (price.usd, price.as_of) == (Decimal("0.12"), "2026-11-01")
-    assert found.find("odd", "thing", "us-west-2")[0].source == "a, b"
-    assert file.read_text().startswith("# a note\n")
-    assert client.asked[0][1]["regionCode"] == "us-west-2"
-
-
-def test_two_answers_are_none(tmp_path):
-    file = tmp_path / "p.csv"
-    file.write_text(HEAD + "ec2,r5.xlarge,hour,0.252,us-west-2,2024-04-01,old\n")
-    assert prices.refresh(file, PriceList("0.1", "0.2"))[0] == 0

@@ -59,9 +59,18 @@ class Rig:
 
 @pytest.fixture(scope="session")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """A hub for the whole session. Tests that break a hub have one of their own."""
-    with rigged(tmp_path_factory.mktemp("hub")) as made:
-        yield made
+    """A hub with Binder for the whole session, where a repository runs once at a time.
+
+    Tests that break a hub have one of their own.
+    """
+    usual = hubs.settings(PROJECT, "staging")
+    limited = {**usual, "binder": {**usual["binder"], "launches_per_repository": 1}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hubs, "settings", lambda *_: limited)
+        hub = rigged(tmp_path_factory.mktemp("hub"), binder=True)
+        made = hub.__enter__()
+    yield made
+    hub.__exit__()
 
 
 @pytest.fixture
@@ -73,11 +82,12 @@ def own_rig(tmp_path: Path) -> Iterator[Rig]:
 class rigged:  # noqa: N801 - used as a statement
     """`with rigged(folder) as rig`: a hub that is gone afterwards, whatever happened to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, binder: bool = False) -> None:
         self.deployment = Deployment("staging", project=PROJECT, state=folder)
+        self.binder = binder
 
     def __enter__(self) -> Rig:
-        hub = hubs.up(self.deployment, bound=True)
+        hub = hubs.up(self.deployment, bound=True, binder=self.binder)
         assert hub.ok
         return Rig(self.deployment, hub_state.load(hubs.folder_of(self.deployment)))
 

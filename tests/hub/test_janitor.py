@@ -1,21 +1,25 @@
 """What outstays is found, priced and ended; what is wanted is left alone."""
 
 import json
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
 
-from pangeo_deploy.charts.values import settings
+from pangeo_deploy.charts.values import complete, settings
 from pangeo_deploy.hub import cells, daskclusters, janitor
 from pangeo_deploy.hub.cells import with_values
 from pangeo_deploy.hub.user import User
 from pangeo_deploy.rehearsal import hub_clusters
 from pangeo_deploy.rehearsal.hub_faults import clusters, until
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, Ran
 from tests.hub.conftest import Rig
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -32,16 +36,17 @@ def price(service: str, item: str) -> Decimal | None:
 class Hub:
     """A hub's answers, and what it was asked to end."""
 
-    def __init__(self, **servers: tuple[float, float]) -> None:
+    def __init__(self, now: datetime = NOW, **servers: tuple[float, float]) -> None:
         self.deleted: list[str] = []
         self.people = [
-            {"name": name, "servers": {"": self.server(*hours)}} for name, hours in servers.items()
+            {"name": name, "servers": {"": self.server(now, *hours)}}
+            for name, hours in servers.items()
         ]
 
     @staticmethod
-    def server(old: float, idle: float) -> dict[str, Any]:
+    def server(now: datetime, old: float, idle: float) -> dict[str, Any]:
         def ago(hours: float) -> str:
-            return (NOW - timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
+            return (now - timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
 
         return {"started": ago(old), "last_activity": ago(idle), "user_options": {}}
 
@@ -118,6 +123,115 @@ def test_an_orphaned_cluster_of_a_real_gateway_is_ended(rig: Rig, ann: User) -> 
         assert {one.kind for one in seen.outstayed} == {"cluster", "server"}
         found[name].end()
         until(lambda: name not in clusters(ann))
+
+
+class Kubernetes(BaseHTTPRequestHandler):
+    """An API server with three clusters, which writes down what it was asked to change.
+
+    It answers for a hub, too, where Ann has a young server and another person an old one.
+    """
+
+    asked: ClassVar[list[tuple[str, str, Any]]] = []
+    owners = ("ann", "gone", "ended")
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/hub/"):
+            self.answer(Hub(datetime.now(UTC), ann=(1, 0), gone=(13, 0)).people)
+            return
+        hours_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        items = [
+            {
+                "metadata": {"name": f"of-{owner}", "creationTimestamp": hours_ago},
+                "spec": {"username": owner, "active": owner != "ended"},
+            }
+            for owner in self.owners
+        ]
+        self.answer({"items": items})
+
+    def do_PATCH(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append((self.path, self.headers["Authorization"], body))
+        self.answer({})
+
+    def do_DELETE(self) -> None:
+        self.asked.append((self.path, self.headers["Authorization"], None))
+        self.answer({})
+
+    def answer(self, body: Any) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def kubernetes() -> Iterator[str]:
+    Kubernetes.asked.clear()
+    with HTTPServer(("127.0.0.1", 0), Kubernetes) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def cronjob(rig: Rig, kubernetes: str, folder: Path, **other: str) -> Ran:
+    """Run what the chart's CronJob runs, as its ConfigMap lays it out."""
+    code = complete(PROJECT, "pangeo", "prod")["janitor"]["code"]
+    for name, text in code.items():
+        (folder / name).write_text(text)
+    for name, text in (("token", "pods-own"), ("namespace", "pangeo")):
+        (folder / name).write_text(text)
+    environment = {
+        "HUB_API": f"{rig.url}/hub/api",
+        "JANITOR_TOKEN": rig.state.secrets["janitor"],
+        "KUBERNETES_API": kubernetes,
+        "IDENTITY": str(folder),
+        "CULLING": json.dumps(SETTINGS["culling"]),
+        **other,
+    }
+    command = [sys.executable, "-I", "-c", RUN, str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+# As `python3 /etc/janitor/janitor.py`, without this interpreter's packages: none is in the image.
+RUN = "import sys, runpy; sys.path[:] = [p for p in sys.path if 'site-packages' not in p]; " + (
+    "sys.path.insert(0, sys.argv[1]); runpy.run_path(sys.argv[1] + '/janitor.py')"
+)
+
+
+def test_the_cronjob_ends_a_cluster_without_an_owner_and_no_other(
+    rig: Rig, ann: User, kubernetes: str, tmp_path: Path
+) -> None:
+    ran = cronjob(rig, kubernetes, tmp_path)
+    assert ran.code == 0, ran.err
+    told = ran.json
+    assert (told["cluster"], told["why"]) == ("of-gone", "gone has no server any more")
+    ((path, authorization, body),) = Kubernetes.asked
+    assert path.endswith("/namespaces/pangeo/daskclusters/of-gone")
+    assert (authorization, body) == ("Bearer pods-own", {"spec": {"active": False}})
+    assert ann.whoami()["servers"]
+
+
+def test_the_cronjob_ends_a_server_past_its_age(rig: Rig, kubernetes: str, tmp_path: Path) -> None:
+    # A hub with old servers: the clusters of those who have one may stay.
+    ran = cronjob(rig, kubernetes, tmp_path, HUB_API=f"{kubernetes}/hub/api")
+    assert ran.code == 0, ran.err
+    assert "13.0 h old" in ran.json["why"]
+    ((path, authorization, _),) = Kubernetes.asked
+    assert path == "/hub/api/users/gone/server"
+    assert authorization == f"token {rig.state.secrets['janitor']}"
+
+
+@pytest.mark.parametrize("broken", ["JANITOR_TOKEN", "KUBERNETES_API"])
+def test_a_cronjob_that_is_refused_fails_and_shows_no_token(
+    rig: Rig, kubernetes: str, tmp_path: Path, broken: str
+) -> None:
+    wrong = {"JANITOR_TOKEN": "0" * 32, "KUBERNETES_API": "http://127.0.0.1:9"}[broken]
+    ran = cronjob(rig, kubernetes, tmp_path, **{broken: wrong})
+    assert ran.code != 0
+    assert rig.state.secrets["janitor"] not in ran.out + ran.err
+    assert Kubernetes.asked == []
 
 
 def test_clusters_on_kubernetes_are_read_as_the_gateway_writes_them(

@@ -6,11 +6,11 @@ from pangeo_deploy.hub.smoke import smoke
 from pangeo_deploy.hub.user import Entrance, HubRefused
 from tests.hub.conftest import Rig
 
-STEPS = [name for name, _, _ in smoking.STEPS]
+STEPS = [name for name, _, _ in (*smoking.STEPS, *smoking.BINDER_STEPS)]
 
 
 def test_smoke_is_green(rig: Rig) -> None:
-    ran = rig.cli("smoke", "staging", "--json")
+    ran = rig.cli("smoke", "staging", "--binder", "--json")
     assert ran.code == 0, ran.err
     report = ran.json
     assert report["ok"] is True

@@ -1,5 +1,8 @@
 """Cases small enough to be worked out on paper (see `cases` for the numbers)."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from pangeo_deploy.errors import BadInput
@@ -82,6 +85,20 @@ def test_who_queues_too_long_gives_up_and_is_counted():
     result = run(load, max_nodes_per_zone=1, give_up_seconds=600)
     assert waits(result) == [125, 600, 600]
     assert result.gave_up.tolist() == [1, 2]
+
+
+def test_nothing_happens_after_the_last_has_given_up():
+    # The one node there may be is too small and kept for a placeholder; it would be taken later.
+    hold = {"placeholders": 1, "placeholder_cpu_cores": 1, "placeholder_memory_gib": 1}
+    spot = {
+        "spot_share": 1,
+        "interruptions_per_hour": 2,
+        "instance_types": ("r5.large", "r5.2xlarge"),
+    }
+    load = sessions((0, 1, {"cpu_cores": 3.0}))
+    result = run(load, max_nodes_per_zone=1, give_up_seconds=300, **hold, **spot)
+    assert result.gave_up.tolist() == [0]
+    assert result.lives["taken"].tolist() == [0]
 
 
 def test_a_pod_bigger_than_any_node_is_kept_apart():
@@ -186,6 +203,21 @@ def test_a_longer_idle_limit_does_not_run_into_the_next_server():
     load = sessions((0, 4600, {**me, "last_activity": at(1000)}), (5000, 5100, me))
     later = run(load, culling={"idle_seconds": 7200, "recorded_idle_seconds": 3600})
     assert later.lengths.tolist() == [5_000_000, 100_000]
+
+
+def test_a_change_in_any_source_of_the_loop_is_compiled_anew(tmp_path):
+    # numba looks at the file of `run` alone; the settings' type is part of its cache's key.
+    sources = Path(kernel.__file__).parent
+    shutil.copytree(sources, tmp_path / "kernel")
+    assert kernel.settings_record(tmp_path / "kernel") == kernel.new_settings().dtype
+    for name in ("nodes.py", "pods.py", "records.py"):
+        shutil.copytree(sources, tmp_path / name)
+        with (tmp_path / name / name).open("a") as file:
+            file.write("# changed\n")
+        assert kernel.settings_record(tmp_path / name) != kernel.new_settings().dtype
+    run(sessions((0, 10)))
+    (signature, *_) = kernel.run.signatures
+    assert "sources_" in str(signature[0])
 
 
 def test_a_kind_without_a_pool_and_an_unknown_type_are_named():

@@ -8,7 +8,9 @@ from typing import Any
 
 import yaml
 
+from pangeo_deploy.charts import alerts
 from pangeo_deploy.errors import BadInput
+from pangeo_deploy.hub import outstay
 
 Values = dict[str, Any]
 CHARTS = ("support", "pangeo")  # in the order of installing
@@ -47,6 +49,13 @@ def complete(
     values = merged(load(project, chart, environment), from_outputs(chart, outputs or {}))
     if chart == "pangeo":
         add_code(values, project / "helm" / "files")
+    else:
+        bounds = [
+            *alerts.limits(project, settings(project, environment)),
+            *alerts.budget(project, environment),
+        ]
+        files = at(values, ("prometheus", "serverFiles"))
+        files["alerting_rules.yml"] = {"groups": alerts.rule_groups(project, bounds)}
     return values
 
 
@@ -95,6 +104,8 @@ def add_code(values: Values, folder: Path) -> None:
     image = {"name": name, "tag": tag}
     at(values, ("jupyterhub", "singleuser"))["image"] = dict(image)
     at(values, ("dask-gateway", "gateway", "backend"))["image"] = dict(image)
+    janitor = {"janitor.py": folder / "janitor.py", "outstay.py": Path(outstay.__file__)}
+    at(values, ("janitor",))["code"] = {name: file.read_text() for name, file in janitor.items()}
     binder = at(values, ("jupyterhub", "hub", "services", "binder"))
     if "oauth_redirect_uri" in binder:
         binder["oauth_redirect_uri"] = f"{pangeo['url']}/services/binder/oauth_callback"

@@ -35,10 +35,14 @@ def register(app: typer.Typer) -> None:
 
 
 @hub_app.command()
-def up(environment: EnvironmentArgument, json: JsonOption = False) -> None:
+def up(
+    environment: EnvironmentArgument,
+    binder: Annotated[bool, typer.Option("--binder", help="Have BinderHub, too.")] = False,
+    json: JsonOption = False,
+) -> None:
     """Start the hub and return when it answers; it runs until `hub down`."""
     with reporting(f"Starting the hub of {environment}") as progress:
-        found = rehearsed_hub().up(Deployment(environment), progress)
+        found = rehearsed_hub().up(Deployment(environment), progress, binder=binder)
     told = "was up already" if found.reused else f"is up after {found.seconds:.1f} s"
     human = [f"The hub of {environment} {told}: {found.url}", f"Logs: {found.folder / 'logs'}"]
     show(found.as_dict(), json, human)
@@ -73,6 +77,10 @@ def smoke(
     environment: EnvironmentArgument,
     target: TargetOption = "rehearsal",
     profile: Annotated[str, typer.Option(help="The server's profile; the default's if none.")] = "",
+    binder: Annotated[bool, typer.Option("--binder", help="Launch a repository, too.")] = False,
+    repository: Annotated[
+        str, typer.Option(help="What to launch, as gh/OWNER/NAME/REF; the example's if none.")
+    ] = "",
     json: JsonOption = False,
 ) -> None:
     """Be a user of the hub, step by step; exit 3 and name the step that fails."""
@@ -81,6 +89,8 @@ def smoke(
             entrance(Deployment(environment, target)),
             {"profile": profile} if profile else {},
             progress=progress,
+            binder=binder,
+            repository=repository,
         )
     rows = [
         ("✓" if one.ok else "✗", one.name, f"{one.seconds:.2f}", one.detail) for one in report.steps

@@ -18,11 +18,11 @@ import duckdb
 from pangeo_deploy.cost import bill, pots, sessions
 from pangeo_deploy.cost.apportion import amount, apportion, cents, units
 from pangeo_deploy.cost.rules import RULES, WEIGHTS
-from pangeo_deploy.cost.shapes import shape
 from pangeo_deploy.errors import BadInput, PangeoDeployError
+from pangeo_deploy.machines import machine
 
 Kind = Literal["user", "shared", "idle", "unallocated"]
-Shares = Literal["caused", "loaded"]
+KEYS = ("day", "month", "owner", "kind", "component", "rule", "hub")
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,13 @@ class Allocation:
     def by(self, *keys: str) -> list[dict[str, Any]]:
         """Return sums by attributes of `Row` (or `month`), each exact and in cents, largest first.
 
-        `cents` are rounded by largest remainder, so that they too sum to the total's cents.
+        `cents` are rounded by largest remainder, so that they too sum to the total's cents. Raises
+        `BadInput` for a key that a row has not.
         """
+        if unknown := [key for key in keys if key not in KEYS]:
+            raise BadInput(
+                f"Rows cannot be summed by {', '.join(unknown)}.", fix=f"Use {', '.join(KEYS)}."
+            )
         sums: dict[tuple[Any, ...], int] = defaultdict(int)
         for row in self.rows:
             sums[tuple(_key(row, key) for key in keys)] += row.units
@@ -124,15 +129,11 @@ class Allocation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of `cost allocate`."""
-        rows = self.by("owner", "kind", "component", "rule")
         return {
             "total": format(self.total, "f"),
             "currency": self.currency,
             "conserved": self.conserved,
-            "rows": [
-                row | {"amount": format(row["amount"], "f"), "cents": format(row["cents"], "f")}
-                for row in rows
-            ],
+            "rows": text(self.by("owner", "kind", "component", "rule")),
             "rejected_sessions": [{"row": n, "reason": why} for n, why in self.rejected_sessions],
             "warnings": self.warnings,
         }
@@ -168,8 +169,11 @@ def allocate(
         out += _homes(connection, homes)
     if loaded.rejected:
         warnings.append(f"{len(loaded.rejected)} sessions could not be used; see their reasons.")
-    if loaded.repeated:
-        warnings.append(f"{loaded.repeated} sessions repeat another one and count once.")
+    if loaded.changed:
+        warnings.append(
+            f"{loaded.changed} sessions overlapped or were still open, and were cut:"
+            " `usage report` shows them."
+        )
     return _checked(total, currency, out, loaded.rejected, warnings)
 
 
@@ -207,23 +211,23 @@ def _machines(connection: duckdb.DuckDBPyConnection, weights: str) -> tuple[list
     memory = "greatest(memory, memory_used)" if use else "memory"
     # millionths of a core and of a GiB, times seconds: whole numbers throughout
     asked: dict[tuple[Any, ...], list[tuple[str, str, int]]] = defaultdict(list)
-    for day, machine, capacity, user, hub, weight in connection.execute(
+    for day, name, capacity, user, hub, weight in connection.execute(
         f"""SELECT day, node_type, capacity, "user", hub, sum(CAST(seconds AS HUGEINT) *
           ({core} * {cpu} + {gib} * {memory}))
         FROM session_days GROUP BY ALL ORDER BY ALL"""
     ).fetchall():
-        asked[day, machine, capacity].append((user, hub, int(weight)))
+        asked[day, name, capacity].append((user, hub, int(weight)))
     out: list[Row] = []
     over = 0
     billed = set()
-    for day, machine, capacity, value, hours in connection.execute(
+    for day, name, capacity, value, hours in connection.execute(
         """SELECT day, machine, capacity, sum(units), sum(hours) FROM pots
         WHERE rule = 'machine' GROUP BY ALL ORDER BY ALL"""
     ).fetchall():
-        billed.add((day, machine, capacity))
-        cores, size = shape(machine)
+        billed.add((day, name, capacity))
+        cores, size, _ = machine(name)
         whole = int(Decimal(hours) * 3600 * 1_000_000 * (core * cores + gib * size))
-        users = asked.get((day, machine, capacity), [])
+        users = asked.get((day, name, capacity), [])
         spare = whole - sum(weight for *_, weight in users)
         over += spare < 0
         shares = apportion(int(value), [*(w for *_, w in users), max(spare, 0 if users else 1)])
@@ -284,6 +288,17 @@ def _checked(
             fix="Do not use it. Report this with the bill's shape (no amounts needed).",
         )
     return result
+
+
+def text(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of `Allocation.by` or `.groups` ready for JSON."""
+    return [
+        {
+            key: format(value, "f") if isinstance(value, Decimal) else str(value)
+            for key, value in row.items()
+        }
+        for row in rows
+    ]
 
 
 def _key(row: Row, key: str) -> Any:

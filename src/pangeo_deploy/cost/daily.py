@@ -12,14 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from pangeo_deploy.cost import facts
 from pangeo_deploy.errors import BadInput
 
 Floats = npt.NDArray[np.float64]
 WEEKS = 8  # how far back the weekdays' profile looks
-# How much of each new day the level takes: from a memory of two months to one of a few days.
-ALPHAS = np.array([0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3])
+# How much of each new day the level takes: from a memory of three weeks to one of three days.
+ALPHAS = np.array([0.05, 0.08, 0.12, 0.2, 0.3])
+_WARM = 14  # days whose mean is the first level
 LEAST = 42  # days without which nothing can be said of a month ahead
 
 
@@ -93,9 +95,10 @@ def series(found: dict[date, Decimal]) -> Daily:
 
 
 def positive(values: Sequence[Decimal]) -> Floats:
-    """Return amounts as floats, raised to a hundredth of their median so that ratios exist."""
-    y = np.array([float(v) for v in values])
-    result: Floats = np.maximum(y, max(float(np.median(y)), 0.01) / 100)
+    """Return amounts as floats, none below a hundredth of the median so far: so ratios exist."""
+    y = pd.Series([float(v) for v in values])
+    floor = y.expanding().median().clip(lower=0.01) / 100
+    result: Floats = np.maximum(y, floor).to_numpy()
     return result
 
 
@@ -112,10 +115,14 @@ def weekdays(y: Floats) -> Floats:
 
 
 def levels(y: Floats) -> Floats:
-    """Return the smoothed level after each day, one row for each of `ALPHAS`."""
+    """Return the smoothed level after each day, one row for each of `ALPHAS`.
+
+    Each day counts as what it would be in the middle of its week, so that a week's end is no drop.
+    """
     out = np.empty((len(ALPHAS), len(y)))
-    level = np.full(len(ALPHAS), y[:14].mean())
+    level = np.full(len(ALPHAS), y[:_WARM].mean())
     for n, value in enumerate(y):
-        level = ALPHAS * value + (1 - ALPHAS) * level
+        if n >= _WARM:
+            level = ALPHAS * value / weekdays(y[:n])[0] + (1 - ALPHAS) * level
         out[:, n] = level
     return out

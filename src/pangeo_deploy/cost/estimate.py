@@ -7,11 +7,8 @@ from typing import Any
 
 from pangeo_deploy.cost.prices import Prices
 from pangeo_deploy.cost.resources import USE, charges
-from pangeo_deploy.cost.shapes import room
 from pangeo_deploy.errors import BadInput
-
-# Cores and GiB that a node's own pods (network, storage, metrics) ask for: assumed.
-DAEMONS = (Decimal("0.25"), Decimal("0.4"))
+from pangeo_deploy.machines import machine, room
 
 
 @dataclass(frozen=True)
@@ -153,8 +150,8 @@ def per_hour(
 ) -> Hourly:
     """Return what one server or worker costs an hour on a machine that is full of them.
 
-    `what` names it ("user", "worker"). Of what the node has for pods (`shapes.room`), `DAEMONS` are
-    taken by the node's own; a machine that is not full costs each of them more. Where no spot price
+    `what` names it ("user", "worker"). They share what the node has for pods beside its own
+    (`machines.room`); a machine that is not full costs each of them more. Where no spot price
     is listed, the on-demand price stands for it, which is more.
     """
     match = prices.find("ec2-spot" if capacity == "spot" else "ec2", node_type, region)
@@ -166,10 +163,10 @@ def per_hour(
             f"{prices.file} has no {capacity} price for {node_type}.",
             fix="Add a row with its source.",
         )
-    cores, memory = room(node_type)
+    free = room(machine(node_type))
     fits = int(min(
-        (cores - DAEMONS[0]) // cpu_cores if cpu_cores else Decimal(10**6),
-        (memory - DAEMONS[1]) // memory_gib if memory_gib else Decimal(10**6),
+        free.cpu // cpu_cores if cpu_cores else Decimal(10**6),
+        free.memory_mib // (memory_gib * 1024) if memory_gib else Decimal(10**6),
     ))  # fmt: skip
     if fits < 1:
         raise BadInput(

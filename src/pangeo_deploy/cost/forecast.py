@@ -1,10 +1,12 @@
 """Daily cost ahead, with intervals that say how wrong such forecasts have been.
 
-A level (exponential smoothing) times the weekdays' profile. How fast the level follows is not set
-by us: each forecast takes the speed that would have told its own past best. The intervals are
-conformal: the same forecast is made from every day of the past, and the quantiles of its errors,
-as ratios, become the interval (Vovk, Gammerman and Shafer 2005; for series Stankeviciute, Alaa and
-van der Schaar 2021). No shape of the errors is assumed, only that the past's are like the next.
+A level times the weekdays' profile. The level is the geometric mean of exponential smoothing at
+several speeds: on series kept for choosing (see the notebook `05-cost`) that did better than the
+one speed which had been best so far (forecasts combined with equal weights mostly do: Clemen 1989).
+The intervals are conformal: the same forecast is made from every day of the past, and the quantiles
+of its errors, as ratios, become the interval (Vovk, Gammerman and Shafer 2005; for series
+Stankeviciute, Alaa and van der Schaar 2021). No shape of the errors is assumed, only that the
+past's are like the next.
 """
 
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pangeo_deploy.cost.daily import LEAST, Daily, Floats, levels, positive, weekdays
+from pangeo_deploy.cost.months import Month
 from pangeo_deploy.errors import BadInput
 
 _FIRST = 28  # the first day from which a forecast of the past is made
@@ -66,16 +69,41 @@ def forecast(daily: Daily, horizon: int = 30, level: float = 0.8) -> Forecast:
         raise BadInput(
             f"{len(daily.usd)} days are too few to look ahead.", fix=f"Give {LEAST} days or more."
         )
-    y = positive(daily.usd)
-    mean = _mean(y, *_speeds(y, horizon), horizon)
-    day_errors, total_errors = _past_errors(y, horizon)
-    last = len(y)
-    days = []
-    for n in range(horizon):
-        # far days share the errors of the farthest that the past can show
-        errors = day_errors[min(n, len(day_errors) - 1)]
-        days.append(_ahead(daily.day(last + n), mean[n], errors, level, 7))
-    return Forecast(tuple(days), _ahead(None, mean.sum(), total_errors, level, horizon), level)
+    return _from(_Past.of(positive(daily.usd), horizon), daily, len(daily.usd), horizon, level)
+
+
+@dataclass(frozen=True)
+class MonthEnd:
+    """What a month will have cost when it ends: what it did so far, and the days to come, USD."""
+
+    month: Month
+    so_far: Decimal
+    days_left: int
+    mean: Decimal
+    low: Decimal
+    high: Decimal
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        amounts = {k: format(getattr(self, k), "f") for k in ("so_far", "mean", "low", "high")}
+        return {"month": str(self.month), "days_left": self.days_left, **amounts}
+
+
+def month_end(daily: Daily, level: float = 0.8, *, so_far: Decimal | None = None) -> MonthEnd:
+    """Forecast the sum of the month of the last day in `daily`.
+
+    `so_far` is what that month was billed up to there, where that is more than the sum of its days
+    (taxes and credits); what these will be for the days to come is not forecast.
+    """
+    last = daily.day(len(daily.usd) - 1)
+    month = Month.of(last)
+    if so_far is None:
+        so_far = sum(daily.usd[-last.day :], Decimal(0))
+    left = month.length - last.day
+    if not left:
+        return MonthEnd(month, so_far, 0, so_far, so_far, so_far)
+    rest = forecast(daily, left, level).total
+    return MonthEnd(month, so_far, left, *(so_far + x for x in (rest.mean, rest.low, rest.high)))
 
 
 @dataclass(frozen=True)
@@ -89,6 +117,7 @@ class Record:
     high: float | None
     actual: float
     days_held: float | None = None  # share of the days ahead that came within their intervals
+    day_error: float | None = None  # mean error of the single days, as a share of what came
 
     @property
     def error(self) -> float:
@@ -105,59 +134,73 @@ def backtest(
     horizon, USD.
     """
     y = positive(daily.usd)
+    past = _Past.of(y, horizon)
     records = []
     for origin in range(max(LEAST, (first - daily.start).days), len(y) - horizon + 1, every):
-        known = Daily(daily.start, daily.usd[:origin])
-        actual = float(y[origin : origin + horizon].sum())
-        ahead = forecast(known, horizon, level)
+        came = y[origin : origin + horizon]
+        actual = float(came.sum())
+        ahead = _from(past, daily, origin, horizon, level)
         told = ahead.total
-        came = daily.usd[origin : origin + horizon]
-        held = sum(d.low <= usd <= d.high for d, usd in zip(ahead.days, came, strict=True))
+        usd = daily.usd[origin : origin + horizon]
+        held = sum(d.low <= x <= d.high for d, x in zip(ahead.days, usd, strict=True))
         day = daily.day(origin)
-        mean, low, high = float(told.mean), float(told.low), float(told.high)
-        records.append(Record(day, "ours", mean, low, high, actual, held / horizon))
+        mean, low, high = (float(usd) for usd in (told.mean, told.low, told.high))
+        wrong = float(np.mean(np.abs(past.means[origin] / came - 1)))
+        records.append(Record(day, "ours", mean, low, high, actual, held / horizon, wrong))
         for back in (7, 30):
-            carried = float(y[origin - back : origin].mean()) * horizon
-            records.append(Record(day, f"last {back} days", carried, None, None, actual))
+            level_then = float(y[origin - back : origin].mean())
+            wrong = float(np.mean(np.abs(level_then / came - 1)))
+            name = f"last {back} days"
+            records.append(
+                Record(day, name, level_then * horizon, None, None, actual, day_error=wrong)
+            )
     return records
 
 
-def _speeds(y: Floats, horizon: int) -> tuple[Floats, Floats]:
-    """Return the level of each speed after each day, and how wrong it was from each past day on.
+@dataclass(frozen=True)
+class _Past:
+    """The forecast from every past day, and what came.
 
-    Both hold for every shorter past too, by leaving out their last days.
+    `means[o]` are the days after the first `o`, told from those `o` days alone: rows up to any
+    origin hold for that origin too, so one pass serves a whole back-test.
     """
-    speeds = levels(y)
-    origins = np.arange(_FIRST, max(len(y) - horizon + 1, _FIRST))
-    came = np.array([y[o : o + horizon].mean() for o in origins])
-    return speeds, np.abs(np.log(speeds[:, origins - 1] / came))
+
+    y: Floats
+    means: Floats
+
+    @classmethod
+    def of(cls, y: Floats, horizon: int) -> "_Past":
+        means = np.full((len(y) + 1, horizon), np.nan)
+        level = np.exp(np.log(levels(y)).mean(axis=0))
+        for origin in range(_FIRST, len(y) + 1):
+            means[origin] = level[origin - 1] * np.resize(weekdays(y[:origin]), horizon)
+        return cls(y, means)
+
+    def day_errors(self, origin: int, ahead: int) -> Floats:
+        """Return log(came / told) of the day `ahead` (from 0), of all that came before `origin`."""
+        told = self.means[_FIRST : origin - ahead, ahead]
+        result: Floats = np.log(self.y[_FIRST + ahead : origin] / told)
+        return result
+
+    def total_errors(self, origin: int, reach: int) -> Floats:
+        """Return log(came / told) of the sums of `reach` days that came before `origin`."""
+        told = self.means[_FIRST : origin - reach + 1, :reach].sum(axis=1)
+        came = np.convolve(self.y[_FIRST:origin], np.ones(reach), "valid")
+        result: Floats = np.log(came / told)
+        return result
 
 
-def _mean(y: Floats, speeds: Floats, wrong: Floats, horizon: int) -> Floats:
-    """Return the forecast of each day after `y`, of which only the past is used."""
-    told = len(y) - horizon + 1 - _FIRST  # forecasts of the past whose days have all come
-    if told < 7:  # too short a past to choose: the middle of all speeds
-        level = float(speeds[:, len(y) - 1].mean())
-    else:
-        level = float(speeds[wrong[:, :told].mean(axis=1).argmin(), len(y) - 1])
-    result: Floats = level * np.resize(weekdays(y), horizon)
-    return result
-
-
-def _past_errors(y: Floats, horizon: int) -> tuple[list[Floats], Floats]:
-    """Return the logarithms of (what came / forecast) by day ahead, and for the sum."""
-    reach = min(horizon, len(y) - _FIRST - 7)
-    speeds, wrong = _speeds(y, reach)
-    days: list[list[float]] = [[] for _ in range(reach)]
-    totals = []
-    for origin in range(_FIRST, len(y)):
-        ahead = min(reach, len(y) - origin)
-        mean = _mean(y[:origin], speeds, wrong, reach)
-        for n in range(ahead):
-            days[n].append(float(np.log(y[origin + n] / mean[n])))
-        if ahead == reach:
-            totals.append(float(np.log(y[origin : origin + reach].sum() / mean.sum())))
-    return [np.array(errors) for errors in days], np.array(totals)
+def _from(past: _Past, daily: Daily, origin: int, horizon: int, level: float) -> Forecast:
+    """Return the forecast after the first `origin` days, of which alone it knows."""
+    mean = past.means[origin]
+    # far days share the errors of the farthest that the past can show
+    reach = min(horizon, origin - _FIRST - 7)
+    days = []
+    for n in range(horizon):
+        errors = past.day_errors(origin, min(n, reach - 1))
+        days.append(_ahead(daily.day(origin + n), mean[n], errors, level, 7))
+    total = _ahead(None, mean.sum(), past.total_errors(origin, reach), level, horizon)
+    return Forecast(tuple(days), total, level)
 
 
 def _ahead(day: date | None, mean: float, errors: Floats, level: float, apart: int) -> Ahead:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from pangeo_deploy.cost.months import Month
 from pangeo_deploy.cost.rules import WEIGHTS
-from pangeo_deploy.cost.shapes import shape
+from pangeo_deploy.machines import machine
 from pangeo_deploy.origin import Origin
 
 HOUR = timedelta(hours=1)
@@ -113,6 +113,20 @@ def sample(
     return Sample(month, lines, splits, frame, dict(truth), idle, usage)
 
 
+def as_of(lines: list[Line], moment: datetime) -> list[Line]:
+    """Return what an export of `moment` (UTC) holds of these lines: a month that is not final.
+
+    Hours of the last day arrive late, taxes and credits with the invoice, which there is not yet.
+    """
+    arrived = _iso(moment - timedelta(hours=8))
+    return [
+        line | {"bill_invoice_id": ""}
+        for line in lines
+        if line["line_item_usage_end_date"] <= arrived
+        and line["line_item_line_item_type"] not in ("Tax", "Credit")
+    ]
+
+
 def _sessions(chance: random.Random, month: Month, users: int) -> Iterator[dict[str, Any]]:
     number = 0
 
@@ -156,7 +170,7 @@ def _pool(
     truth: dict[str, Fraction],
 ) -> Fraction:
     """Add one hour of one pool: enough machines for what is asked for; return what is idle."""
-    cores, size = shape(NODE)
+    cores, size, _ = machine(NODE)
     fits = (sum(Decimal(s[what]) for s in here) / whole
             for what, whole in (("memory_gib", size), ("cpu_cores", Decimal(cores))))  # fmt: skip
     count = max(map(math.ceil, fits), default=0)

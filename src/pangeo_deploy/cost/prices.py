@@ -1,17 +1,13 @@
-"""Prices from a dated csv, and how to refresh them from AWS' price list."""
+"""Prices from a dated csv (`price_list` refreshes it)."""
 
 import csv
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
 
 from pangeo_deploy.cost import facts
 from pangeo_deploy.errors import BadInput
-from pangeo_deploy.files import write_whole
 
 COLUMNS = ("service", "item", "unit", "usd", "region", "as_of", "source")
 HOURS = Decimal(730)  # a month, where a price list says "monthly"
@@ -85,71 +81,13 @@ def read(path: Path | None = None) -> Prices:
     return Prices(rows, file.name)
 
 
-# What AWS' price list must be asked for, by (service, item): service code and attributes. Items of
-# `ec2` are all asked for alike, by their instance type.
-QUERIES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
-    ("eks", "cluster-hour"): ("AmazonEKS", {"operation": "CreateOperation"}),
-    ("nat", "gateway-hour"): ("AmazonEC2", {"group": "NGW:NatGateway", "operation": "NatGateway"}),
-    ("ebs", "gp3"): ("AmazonEC2", {"productFamily": "Storage", "volumeApiName": "gp3"}),
-    ("efs", "standard"): ("AmazonEFS", {"storageClass": "General Purpose"}),
-    ("ecr", "storage"): ("AmazonECR", {"productFamily": "EC2 Container Registry"}),
-}
-_INSTANCE = {
-    "operatingSystem": "Linux",
-    "preInstalledSw": "NA",
-    "tenancy": "Shared",
-    "capacitystatus": "Used",
-}
-
-
-def refresh(path: Path, client: Any, *, now: datetime | None = None) -> tuple[int, list[str]]:
-    """Ask AWS' price list (a boto3 `pricing` client) for the items in `path` and rewrite it.
-
-    Returns how many prices were asked anew and which items keep their old price, because the list
-    cannot be asked for them or gives no single answer. Needs the target `aws`; moto has no prices.
-    """
-    today = (now or datetime.now(UTC)).date().isoformat()
-    kept: list[str] = []
-    rows: list[Price] = []
-    for price in read(path).rows.values():
-        found = _ask(client, price)
-        if found is None:
-            kept.append(f"{price.service} {price.item} {price.region}")
-            rows.append(price)
-        else:
-            rows.append(replace(price, usd=found, as_of=today, source="AWS price list"))
-    notes = [line for line in path.read_text().splitlines() if line.startswith("#")]
-    write_whole(path, "\n".join([*notes, *_csv(rows)]) + "\n")
-    return len(rows) - len(kept), kept
-
-
-def _ask(client: Any, price: Price) -> Decimal | None:
-    if price.service == "ec2":
-        code, wanted = "AmazonEC2", {**_INSTANCE, "instanceType": price.item}
-    elif query := QUERIES.get((price.service, price.item)):
-        code, wanted = query[0], dict(query[1])
-    else:
-        return None
-    filters = [
-        {"Type": "TERM_MATCH", "Field": field, "Value": value}
-        for field, value in {**wanted, "regionCode": price.region}.items()
-    ]
-    found: set[Decimal] = set()
-    for page in client.get_paginator("get_products").paginate(ServiceCode=code, Filters=filters):
-        for text in page["PriceList"]:
-            for term in json.loads(text).get("terms", {}).get("OnDemand", {}).values():
-                for dimension in term["priceDimensions"].values():
-                    usd = Decimal(dimension["pricePerUnit"].get("USD", "0"))
-                    if usd and dimension.get("beginRange", "0") == "0":
-                        found.add(usd)
-    return found.pop() if len(found) == 1 else None
-
-
-def _csv(rows: Iterable[Price]) -> Iterable[str]:
-    yield ",".join(COLUMNS)
-    for row in rows:
+def text(prices: Iterable[Price]) -> str:
+    """Return prices as the csv that `read` reads."""
+    lines = [",".join(COLUMNS)]
+    for row in prices:
         values = (row.service, row.item, row.unit, format(row.usd, "f"), row.region, row.as_of)
-        yield ",".join([*values, '"' + row.source.replace('"', '""') + '"'])
+        lines.append(",".join([*values, '"' + row.source.replace('"', '""') + '"']))
+    return "\n".join(lines) + "\n"
 
 
 def _bad(file: Path, line: int, why: str) -> BadInput:

@@ -6,11 +6,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from pangeo_deploy.cost import bill, facts, sessions
 from pangeo_deploy.cost.bill import connect
 from pangeo_deploy.cost.pots import make
-from pangeo_deploy.cost.shapes import shape
 from pangeo_deploy.errors import BadInput
+from pangeo_deploy.machines import machine
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,27 @@ def units(
     )
 
 
+def terabytes_of(runs: Path) -> Decimal:
+    """Return the terabytes (10^12 bytes) that the benchmark runs in a parquet file have read.
+
+    Runs whose answer was wrong do not count. Raises `BadInput` where the file is no run table.
+    """
+    query = (
+        "SELECT coalesce(sum(bytes_read) FILTER (coalesce(result_ok, true)), 0)"
+        f" FROM read_parquet({bill.quote(str(runs))})"
+    )
+    try:
+        with connect("256MB") as connection:
+            found = connection.execute(query).fetchall()[0][0]
+    except duckdb.Error as error:
+        raise BadInput(
+            f"{runs} is not a file of benchmark runs.",
+            why=str(error).split("\n")[0],
+            fix="Give the parquet file that bench run or bench import wrote.",
+        ) from None
+    return Decimal(found).scaleb(-12)
+
+
 def _kg_co2e(
     machines: Iterable[tuple[str, Decimal]], folder: Path | None
 ) -> tuple[Decimal, Decimal]:
@@ -88,8 +111,8 @@ def _kg_co2e(
     table = facts.read("coefficients", folder)
     of: dict[str, Decimal] = dict(zip(table.item, table.value, strict=True))
     cores = memory = Decimal(0)  # vCPU-hours, GiB-hours
-    for machine, hours in machines:
-        vcpus, gib = shape(machine)
+    for name, hours in machines:
+        vcpus, gib, _ = machine(name)
         cores += hours * vcpus
         memory += hours * gib
     kg = [

@@ -85,6 +85,21 @@ print(json.dumps({"name": name, "left": left}))
 """
 
 
+# Anyone's code runs here: the repository's files are there, and nothing of the user's.
+LAUNCHED = """
+import json, os, boto3
+try:
+    boto3.client("s3").list_buckets()
+    credentials = "allowed"
+except Exception as error:
+    credentials = type(error).__name__
+print(json.dumps({"user": os.environ["JUPYTERHUB_USER"], "files": sorted(os.listdir()),
+                  "repository": os.environ.get("BINDER_REPO_URL", ""),
+                  "scratch": os.environ.get("PANGEO_SCRATCH", ""), "credentials": credentials,
+                  "sum": sum(range(101))}))
+"""
+
+
 def with_values(cell: str, **values: object) -> str:
     """Return the cell with these names set before it."""
     return "\n".join([*(f"{name} = {value!r}" for name, value in values.items()), cell])

@@ -6,15 +6,15 @@ what they missed: a cluster whose owner has no server left, and whatever is past
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from pangeo_deploy.hub.outstay import cluster_outstays, moment, server_outstays
 from pangeo_deploy.hub.user import User
 
 # The list price in USD of an item of a service, None where it is not known.
 PriceOf = Callable[[str, str], Decimal | None]
-MARGIN = timedelta(minutes=15)  # for the culler and the time-out to do their work first
 CENT = Decimal("0.0001")
 
 
@@ -104,15 +104,9 @@ def held(
     usd: Decimal | None,
 ) -> Outstayed | None:
     """Return the cluster if nobody can want it any more."""
-    age = now - cluster.started
-    oldest = timedelta(seconds=settings["culling"]["max_age_seconds"])
-    if cluster.owner not in running and age > MARGIN:
-        reason = f"{cluster.owner} has no server any more"
-    elif age > oldest + MARGIN:
-        reason = f"{hours(age)} old, {hours(oldest)} is the most"
-    else:
-        return None
-    return outstayed("cluster", cluster.name, cluster.owner, cluster.started, reason, usd)
+    owner, started = cluster.owner, cluster.started
+    reason = cluster_outstays(owner, started, running, settings["culling"], now)
+    return outstayed("cluster", cluster.name, owner, started, reason, usd) if reason else None
 
 
 def stayed(
@@ -124,17 +118,8 @@ def stayed(
 ) -> Outstayed | None:
     """Return the server if the culler should have ended it."""
     started, active = moment(server["started"]), moment(server["last_activity"])
-    culling = settings["culling"]
-    oldest = timedelta(seconds=culling["max_age_seconds"])
-    idle = timedelta(seconds=culling["idle_seconds"])
-    late = MARGIN + timedelta(seconds=culling["every_seconds"])
-    if now - started > oldest + late:
-        reason = f"{hours(now - started)} old, {hours(oldest)} is the most"
-    elif now - active > idle + late:
-        reason = f"idle for {hours(now - active)}, {hours(idle)} is the most"
-    else:
-        return None
-    return outstayed("server", name, name, started, reason, usd)
+    reason = server_outstays(started, active, settings["culling"], now)
+    return outstayed("server", name, name, started, reason, usd) if reason else None
 
 
 def outstayed(
@@ -175,13 +160,3 @@ def server_price(
     profiles = {one["slug"]: one for one in settings["profiles"]}
     profile = profiles.get(chosen, settings["profiles"][0])
     return None if node is None else node / profile["node"]["share"]
-
-
-def moment(text: str) -> datetime:
-    """Return JupyterHub's time."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def hours(span: timedelta) -> str:
-    """Return a span as hours."""
-    return f"{span.total_seconds() / 3600:.1f} h"

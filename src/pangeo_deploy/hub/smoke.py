@@ -12,6 +12,7 @@ from typing import Any
 
 from pangeo_deploy.errors import CheckFailed, PangeoDeployError
 from pangeo_deploy.hub import cells
+from pangeo_deploy.hub.binder import launch
 from pangeo_deploy.hub.cells import with_values
 from pangeo_deploy.hub.kernel import Kernel
 from pangeo_deploy.hub.user import Entrance, HubRefused, User
@@ -64,6 +65,7 @@ class Visit:
     options: dict[str, Any]
     cluster_options: dict[str, Any]
     at_end: ExitStack
+    repository: str = ""
     kernels: ExitStack = field(default_factory=ExitStack)
     kernel: Kernel | None = None
 
@@ -78,11 +80,15 @@ def smoke(
     options: dict[str, Any] | None = None,
     cluster_options: dict[str, Any] | None = None,
     progress: Progress = silent,
+    binder: bool = False,
+    repository: str = "",
 ) -> Report:
     """Visit the hub as an ordinary user, and report each step.
 
-    `options` are the server's (a profile), `cluster_options` the cluster's.
+    `options` are the server's (a profile), `cluster_options` the cluster's. With `binder`, a
+    repository is launched at the end: `repository` as `PROVIDER/SPEC`, or the target's example.
     """
+    launched = repository or (entrance.repository() if binder else "")
     steps: list[Step] = []
     said = ""
     with ExitStack() as at_end:
@@ -90,10 +96,10 @@ def smoke(
 
         def log_in() -> str:
             nonlocal visit
-            visit = Visit(entrance.enter(), options or {}, cluster_options or {}, at_end)
+            visit = Visit(entrance.enter(), options or {}, cluster_options or {}, at_end, launched)
             return check_identity(visit)
 
-        for name, part, action in STEPS:
+        for name, part, action in (*STEPS, *(BINDER_STEPS if launched else ())):
             act = log_in if action is check_identity else lambda action=action: action(visit)
             steps.append(timed(name, act, progress))
             if not steps[-1].ok:
@@ -204,6 +210,26 @@ def end_server(visit: Visit) -> str:
     return "no server left"
 
 
+def launch_repository(visit: Visit) -> str:
+    """BinderHub builds the repository or finds its image, and the hub starts a server from it."""
+    visit.at_end.callback(stop_quietly, visit)
+    seen = launch(visit.user, visit.repository)
+    return f"{seen.image} by {', '.join(seen.phases)}"
+
+
+def run_launched(visit: Visit) -> str:
+    """A cell runs beside the repository's files, without anything of the user's."""
+    visit.kernels = ExitStack()
+    visit.at_end.callback(close_quietly, visit)
+    visit.kernel = visit.kernels.enter_context(visit.user.kernel())
+    seen = visit.cell(cells.LAUNCHED)
+    if seen["user"] != visit.user.name or seen["sum"] != 5050 or not seen["files"]:
+        raise CheckFailed(f"The launched server answered wrongly: {seen}.")
+    if seen["scratch"] or seen["credentials"] == "allowed":
+        raise CheckFailed(f"A stranger's code reaches what is {visit.user.name}'s: {seen}.")
+    return f"{len(seen['files'])} files of the repository, no credentials"
+
+
 def stop_quietly(visit: Visit) -> None:
     """Stop a server that an early end has left behind."""
     try:
@@ -233,4 +259,9 @@ STEPS: tuple[tuple[str, str, Callable[[Visit], str]], ...] = (
     ("compare versions", "gateway", compare_versions),
     ("end the cluster", "gateway", end_cluster),
     ("end the server", "hub", end_server),
+)
+BINDER_STEPS: tuple[tuple[str, str, Callable[[Visit], str]], ...] = (
+    ("launch from Binder", "binder", launch_repository),
+    ("run code in it", "hub", run_launched),
+    ("end what was launched", "hub", end_server),
 )

@@ -15,6 +15,7 @@ from pangeo_deploy.hub.kernel import Kernel
 
 TIMEOUT_SECONDS = 60.0
 PATIENCE_SECONDS = 600.0
+EXAMPLE = "gh/binder-examples/requirements/HEAD"  # the Binder project's own, for such trials
 GONE, TOO_MANY, BUSY_SECONDS = 404, 429, 2.0
 
 
@@ -44,7 +45,12 @@ class User:
         return quote(self.name, safe="")
 
     def ask(
-        self, method: str, path: str, scheme: str = "token", **options: Any
+        self,
+        method: str,
+        path: str,
+        scheme: str = "token",
+        headers: dict[str, str] | None = None,
+        **options: Any,
     ) -> requests.Response:
         """Return the answer to a request at `path` below the hub's URL.
 
@@ -55,7 +61,7 @@ class User:
             answer = self.session.request(
                 method,
                 f"{self.url}{path}",
-                headers={"Authorization": f"{scheme} {self.token}"},
+                headers={**(headers or {}), "Authorization": f"{scheme} {self.token}"},
                 **{"timeout": TIMEOUT_SECONDS, "allow_redirects": False, **options},
             )
         except requests.RequestException as error:
@@ -139,11 +145,15 @@ class User:
 
 @dataclass(frozen=True)
 class Entrance:
-    """How to enter a hub: `enter` returns an ordinary user, `logs` the end of a part's log."""
+    """How to enter a hub: `enter` returns an ordinary user, `logs` the end of a part's log.
+
+    `repository` is what a launch from Binder can be tried with, as `PROVIDER/SPEC`.
+    """
 
     url: str
     enter: Callable[[], User]
     logs: Callable[[str], str] = lambda part: ""
+    repository: Callable[[], str] = lambda: EXAMPLE
 
 
 def log_in(url: str, name: str, password: str, seconds: int = 3600) -> User:

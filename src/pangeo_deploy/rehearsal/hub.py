@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ import psutil
 
 from pangeo_deploy.charts.values import settings
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.errors import BadInput, PangeoDeployError
+from pangeo_deploy.errors import BadInput, MissingPrerequisite, PangeoDeployError
 from pangeo_deploy.files import write_whole
 from pangeo_deploy.progress import Event, Progress, silent
 from pangeo_deploy.rehearsal import hub_people, hub_state
@@ -28,7 +31,8 @@ from pangeo_deploy.rehearsal.hub_supervisor import end_all, marked
 READY_SECONDS = 90.0
 GIVE_UP_RESTARTS = 2  # a part that ended this often while starting will not come up
 LOG_LINES = 20
-STALE = ("logs/*.log", "*.sqlite*", "routes.toml", "parts.json")  # of an ended hub; homes stay
+# Of an ended hub; homes stay.
+STALE = ("logs/*.log", "*.sqlite*", "routes.toml", "parts.json", "repositories.json")
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,32 @@ class Ended:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Records:
+    """Where a hub's use is written down: Prometheus' address ("" without one), the hub's log, the
+    folder of its homes, and since when it runs.
+    """
+
+    prometheus: str
+    log: Path
+    homes: Path
+    since: datetime
+
+
 class HubNotReady(PangeoDeployError):
     """A part of the hub does not come up; `why` holds the end of its log."""
+
+
+def require_binderhub() -> None:
+    """Refuse where BinderHub and what it calls are not installed."""
+    missing = [name for name in ("binderhub", "repo2docker") if not util.find_spec(name)]
+    missing += [] if shutil.which("git") else ["git"]
+    if missing:
+        raise MissingPrerequisite(
+            f"The rehearsal's Binder needs {' and '.join(missing)}.",
+            why="BinderHub is in the dependency group binder, which notebooks do without.",
+            fix="Run `make test` once, which installs it, or leave --binder out.",
+        )
 
 
 def folder_of(deployment: Deployment) -> Path:
@@ -92,10 +120,16 @@ def folder_of(deployment: Deployment) -> Path:
     return deployment.folder / "hub"
 
 
-def up(deployment: Deployment, progress: Progress = silent, bound: bool = False) -> Hub:
+def up(
+    deployment: Deployment,
+    progress: Progress = silent,
+    bound: bool = False,
+    binder: bool = False,
+) -> Hub:
     """Start the hub and return when every part answers; a hub that runs already is returned as is.
 
     It lives until `down`, or if `bound` at most as long as this process (a notebook, a test).
+    With `binder`, BinderHub is one of its services.
     Raises `MissingPrerequisite` without the programs it needs, `HubNotReady` (everything ended
     again) when a part does not answer in time.
     """
@@ -103,13 +137,21 @@ def up(deployment: Deployment, progress: Progress = silent, bound: bool = False)
     folder = folder_of(deployment)
     for name in ("traefik", "dask-gateway-server"):
         program(name)
+    if binder:
+        require_binderhub()
     with locked(folder):
         if supervisor(folder):
+            if binder and not hub_state.load(folder).binder:
+                raise BadInput(
+                    "The hub that is up has no Binder.",
+                    fix=f"pangeo-deploy hub down {deployment.environment}, then: hub up --binder",
+                )
             wait_ready(folder, progress)
             return look(deployment, seconds=time.monotonic() - begun, reused=True)
         end_all(marked(folder))
         values = settings(deployment.project, deployment.environment)
-        state = hub_state.create(folder, values, deployment.project / "helm" / "files")
+        files = deployment.project / "helm" / "files"
+        state = hub_state.create(folder, values, files, binder)
         for pattern in STALE:
             for file in folder.glob(pattern):
                 file.unlink()
@@ -138,9 +180,11 @@ def status(deployment: Deployment) -> Hub:
 
 
 @contextmanager
-def running(deployment: Deployment, progress: Progress = silent) -> Iterator[Hub]:
+def running(
+    deployment: Deployment, progress: Progress = silent, binder: bool = False
+) -> Iterator[Hub]:
     """Have a hub for the time of the block: one that runs already is left running."""
-    hub = up(deployment, progress, bound=True)
+    hub = up(deployment, progress, bound=True, binder=binder)
     try:
         yield hub
     finally:
@@ -156,6 +200,30 @@ def password(deployment: Deployment, user: str) -> str:
 def janitor_token(deployment: Deployment) -> str:
     """Return the token with which the janitor may list and stop servers."""
     return hub_state.load(folder_of(deployment)).secrets["janitor"]
+
+
+def repository(deployment: Deployment, name: str = "example") -> str:
+    """Return what a launch of one of the rehearsal's repositories is called, `PROVIDER/SPEC`."""
+    file = folder_of(deployment) / "repositories.json"
+    if not file.exists():
+        raise BadInput(
+            "The hub that is up has no Binder.",
+            fix=f"pangeo-deploy hub down {deployment.environment}, then: hub up --binder",
+        )
+    return str(json.loads(file.read_bytes())[name])
+
+
+def records(deployment: Deployment) -> Records:
+    """Return where the hub keeps what its people did."""
+    folder = folder_of(deployment)
+    born = json.loads((folder / "supervisor.json").read_bytes())["born"]
+    monitored = any(one["name"] == "prometheus" for one in told(folder))
+    return Records(
+        prometheus=hub_state.load(folder).url("prometheus") if monitored else "",
+        log=folder / "logs" / "hub.log",
+        homes=folder / "homes",
+        since=datetime.fromtimestamp(born, UTC),
+    )
 
 
 def log_tail(deployment: Deployment, part: str, lines: int = LOG_LINES) -> str:

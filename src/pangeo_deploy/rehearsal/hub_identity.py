@@ -8,7 +8,7 @@ name, and the role's policy lets it reach `users/<pod>/` and `shared/` of the sc
 so that code in a notebook does nothing special and credentials renew themselves. Here a service of
 the hub answers at that address. Who asks is told by the hub from the server's own token; the
 credentials come from the rehearsal's STS, with the same rights as a session policy, since moto
-knows no session tags.
+knows no session tags. A server that Binder launched has no service account there: none here.
 
 Environment: `PANGEO_SCRATCH_BUCKET`, `PANGEO_SCRATCH_ROLE` (an ARN), `JUPYTERHUB_*`, AWS's own.
 """
@@ -18,12 +18,14 @@ import json
 import logging
 import os
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import urlparse
 
 import boto3
-from jupyterhub.services.auth import HubAuthenticated
+import requests
+from jupyterhub.services.auth import HubAuth, HubAuthenticated
 from tornado.web import Application, HTTPError, RequestHandler
 
 from pangeo_deploy.rehearsal.hub_people import pod_name
@@ -68,6 +70,8 @@ class Credentials(HubAuthenticated, RequestHandler):  # type: ignore[misc]
         user = self.get_current_user()
         if not user or user["kind"] != "user":
             raise HTTPError(403)
+        if await self.in_turn(launched_by_binder, self.hub_auth, user["name"]):
+            raise HTTPError(403)
         try:
             rights = json.dumps(policy(self.bucket, user["name"]))
         except ValueError:
@@ -79,7 +83,7 @@ class Credentials(HubAuthenticated, RequestHandler):  # type: ignore[misc]
             Policy=rights,
             DurationSeconds=LIFETIME_SECONDS,
         )
-        answer = (await asyncio.get_running_loop().run_in_executor(None, assume))["Credentials"]
+        answer = (await self.in_turn(assume))["Credentials"]
         self.set_header("Cache-Control", "no-store")
         self.write(
             {
@@ -89,6 +93,22 @@ class Credentials(HubAuthenticated, RequestHandler):  # type: ignore[misc]
                 "Expiration": answer["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ"),
             }
         )
+
+    async def in_turn(self, call: Callable[..., Any], *given: Any) -> Any:
+        """Return what a call returns that waits for another server."""
+        return await asyncio.get_running_loop().run_in_executor(None, call, *given)
+
+
+def launched_by_binder(hub: HubAuth, user: str) -> bool:
+    """Tell whether the user's server runs an image of Binder's; HTTP 502 without an answer."""
+    headers = {"Authorization": f"token {hub.api_token}"}
+    try:
+        answer = requests.get(f"{hub.api_url}/users/{user}", headers=headers, timeout=10)
+        answer.raise_for_status()
+    except requests.RequestException:
+        raise HTTPError(502) from None
+    servers = answer.json().get("servers", {}).values()
+    return any("image" in (one.get("user_options") or {}) for one in servers)
 
 
 class Health(RequestHandler):

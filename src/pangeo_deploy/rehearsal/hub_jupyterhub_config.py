@@ -19,6 +19,8 @@ c.RehearsalSpawner.cmd = quick_start("jupyterhub.singleuser")
 if os.geteuid() == 0:  # a container, as on Binder or in CI
     c.Spawner.args.append("--allow-root")
 c.RehearsalSpawner.home_dir_template = str(hub.folder / "homes" / "{username}")
+c.RehearsalSpawner.volume_mounts = ["homes"]
+c.RehearsalSpawner.service_account = "notebook"
 c.RehearsalSpawner.environment.update(
     {
         "AWS_ENDPOINT_URL": hub.url("storage"),
@@ -44,8 +46,14 @@ c.TraefikProxy.traefik_api_username = "hub"
 c.TraefikProxy.traefik_api_password = hub.secrets["proxy_api"]
 c.TraefikFileProviderProxy.dynamic_config_file = str(hub.folder / "routes.toml")
 
-addresses = {"dask-gateway": "gateway_web", "identity": "identity"}
+# The stand-in for Pod Identity looks at the server that asks, as the agent does at the pod.
+seeing = {"name": "identity", "scopes": ["read:users:name", "read:servers"]}
+c.JupyterHub.load_roles.append({**seeing, "services": ["identity"]})
+
+addresses = {"dask-gateway": "gateway_web", "identity": "identity", "binder": "binder"}
 for name in hub_state.SERVICES:
+    if name == "binder" and not hub.binder:
+        continue
     service = {"name": name, "api_token": hub.secrets[name], "display": False}
     if name in addresses:
         service |= {"url": hub.url(addresses[name]), "oauth_no_confirm": True}

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pangeo_deploy.charts import alerts
+from pangeo_deploy.deployment import find_project
 from pangeo_deploy.errors import MissingPrerequisite
 from pangeo_deploy.files import write_whole
 from pangeo_deploy.rehearsal.hub_state import BUCKET, FOLDER, HOST, ROLE, HubState
@@ -64,13 +66,44 @@ def parts(hub: HubState) -> list[Part]:
             identity(hub),
         ),
     ]
+    if hub.binder:
+        found += binder(hub)
     if prometheus := shutil.which("prometheus"):
         listen = f"--web.listen-address={HOST}:{hub.ports['prometheus']}"
         data = f"--storage.tsdb.path={hub.folder / 'prometheus'}"
         configured = f"--config.file={hub.folder / 'prometheus.json'}"
         health = f"{hub.url('prometheus')}/-/ready"
-        found.append(Part("prometheus", (prometheus, configured, data, listen), health))
+        found += [
+            Part("pods", (*python, "pangeo_deploy.rehearsal.hub_pods"), ""),
+            Part("prometheus", (prometheus, configured, data, listen), health),
+        ]
     return found
+
+
+def binder(hub: HubState) -> list[Part]:
+    """Return BinderHub, and the repositories that can be launched from it."""
+    python = (sys.executable, "-m")
+    configuration = str(HERE / "hub_binder_config.py")
+    environment = {
+        "PANGEO_SETTINGS": json.dumps(hub.settings),
+        "JUPYTERHUB_API_TOKEN": hub.secrets["binder"],
+        "JUPYTERHUB_API_URL": f"{hub.url('hub')}/hub/api/",  # 0.1.0 appends to it as it is
+        "JUPYTERHUB_SERVICE_NAME": "binder",
+        "JUPYTERHUB_SERVICE_PREFIX": "/services/binder/",
+    }
+    return [
+        Part(
+            "repositories",
+            (*python, "pangeo_deploy.rehearsal.hub_repositories"),
+            f"{hub.url('repositories')}/",
+        ),
+        Part(
+            "binder",
+            (*python, "pangeo_deploy.rehearsal.hub_binder", "--config", configuration),
+            f"{hub.url('binder')}/services/binder/metrics",
+            environment,
+        ),
+    ]
 
 
 def quick_start(module: str) -> list[str]:
@@ -135,15 +168,25 @@ def prepare(hub: HubState) -> None:
             "file": {"filename": str(hub.folder / "routes.toml"), "watch": True},
         },
     }
-    job = {
-        "job_name": "hub",
-        "metrics_path": "/hub/metrics",
-        "scrape_interval": "5s",
-        "authorization": {"credentials_file": str(hub.folder / "prometheus.token")},
-        "static_configs": [{"targets": [f"{HOST}:{hub.ports['hub']}"]}],
-    }
+    scraped = {"hub": "/hub/metrics", "pods": "/metrics"}
+    if hub.binder:
+        scraped["binder"] = "/services/binder/metrics"
+    jobs = [
+        {
+            "job_name": name,
+            "metrics_path": path,
+            "scrape_interval": "5s",
+            "authorization": {"credentials_file": str(hub.folder / "prometheus.token")},
+            "static_configs": [{"targets": [f"{HOST}:{hub.ports[name]}"]}],
+        }
+        for name, path in scraped.items()
+    ]
     write_whole(hub.folder / "proxy.json", json.dumps(proxy, indent=2))
-    write_whole(hub.folder / "prometheus.json", json.dumps({"scrape_configs": [job]}, indent=2))
+    project = find_project()
+    groups = alerts.rule_groups(project, alerts.limits(project, hub.settings))
+    watch = {"scrape_configs": jobs, "rule_files": [str(hub.folder / "alerts.json")]}
+    write_whole(hub.folder / "alerts.json", json.dumps({"groups": groups}, indent=2))
+    write_whole(hub.folder / "prometheus.json", json.dumps(watch, indent=2))
     write_whole(hub.folder / "prometheus.token", hub.secrets["prometheus"], mode=0o600)
     if not (hub.folder / "routes.toml").exists():
         write_whole(hub.folder / "routes.toml", "", mode=0o600)

@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from jupyterhub.auth import Authenticator
@@ -13,7 +14,7 @@ from jupyterhub.spawner import SimpleLocalProcessSpawner
 from tornado.web import HTTPError
 from traitlets import List, Unicode
 
-from pangeo_deploy.rehearsal.hub_state import FOLDER
+from pangeo_deploy.rehearsal.hub_state import FOLDER, folder_of_image
 
 
 def password(secret: str, user: str) -> str:
@@ -55,6 +56,12 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     """
 
     profile_list: Any = List(config=True, help="The same list that KubeSpawner takes.")
+    image: Any = Unicode(
+        config=True, help="An image of Binder's; the hub's own environment if none."
+    )
+    volumes: Any = List(config=True, help="What a pod could mount: nothing else than homes here.")
+    volume_mounts: Any = List(config=True, help="Homes, or nothing.")
+    service_account: Any = Unicode(None, allow_none=True, config=True, help="What S3 is opened by.")
 
     @property
     def pod_name(self) -> str:
@@ -65,6 +72,8 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         """Apply the chosen profile, then start."""
         for name, value in self.chosen()["kubespawner_override"].items():
             setattr(self, name, value)
+        if self.image:
+            self.home_dir = fresh_copy(self.image, self.user.name)
         return await super().start()
 
     def chosen(self) -> dict[str, Any]:
@@ -72,7 +81,7 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 
         Raises HTTP 400 for one that does not exist, or for any other option.
         """
-        if unknown := set(self.user_options) - {"profile"}:
+        if unknown := set(self.user_options) - self.options():
             raise refused(f"There is no option {', '.join(sorted(unknown))}.")
         wanted = self.user_options.get("profile")
         for profile in self.profile_list:
@@ -80,12 +89,21 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
                 return dict(profile)
         raise refused("There is no such profile.")
 
+    def options(self) -> set[str]:
+        """Return the options that may be given: Binder's come with an image."""
+        binders = {one for one in self.user_options if one.startswith("binder_")}
+        launch = {"image", "repo_url", "token", *binders} if self.image else set()
+        return {"profile", *launch}
+
     def get_env(self) -> dict[str, str]:
         """Return the server's environment: what a pod would have, and who started it."""
         threads = str(max(1, int(self.cpu_limit or 1)))
         pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        env = super().get_env()
+        if not self.service_account:  # EKS would not put them into the pod
+            env = {key: one for key, one in env.items() if not key.startswith("AWS_CONTAINER_")}
         return {
-            **super().get_env(),
+            **env,
             **dict.fromkeys(pools, threads),
             FOLDER: os.environ[FOLDER],
             "JUPYTER_PLATFORM_DIRS": "1",
@@ -107,6 +125,15 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         """Stop the server; its home stays."""
         await super().stop(now=now)
         shutil.rmtree(f"{self.home_dir}/.local/share/jupyter/runtime", ignore_errors=True)
+
+
+def fresh_copy(image: str, user: str) -> str:
+    """Return a new folder with what the image holds: the files of a launched server."""
+    hub = Path(os.environ[FOLDER])
+    session = hub / "sessions" / user
+    shutil.rmtree(session, ignore_errors=True)
+    shutil.copytree(folder_of_image(hub, image), session, symlinks=True)
+    return str(session)
 
 
 def refused(why: str) -> HTTPError:

@@ -17,10 +17,11 @@ OWNER = "PANGEO_HUB_OWNER"  # in the supervisor's: the process that it ends with
 HOST = "127.0.0.1"
 PORTS = (
     *("public", "proxy_api", "hub", "gateway", "gateway_web", "gateway_tcp"),
-    *("identity", "storage", "prometheus"),
+    *("identity", "storage", "prometheus", "pods", "binder", "repositories"),
 )
-SERVICES = ("dask-gateway", "identity", "prometheus", "janitor")
+SERVICES = ("dask-gateway", "identity", "prometheus", "janitor", "binder")
 BUCKET = ROLE = "pangeo-scratch"
+IMAGES = "rehearsal/"  # what the images of Binder begin with
 # The people of the rehearsal, a class among them.
 USERS = ("ann", "bob", "smoke", *(f"learner-{number:02}" for number in range(1, 26)))
 
@@ -38,18 +39,23 @@ class HubState:
     settings: Mapping[str, Any]
     code: Path
 
+    @property
+    def binder(self) -> bool:
+        """Whether BinderHub is one of the hub's services."""
+        return "binder" in self.settings["services"]
+
     def url(self, port: str, scheme: str = "http") -> str:
         """Return the address of one of the ports."""
         return f"{scheme}://{HOST}:{self.ports[port]}"
 
 
-def create(folder: Path, settings: Mapping[str, Any], code: Path) -> HubState:
+def create(folder: Path, settings: Mapping[str, Any], code: Path, binder: bool = False) -> HubState:
     """Choose free ports and new secrets, and write them down; settings follow the environment's."""
     ports = free_ports()
     names = ("cookie", "proxy_api", "gateway_proxy", "storage", "login", *SERVICES)
     random = {name: secrets.token_hex(32) for name in names}
     random["storage_key"] = f"AKIA{secrets.token_hex(8).upper()}"
-    state = HubState(folder, ports, random, rehearsed(folder, settings, ports), code)
+    state = HubState(folder, ports, random, rehearsed(folder, settings, ports, binder), code)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     write_whole(folder / "secrets.json", json.dumps(random), mode=0o600)
@@ -59,7 +65,7 @@ def create(folder: Path, settings: Mapping[str, Any], code: Path) -> HubState:
 
 
 def rehearsed(
-    folder: Path, settings: Mapping[str, Any], ports: Mapping[str, int]
+    folder: Path, settings: Mapping[str, Any], ports: Mapping[str, int], binder: bool
 ) -> dict[str, Any]:
     """Return the environment's settings with this machine's addresses in place of the cloud's."""
     public = f"http://{HOST}:{ports['public']}"
@@ -67,7 +73,7 @@ def rehearsed(
         **settings,
         "url": public,
         "login": {**settings["login"], "teams": [], "users": list(USERS), "admins": []},
-        "services": ["dask-gateway", "identity"],
+        "services": ["dask-gateway", "identity", *(["binder"] if binder else [])],
         # JupyterHub gives its own services an environment of its choice; by this they are found.
         "service_environment": {FOLDER: str(folder)},
         "scratch": {"bucket": BUCKET},
@@ -76,6 +82,7 @@ def rehearsed(
             "address": f"{public}/services/dask-gateway",
             "proxy_address": f"gateway://{HOST}:{ports['gateway_tcp']}",
         },
+        "binder": {**settings["binder"], "registry_prefix": IMAGES, "git_protocols": ["http"]},
     }
 
 
@@ -88,6 +95,12 @@ def load(folder: Path | None = None) -> HubState:
     plain = json.loads((folder / "hub.json").read_bytes())
     random = json.loads((folder / "secrets.json").read_bytes())
     return HubState(folder, plain["ports"], random, plain["settings"], Path(plain["code"]))
+
+
+def folder_of_image(folder: Path, image: str) -> Path:
+    """Return where the image NAME:TAG is kept; its prefix, up to the last slash, says nothing."""
+    name, _, tag = image.rpartition("/")[2].partition(":")
+    return folder / "images" / name / tag
 
 
 def free_ports() -> dict[str, int]:

@@ -18,7 +18,10 @@ _REPEATED = ("user", "hub", "kind", "node_type", "capacity", "server")  # few va
 
 
 def read(
-    paths: Path | Sequence[Path], *, window: tuple[pd.Timestamp, pd.Timestamp] | None = None
+    paths: Path | Sequence[Path],
+    *,
+    window: tuple[pd.Timestamp, pd.Timestamp] | None = None,
+    accounts: bool = False,
 ) -> Sessions:
     """Return the sessions of one or several csv or parquet files, checked as in `sessions.check`.
 
@@ -28,16 +31,20 @@ def read(
     files = [paths] if isinstance(paths, Path) else list(paths)
     if not files:
         raise BadInput("No sessions file was named.", fix="Pass a csv or parquet file.")
-    sessions = _read(files, window)
+    sessions = _read(files, window, accounts)
     pa.default_memory_pool().release_unused()  # else arrow keeps the files' size for itself
     return sessions
 
 
-def _read(files: list[Path], window: tuple[pd.Timestamp, pd.Timestamp] | None) -> Sessions:
+def _read(
+    files: list[Path], window: tuple[pd.Timestamp, pd.Timestamp] | None, accounts: bool
+) -> Sessions:
     tables, broken = zip(*(_raw(Path(file)) for file in files), strict=True)
     refused = pd.concat(broken, ignore_index=True)
     if len(files) == 1:
-        return check(tables[0], source=files[0].name, window=window, rejected=refused)
+        return check(
+            tables[0], source=files[0].name, window=window, rejected=refused, accounts=accounts
+        )
     # Each file's columns are checked by its own name before rows of all are judged together.
     for file, table in zip(files, tables, strict=True):
         if missing := [column for column in COLUMNS if column not in table.columns]:
@@ -46,7 +53,28 @@ def _read(files: list[Path], window: tuple[pd.Timestamp, pd.Timestamp] | None) -
             )
     whole = pd.concat([t.astype(object) for t in tables], ignore_index=True)
     names = ", ".join(file.name for file in files)
-    return check(whole, source=names, window=window, rejected=refused)
+    return check(whole, source=names, window=window, rejected=refused, accounts=accounts)
+
+
+def read_gaps(path: Path) -> pd.DataFrame:
+    """Return the times without data in a csv file with start, end and source.
+
+    Raises `BadInput` where it is none, or a gap ends before it starts.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str)
+        for name in ("start", "end"):
+            table[name] = pd.to_datetime(table[name], utc=True, format="ISO8601")
+        right = bool((table["end"] > table["start"]).all())
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput(
+            f"The gaps in {path.name} cannot be read.",
+            why=str(error),
+            fix="Pass the gaps.csv that `usage collect` wrote.",
+        ) from None
+    if not right:
+        raise BadInput(f"A gap in {path.name} ends before it starts.", fix="Correct it.")
+    return table
 
 
 def write(sessions: Sessions | pd.DataFrame, path: Path) -> None:

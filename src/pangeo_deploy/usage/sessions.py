@@ -128,12 +128,14 @@ def check(
     source: str = "sessions",
     window: tuple[pd.Timestamp, pd.Timestamp] | None = None,
     rejected: pd.DataFrame | None = None,
+    accounts: bool = False,
 ) -> Sessions:
     """Return `raw` as `Sessions`: typed, sorted, every row right or kept apart with its reason.
 
     `raw` has the columns of the contract and may have a column `row`; `source` names it in
-    messages, `rejected` are rows already refused. Naive times are UTC. Raises `BadInput` when a
-    column is missing, the window is empty, or no row is left.
+    messages, `rejected` are rows already refused. Naive times are UTC. Accounts keep a row without
+    a user, as that of the user "", since it was paid for, and may have no rows. Raises `BadInput`
+    when a column is missing, the window is empty, or (but in accounts) no row is left.
     """
     missing = [column for column in COLUMNS if column not in raw.columns]
     if missing:
@@ -144,7 +146,12 @@ def check(
         )
     raw = raw.reset_index(drop=True)
     table = _typed(raw)
+    nobody = table["user"].isna() | table["user"].isin(["", "nan", "None"])
+    if accounts:
+        table["user"] = table["user"].astype(object).mask(nobody, "").astype("category")
     bad, changed = _wrong_values(raw, table), np.zeros(len(raw), np.int8)
+    if not accounts:
+        bad[np.asarray(nobody)] = _CODES["no-user"]
     opened = np.asarray(table["end"].isna()) & (bad == 0)
     first, last = _bounds(table[bad == 0], window, source)
     table["end"] = table["end"].mask(opened, last)
@@ -157,7 +164,7 @@ def check(
         _mark(changed, (table["end"] > last) | (table["start"] < first), "window")
         table["start"] = table["start"].clip(lower=first)
         table["end"] = table["end"].clip(upper=last)
-    started = _uncovered_start(table, bad == 0)
+    started = _uncovered_start(table, (bad == 0) & ~np.asarray(nobody))
     _mark(bad, started >= table["end"], "overlap")
     moved = started > table["start"]
     _mark(changed, moved, "overlap")
@@ -166,13 +173,13 @@ def check(
     if rejected is not None and len(rejected):
         dropped = pd.concat([rejected, dropped], ignore_index=True)
     good = table[bad == 0].sort_values("start", kind="stable", ignore_index=True)
-    if good.empty:
+    if good.empty and not accounts:
         raise BadInput(
             f"{source}: no session in it can be used.",
             why=f"Rows and reasons: {_counts(dropped) or 'the table is empty'}.",
             fix=FIXES[str(dropped.reason.iloc[0])] if len(dropped) else "Pass a table with rows.",
         )
-    if window is None:
+    if window is None and len(good):
         first, last = good.start.min(), good.end.max()
     altered = _kept_apart(raw, np.where(bad == 0, changed, 0), source)
     return Sessions(good, first, last, dropped, altered)
@@ -205,7 +212,6 @@ def _column(values: pd.Series, kind: str) -> pd.Series:
 def _wrong_values(raw: pd.DataFrame, table: pd.DataFrame) -> Reasons:
     """Return the reason why a row cannot be used by itself (its place in `FIXES`, from 1), or 0."""
     bad = np.zeros(len(table), np.int8)
-    _mark(bad, table["user"].isna() | table["user"].isin(["", "nan", "None"]), "no-user")
     unread = table["end"].isna()
     written = raw["end"][unread].dropna().astype(str).str.strip()
     unread &= unread.index.isin(written.index[written != ""])

@@ -169,7 +169,7 @@ def _run(
 
 def _settings(pool: Pool, config: Config, horizon: int) -> Records:
     mean_life = HOUR / pool.interruptions_per_hour if pool.interruptions_per_hour else 0
-    settings = np.zeros(1, kernel.SETTINGS)
+    settings = kernel.new_settings()
     values = {
         "start": pool.node_start_seconds * 1000,
         "pull": pool.image_pull_seconds * 1000,

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from pangeo_deploy.errors import BadInput, MissingPrerequisite
+from pangeo_deploy.usage.collect import use
 from pangeo_deploy.usage.collect.prometheus import collect
 from tests.usage.collect.conftest import ZERO, History, free_port
 
@@ -71,6 +72,37 @@ def test_restarts_gaps_and_new_names_neither_cut_nor_double_a_session(prometheus
     assert seconds(table, "end") == [HOUR - 60, last_sample, 6 * HOUR]  # the last still runs
     assert [seconds(got.gaps, "start"), seconds(got.gaps, "end")] == [[2 * HOUR - 60], [3 * HOUR]]
     assert got.gaps.source.tolist() == ["prometheus"]
+
+
+def test_waits_are_from_created_to_ready_and_use_is_each_pods_own(prometheus, history):
+    # Two servers of one name: 1.5 cores and 1 GiB in the first, then 0.25 and 3 in the second.
+    for uid, start, end, cores, gib in (("one", 600, 3600, 1.5, 1), ("two", 4200, 7200, 0.25, 3)):
+        history.pod("jupyter-ada", start, end, uid=uid)
+        ids = {"namespace": "prod", "pod": "jupyter-ada", "uid": uid}
+        history.add("kube_pod_created", ZERO + start - 90, start, end, **ids)
+        history.add("kube_pod_status_ready_time", ZERO + start + 30, start + 60, end, **ids)
+        history.used("jupyter-ada", start, end, cores, gib)
+    history.pod("jupyter-bob", 600, 1200, user="bob")
+    got = collect(prometheus(history), at(0), at(3 * HOUR), chunk_hours=0.4)
+    table = got.sessions().table
+    ada = table[table.user == "ada"]
+    assert ((ada.start - ada.requested).dt.total_seconds() == 120).all()
+    assert seconds(ada, "start") == [630, 4230]
+    assert ada.cpu_used_cores.tolist() == pytest.approx([1.5, 0.25])
+    assert ada.memory_used_gib.tolist() == pytest.approx([1, 3])
+    bob = table[table.user == "bob"].iloc[0]
+    assert pd.isna(bob.requested)
+    assert pd.isna(bob.cpu_used_cores)
+
+
+def test_a_counter_that_was_reset_loses_nothing_and_a_gap_is_not_filled():
+    stretches = use.Stretches()
+    values = [(0, "0"), (60, "30"), (120, "10"), (1000, "500"), (1060, "NaN"), (1120, "530")]
+    begin, end, amounts = stretches.of(use.CPU, {"pod": "a"}, values)
+    assert (amounts.tolist(), (end - begin).tolist()) == ([30, 10, 30], [60, 60, 120])
+    *_, later = stretches.of(use.CPU, {"pod": "a"}, [(1180, "540")])
+    assert later.tolist() == [10]  # from the chunk before
+    assert stretches.of(use.CPU, {"pod": "b"}, [])[0].size == 0
 
 
 def test_a_pod_without_a_user_or_a_start_is_counted_not_lost(prometheus, history):

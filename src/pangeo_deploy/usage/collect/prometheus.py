@@ -4,7 +4,8 @@ kube-state-metrics says when a pod started, completed or was deleted, so no samp
 10-minute session is 10 minutes whatever the scrape interval. A pod is known by its uid: restarts of
 its container, of kube-state-metrics or of Prometheus, other labels and other names do not make
 another session of it. A pod that vanished without a recorded end ended at its last sample, at most
-one scrape interval too early. Needed of kube-state-metrics: pod annotations or labels with
+one scrape interval too early. A person's wait is from when the pod was created until it was ready,
+where that is known. Needed of kube-state-metrics: pod annotations or labels with
 `hub.jupyter.org/username` and the component labels (its `metricAnnotationsAllowList` and
 `metricLabelsAllowlist`).
 
@@ -13,7 +14,7 @@ partial answer shows, and has no way to halve a request that is too large.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ import pandas as pd
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.progress import Event, Progress, silent
 from pangeo_deploy.usage.collect import GAPS, Collected
+from pangeo_deploy.usage.collect.use import CPU, MEMORY, Stretches, Use
 from pangeo_deploy.usage.collect.web import ask
 
 COMPONENTS = {
@@ -42,8 +44,11 @@ Labels = Mapping[str, str]
 @dataclass
 class _Pod:
     labels: dict[str, str]
+    created: float | None = None
     start: float | None = None
+    ready: float | None = None
     end: float | None = None
+    use: Use = field(default_factory=Use)
     first_seen: float = np.inf
     last_seen: float = -np.inf
 
@@ -72,17 +77,21 @@ def collect(
     pods: dict[str, _Pod] = {}
     nodes: dict[str, Labels] = {}
     alive: list[float] = []
+    apart: list[float] = []
+    stretches = Stretches()
     edges = np.arange(start.timestamp(), end.timestamp(), chunk_hours * 3600).tolist()
     for low in edges:
         high = min(low + chunk_hours * 3600, end.timestamp())
         progress(Event("prometheus", "info", pd.Timestamp(low, unit="s", tz="UTC").isoformat()))
         _read_pods(server, low, high, pods)
+        _read_use(server, low, high, pods, stretches)
         for labels, _ in server.samples("kube_node_labels", low, high):
             nodes[labels.get("node", "")] = labels
         for _, values in server.samples(health, low, high):
             alive += [time for time, _ in values]
+            apart += np.diff([time for time, _ in values]).tolist()
     times = np.unique(alive)
-    interval = float(np.median(np.diff(times))) if len(times) > 1 else 60.0
+    interval = float(np.median(apart)) if apart else 60.0
     rows = [_row(pod, nodes, end.timestamp(), interval) for pod in pods.values()]
     raw = pd.DataFrame([row for row in rows if row is not None], columns=_COLUMNS)
     return Collected(raw, "prometheus", start, end, _gaps(times, start, end, interval))
@@ -90,7 +99,7 @@ def collect(
 
 _COLUMNS = [
     *("user", "hub", "kind", "start", "end", "cpu_cores", "memory_gib", "node_type", "capacity"),
-    "server",
+    *("server", "requested", "cpu_used_cores", "memory_used_gib"),
 ]
 
 
@@ -146,6 +155,31 @@ class _TooLarge(Exception):
     """An answer that the server finds too large."""
 
 
+# The first value counts: a pod that becomes ready again was ready before.
+_MOMENTS = {
+    "kube_pod_created": "created",
+    "kube_pod_status_ready_time": "ready",
+    "kube_pod_completion_time": "end",
+    "kube_pod_deletion_timestamp": "end",
+}
+
+
+def _read_use(
+    server: _Server, low: float, high: float, pods: dict[str, _Pod], stretches: Stretches
+) -> None:
+    named: dict[tuple[str, str], list[_Pod]] = {}
+    for pod in pods.values():
+        if pod.last_seen > low:
+            name = (pod.labels.get("namespace", ""), pod.labels.get("pod", ""))
+            named.setdefault(name, []).append(pod)
+    for metric in (CPU, MEMORY):
+        for labels, values in server.samples(metric, low, high):
+            begin, end, amounts = stretches.of(metric, labels, values)
+            for pod in named.get((labels.get("namespace", ""), labels.get("pod", "")), []):
+                mine = (begin >= (pod.start or pod.first_seen)) & (end <= pod.last_seen)
+                pod.use.add(metric, amounts[mine], (end - begin)[mine])
+
+
 def _read_pods(server: _Server, low: float, high: float, pods: dict[str, _Pod]) -> None:
     for labels, values in server.samples("kube_pod_start_time", low, high):
         pod = pods.setdefault(_identity(labels), _Pod(dict(labels)))
@@ -154,11 +188,11 @@ def _read_pods(server: _Server, low: float, high: float, pods: dict[str, _Pod]) 
         known = _numbers(values)
         if known:
             pod.start = min(filter(None, (pod.start, min(known))))
-    for metric in ("kube_pod_completion_time", "kube_pod_deletion_timestamp"):
+    for metric, moment in _MOMENTS.items():
         for labels, values in server.samples(metric, low, high):
             known = _numbers(values)
-            if known and (ended := pods.get(_identity(labels))):
-                ended.end = min(filter(None, (ended.end, min(known))))
+            if known and (pod := pods.get(_identity(labels))):
+                setattr(pod, moment, min(filter(None, (getattr(pod, moment), min(known)))))
     for metric in ("kube_pod_annotations", "kube_pod_labels"):
         for labels, _ in server.samples(metric, low, high):
             if named := pods.get(_identity(labels)):
@@ -194,12 +228,13 @@ def _row(
     stop = pod.end if pod.end is not None else (None if still_there else pod.last_seen)
     node = nodes.get(labels.get("node", ""), {})
     capacity = next((node[name] for name in _CAPACITY if name in node), "on-demand")
-    memory = _request(labels, "memory")
+    memory, used = _request(labels, "memory"), pod.use.mean(MEMORY)
+    start = pod.start if pod.ready is None or pod.start is None else max(pod.start, pod.ready)
     return {
         "user": next((labels[name] for name in _USER_LABELS if labels.get(name)), None),
         "hub": labels.get("namespace", ""),
         "kind": kind,
-        "start": _moment(pod.start),
+        "start": _moment(start),
         "end": _moment(stop),
         "cpu_cores": _request(labels, "cpu"),
         "memory_gib": memory / 1024**3,
@@ -207,6 +242,10 @@ def _row(
         "capacity": capacity.lower().replace("_", "-"),
         # One person may run several named servers at once: the pod tells them apart.
         "server": _identity(labels),
+        # Without the time of being ready, what is known is the scheduler's share of the wait.
+        "requested": None if pod.ready is None else _moment(pod.created),
+        "cpu_used_cores": pod.use.mean(CPU),
+        "memory_used_gib": None if used is None else used / 1024**3,
     }
 
 

@@ -1,0 +1,193 @@
+"""One run: what it took, where the time went, and whether its answer was right."""
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from distributed import futures_of, wait
+
+from pangeo_deploy.bench import probe
+from pangeo_deploy.bench.answers import ANSWERS, Known, check
+from pangeo_deploy.bench.workload import Outcome, Scene, Workload
+from pangeo_deploy.errors import PangeoDeployError
+
+LONGEST = 600.0  # seconds that a run may take
+REASON = 300  # characters of a failure that are kept
+_SECONDS = {
+    "compute": "busy_seconds",
+    "transfer": "transfer_seconds",
+    "disk": "disk_seconds",
+    "deserialize": "deserialize_seconds",
+}
+_SPLIT = ("graph", "submit", "first_task", "compute", "gather")
+
+
+@dataclass
+class _Clock:
+    """The moments between the parts of a run, on this process' monotonic clock."""
+
+    marks: list[float] = field(default_factory=list)
+    wall: float = 0.0  # what to add to the monotonic clock for the time of day
+
+    def start(self) -> None:
+        self.wall = time.time() - time.perf_counter()
+        self.marks = [time.perf_counter()]
+
+    def mark(self) -> None:
+        self.marks.append(time.perf_counter())
+
+
+def run(workload: Workload, scene: Scene, right: Known | None, longest: float) -> dict[str, Any]:
+    """Do `workload` once and return its columns of the run table.
+
+    Whatever goes wrong in it is a failed run with its reason; only an interrupt ends more than it.
+    """
+    began, started, load = time.perf_counter(), datetime.now(UTC), os.getloadavg()[0]
+    clock, columns = _Clock(), dict[str, Any]()
+    result: Any = None
+    try:
+        with _watched(scene, columns):
+            clock.start()
+            try:
+                result = _do(workload, scene, clock, longest)
+            finally:
+                clock.mark()
+        columns.update(_split(workload, clock, columns))
+        checking = time.perf_counter()
+        columns.update(_judge(workload, scene, right, result))
+        columns["check_seconds"] = time.perf_counter() - checking
+    except Exception as error:  # a row, whatever it is: the campaign goes on
+        columns.update(failed=True, reason=explain(error))
+    finally:
+        result = None
+    _settle(scene)
+    measured = sum(columns.get(name) or 0.0 for name in ("seconds", "check_seconds"))
+    for name in [name for name in columns if name.startswith("_")]:
+        del columns[name]
+    return {
+        "started": started,
+        "load_before": load,
+        **columns,
+        "overhead_seconds": time.perf_counter() - began - measured,
+    }
+
+
+def explain(error: BaseException) -> str:
+    """Return why a run failed, in one line."""
+    said = (
+        str(error) if isinstance(error, PangeoDeployError) else f"{type(error).__name__}: {error}"
+    )
+    return " ".join(said.split())[:REASON]
+
+
+def _do(workload: Workload, scene: Scene, clock: _Clock, longest: float) -> Any:
+    """Do the measured section; return what is to be checked."""
+    found = workload.run(scene)
+    if workload.sink is None:
+        return found
+    clock.mark()
+    if workload.sink == "gather":
+        return scene.client.compute(found).result(timeout=longest)
+    kept = scene.client.persist(found)
+    futures = futures_of(kept)
+    wait(futures, timeout=longest)
+    for future in futures:
+        if future.status != "finished":
+            raise future.exception() or RuntimeError(f"A task was {future.status}.")
+    return kept
+
+
+@contextmanager
+def _watched(scene: Scene, columns: dict[str, Any]) -> Iterator[None]:
+    """Watch the cluster's processes, or this one, and put what they saw into `columns`."""
+    client = scene.client
+    if client is None:
+        probe.begin()
+        try:
+            yield
+        finally:
+            columns.update(_processes([probe.end()]))
+        return
+    before = time.time()
+    there = client.run_on_scheduler(probe.clear)
+    columns["_ahead"] = there - (before + time.time()) / 2  # the scheduler's clock less ours
+    client.run(probe.begin)
+    try:
+        yield
+    finally:
+        # A dead scheduler says nothing more; the failure that is under way says why.
+        with contextlib.suppress(Exception):
+            columns.update(_processes(list(client.run(probe.end, on_error="ignore").values())))
+            seen = client.run_on_scheduler(probe.seen)
+            columns.update({f"_{name}": seen[name] for name in ("received", "first", "last")})
+            columns.update({name: seen[name] for name in ("tasks", "retries", "lost_workers")})
+            columns.update({_SECONDS[kind]: took for kind, took in seen["seconds"].items()})
+            columns["worker_seconds_busy"] = columns["busy_seconds"]
+
+
+def _processes(seen: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the sum over processes; workers that share one are counted once."""
+    apart = {one["process"]: one for one in seen}.values()
+    names = [name for name in next(iter(apart), {}) if name != "process"]
+    return {name: sum(one[name] for one in apart) for name in names}
+
+
+def _split(workload: Workload, clock: _Clock, seen: Mapping[str, Any]) -> dict[str, float]:
+    """Return the run's seconds, and for a lazy result those of its parts.
+
+    The scheduler's moments are brought to this clock and into their order, so that the parts add
+    up to the whole.
+    """
+    start, *_, end = clock.marks
+    total = {"seconds": end - start}
+    if workload.sink is None or seen.get("_received") is None:
+        return total
+    shift = seen["_ahead"] + clock.wall
+    moments = [start, clock.marks[1]]
+    for name in ("_received", "_first", "_last"):
+        moment = seen[name] - shift
+        moments.append(min(end, max(moments[-1], moment if math.isfinite(moment) else 0.0)))
+    moments.append(end)
+    parts = zip(_SPLIT, moments[:-1], moments[1:], strict=True)
+    return total | {f"{name}_seconds": after - before for name, before, after in parts}
+
+
+def _judge(workload: Workload, scene: Scene, right: Known | None, result: Any) -> dict[str, Any]:
+    """Return whether the answer is the known one."""
+    columns: dict[str, Any] = {"failed": False}
+    if isinstance(result, Outcome):
+        columns.update(result.columns)
+        if result.ok is not None:
+            columns.update(result_ok=result.ok)
+        result = result.answer
+    if workload.answer is not None and right is not None:
+        verdict = check(ANSWERS[workload.answer], right, result, scene.layout)
+        columns.update(
+            result_ok=verdict.ok,
+            expected=verdict.expected,
+            got=verdict.got,
+            tolerance=verdict.tolerance,
+        )
+    if columns.get("result_ok") is False:
+        columns.update(failed=True, reason=columns.get("reason") or "The answer is wrong.")
+    return columns
+
+
+def _settle(scene: Scene) -> None:
+    """Wait until the scheduler has forgotten the run: equal keys of the next would be ready."""
+    if scene.client is None:
+        return
+    with contextlib.suppress(Exception):
+        until = time.monotonic() + 10.0
+        while scene.client.run_on_scheduler(_tasks_left) and time.monotonic() < until:
+            time.sleep(0.005)
+
+
+def _tasks_left(dask_scheduler: Any) -> int:
+    return len(dask_scheduler.tasks)

@@ -1,0 +1,95 @@
+"""What a workload is: a row of a table, with the function that says how it is formulated."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from pangeo_deploy.bench.data import Field
+from pangeo_deploy.bench.store import Layout
+from pangeo_deploy.bench.tiers import Scheme
+
+Family = Literal["roofline", "scheduler", "compute", "storage", "life"]
+# What becomes of a lazy result: its value comes to the client, or it stays on the workers. None:
+# the function does all of it itself and returns what is to be checked.
+Sink = Literal["gather", "persist"] | None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a workload works on: the stored data, the cluster, and a folder of its own.
+
+    `client` is None for what runs in this process alone. `dataset` is the store at `path`, opened;
+    opening is not measured but by the workloads that say so.
+    """
+
+    layout: Layout
+    path: Path
+    folder: Path
+    dataset: xr.Dataset
+    threads: int
+    client: Any = None
+    cluster: Any = None
+
+    def blocks(self, name: str = "v0") -> Any:
+        """Return a variable's Dask array."""
+        return self.dataset[name].data
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An answer, and columns of the run table that only the workload itself knows."""
+
+    answer: Any = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    ok: bool | None = None  # where the workload checks itself
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One way to do one operation.
+
+    `run` returns something lazy for a `sink`, else the answer (or an `Outcome`). `answer` names the
+    known answer. `columns` are what the run table says of it beyond the layout's own.
+    """
+
+    operation: str
+    variant: str
+    family: Family
+    run: Callable[[Scene], Any]
+    sink: Sink = None
+    answer: str | None = None
+    scheme: Scheme = "time"
+    layout: Mapping[str, Any] = field(default_factory=dict)
+    needs_cluster: bool = True
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name by which it is chosen: operation:variant:scheme."""
+        return f"{self.operation}:{self.variant}:{self.scheme}"
+
+    def layout_for(self, base: Layout) -> Layout:
+        """Return `base` in this workload's scheme; the bytes stay the same with two variables."""
+        changes = dict(self.layout)
+        if changes.get("variables", 1) > 1:
+            changes["field"] = halved(base.field)
+        return replace(base, scheme=self.scheme, **changes)
+
+
+def halved(grid: Field) -> Field:
+    """Return a field of half the latitudes, so that two variables have the bytes of one."""
+    return replace(grid, lat=max(4, grid.lat // 2))
+
+
+def array(data: Any, *dims: str) -> xr.DataArray:
+    """Return a Dask or numpy array with named dimensions, without coordinates."""
+    return xr.DataArray(data, dims=dims)
+
+
+def same_type(values: Any, like: Any) -> Any:
+    """Return `values` in the type of `like`, so that nothing is widened on the way."""
+    return np.asarray(values, dtype=like.dtype)

@@ -1,0 +1,212 @@
+"""The verbs that read benchmark runs: `bench report`, `compare` and `import`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pangeo_deploy.cli.console import JsonOption, reporting, show, table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REGRESSION = 3
+
+RunsArgument = Annotated[
+    list[Path],
+    typer.Argument(help="Run files, or csv files and folders of pangeo-data/benchmarking."),
+]
+
+
+def report(runs: RunsArgument, json: JsonOption = False) -> None:
+    """Show the median time of each configuration, and how it scales with workers."""
+    from pangeo_deploy.bench import report as room
+
+    with reporting("Reading runs"):
+        result = room.report(room.load(runs))
+    origins = ", ".join(result.origins)
+    columns = (
+        "operation",
+        "variant",
+        "scheme",
+        "chunk (MB)",
+        "nodes (1)",
+        "runs (1)",
+        "median (s)",
+        "95 %",
+        "over numpy (1)",
+    )
+    rows = [
+        (
+            row["operation"],
+            row.get("variant", ""),
+            row.get("scheme", ""),
+            _digits(row.get("chunk_mb")),
+            row["nodes"],
+            row["n"],
+            _digits(row.get("median_seconds")),
+            f"{_digits(row.get('low'))} to {_digits(row.get('high'))}" if "low" in row else "",
+            _digits(row.get("roofline_ratio")),
+        )
+        for row in result.as_dict()["table"]
+    ]
+    human = [
+        table(f"{result.rows} runs ({origins}), {result.failed} failed", columns, rows),
+        *_curves("Strong scaling: the same data, more workers", result.strong),
+        *_curves("Weak scaling: the same data for each worker", result.weak),
+        *_limits(result.limits),
+    ]
+    show(result.as_dict(), json, human)
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="The runs before.")],
+    b: Annotated[Path, typer.Argument(help="The runs after.")],
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Runs of A and B took turns, in this order.")
+    ] = False,
+    counts: Annotated[
+        bool,
+        typer.Option("--counts", help="Compare counts and roofline ratios, not seconds: for CI."),
+    ] = False,
+    machines: Annotated[
+        bool, typer.Option("--machines", help="A and B come from different machines, and may.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Say whether B is slower than A; ends with 3 where it is."""
+    from pangeo_deploy.bench import report as room
+    from pangeo_deploy.bench.runs import require_one_machine
+
+    with reporting("Reading runs"):
+        before, after = room.load(a), room.load(b)
+    if not (machines or counts):
+        import pandas as pd
+
+        require_one_machine(pd.concat([before, after]))
+    regressed = (
+        _compare_counts(before, after, json)
+        if counts
+        else _compare_seconds(before, after, paired, json)
+    )
+    if regressed:
+        raise typer.Exit(REGRESSION)
+
+
+def import_(
+    published: Annotated[
+        list[Path], typer.Argument(help="csv files of pangeo-data/benchmarking, or folders.")
+    ],
+    out: Annotated[Path, typer.Option(help="The run file to write (parquet).")],
+    json: JsonOption = False,
+) -> None:
+    """Turn NCAR's published results into a run file."""
+    from pangeo_deploy.bench import importer, runs
+
+    with reporting("Reading results"):
+        found = importer.read(published)
+    runs.write(found, out)
+    campaigns = list(found.campaign.unique())
+    document = {"runs": str(out), "rows": len(found), "campaigns": campaigns}
+    show(document, json, [f"{out}: {len(found)} runs of {len(campaigns)} campaigns (published)."])
+
+
+def _compare_seconds(
+    before: "pd.DataFrame", after: "pd.DataFrame", paired: bool, json: bool
+) -> bool:
+    from pangeo_deploy.bench import compare as room
+
+    compared = room.compare(before, after, paired=paired)
+    worst = room.worst(compared)
+    document = {
+        **{name: getattr(worst, name) for name in ("verdict", "ratio", "low", "high", "p")},
+        "margin": room.MARGIN,
+        "configurations": [one.as_dict() for one in compared],
+    }
+    columns = ("configuration", "verdict", "B / A (1)", "95 %", "p (1)", "runs")
+    rows = [
+        (
+            _name(one.configuration),
+            one.verdict,
+            _digits(one.ratio),
+            f"{_digits(one.low)} to {_digits(one.high)}",
+            _digits(one.p),
+            f"{one.n[0]}, {one.n[1]}" + (" in pairs" if one.paired else ""),
+        )
+        for one in compared
+    ]
+    note = f"A slowdown of under {100 * room.MARGIN:.0f} % is not looked for."
+    show(document, json, [table(f"B against A: {worst.verdict}", columns, rows), note])
+    return worst.verdict == room.REGRESSION
+
+
+def _compare_counts(before: "pd.DataFrame", after: "pd.DataFrame", json: bool) -> bool:
+    from pangeo_deploy.bench import gate
+
+    compared, grown = gate.grown(before, after)
+    verdict = "regression" if grown else "no change"
+    document = {
+        "verdict": verdict,
+        "compared": compared,
+        "grown": [one.as_dict() for one in grown],
+    }
+    columns = ("configuration", "what", "A (1)", "B (1)", "allowed more (%)")
+    rows = [
+        (
+            _name(one.configuration),
+            one.what,
+            _digits(one.before),
+            _digits(one.after),
+            f"{100 * one.allowed:.0f}",
+        )
+        for one in grown
+    ]
+    human: list[Any] = [f"{verdict}: {compared} counts compared, {len(grown)} grown."]
+    show(document, json, human + ([table("Grown", columns, rows)] if grown else []))
+    return bool(grown)
+
+
+def _curves(title: str, curves: "pd.DataFrame") -> list[Any]:
+    if curves.empty:
+        return []
+    columns = ("operation", "scheme", "same", "workers (1)", "median (s)", "efficiency (1)", "95 %")
+    size = "dataset_mb" if "dataset_mb" in curves else "chunk_mb"
+    rows = [
+        (
+            row["operation"],
+            row["scheme"],
+            f"{row[size]:.5g} MB",
+            row["workers"],
+            _digits(row["seconds"]),
+            f"{row['efficiency']:.2f}",
+            f"{row['low']:.2f} to {row['high']:.2f}",
+        )
+        for row in curves.to_dict("records")
+    ]
+    return [table(title, columns, rows)]
+
+
+def _limits(limits: "pd.DataFrame") -> list[Any]:
+    if limits.empty:
+        return []
+    shares = [name for name in limits if limits[name].dtype == float and name != "chunk_mb"]
+    rows = [
+        (
+            f"{row['operation']} {row['variant']} {row['scheme']}",
+            *(f"{100 * row[share]:.0f}" for share in shares),
+            row["limit"],
+        )
+        for row in limits.to_dict("records")
+    ]
+    columns = ("configuration", *(f"{share} (%)" for share in shares), "limit")
+    return [table("Where the threads' time goes", columns, rows)]
+
+
+def _name(configuration: dict[str, Any]) -> str:
+    """Return what tells configurations apart for people: not all parameters differ."""
+    shown = ("operation", "variant", "scheme", "chunk_mb", "dataset_mb", "nodes")
+    return " ".join(str(configuration[name]) for name in shown if name in configuration)
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"

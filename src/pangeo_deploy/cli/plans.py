@@ -1,0 +1,143 @@
+"""The part of the verb `cost` about plans and prices: estimates, and bills explained from them."""
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pangeo_deploy.cli.console import EnvironmentArgument, JsonOption, TargetOption, show, table
+from pangeo_deploy.cli.outlook import PricesOption, plan_of
+from pangeo_deploy.deployment import find_project
+from pangeo_deploy.errors import MissingPrerequisite
+from pangeo_deploy.files import read_json
+
+if TYPE_CHECKING:
+    from pangeo_deploy.cost.prices import Prices
+
+
+def estimate(
+    environment: EnvironmentArgument,
+    target: TargetOption = "rehearsal",
+    prices: PricesOption = None,
+    region: Annotated[str, typer.Option(help="Whose prices to use.")] = "us-west-2",
+    against: Annotated[
+        Path | None,
+        typer.Option(help="What to compare with: the JSON of `terraform show -json`."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Price what the environment's Terraform will leave standing: the always-on floor first.
+
+    Then one more user and one more worker an hour, by the node pools in the Helm values.
+    """
+    from pangeo_deploy.cost import estimate as room
+    from pangeo_deploy.cost.prices import read
+
+    known = read(prices)
+    before = room.estimate(read_json(against), known, region=region) if against else None
+    result = room.estimate(plan_of(environment, target), known, region=region)
+    hourly, missing = _hourly(environment, known, region)
+    result = replace(result, hourly=hourly, unpriced=(*result.unpriced, *missing))
+    document = result.as_dict()
+    rows = [
+        (line.address, line.service, f"{line.usd_per_month:.2f}", line.assumption)
+        for line in sorted(result.lines, key=lambda line: -line.usd_per_month)
+        if line.usd_per_month
+    ]
+    columns = ("resource", "service", "cost (USD a month)", "assumption")
+    human: list[Any] = [
+        table(f"What {environment} costs", columns, rows),
+        f"The floor: {result.floor:.2f} USD a month, whoever is there; "
+        f"{result.use:.2f} more for what is assumed to be stored and sent.",
+    ]
+    if result.hourly:
+        each = [(x.what, x.node_type, f"{x.usd_per_hour:.4f}", x.assumption) for x in result.hourly]
+        columns = ("one more", "on", "cost (USD an hour)", "assumption")
+        human.append(table("What use adds", columns, each))
+    if before:
+        changes = room.difference(before, result)
+        document["difference"] = [
+            {k: format(v, "f") if isinstance(v, Decimal) else v for k, v in row.items()}
+            for row in changes
+        ]
+        document["floor_change_usd_per_month"] = format(result.floor - before.floor, "f")
+        cells = [
+            (row["address"], *(f"{row[k]:.2f}" for k in ("before", "after", "change")))
+            for row in changes
+        ]
+        columns = ("resource", "before (USD)", "after (USD)", "change (USD a month)")
+        human.append(table(f"Against {against}", columns, cells))
+        human.append(f"The floor changes by {result.floor - before.floor:+.2f} USD a month.")
+    if result.unpriced:
+        unpriced = [(one.address, one.why) for one in result.unpriced]
+        human.append(table("Not priced", ("resource", "why"), unpriced))
+    show(document, json, human)
+
+
+def reconcile(
+    environment: EnvironmentArgument,
+    bill: Annotated[Path, typer.Option(help="The folder or table that `ingest` wrote.")],
+    month: Annotated[str, typer.Option(help="The month to explain, YYYY-MM.")],
+    sessions: Annotated[
+        Path | None, typer.Option(help="Sessions, to go on from the bill to who caused it.")
+    ] = None,
+    target: TargetOption = "rehearsal",
+    prices: PricesOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Explain a month's bill from the environment's estimate, step by step."""
+    from pangeo_deploy.cost import estimate as estimates
+    from pangeo_deploy.cost import reconcile as room
+    from pangeo_deploy.cost.months import Month
+    from pangeo_deploy.cost.prices import read
+
+    expected = estimates.estimate(plan_of(environment, target), read(prices))
+    result = room.reconcile(expected, bill, Month.parse(month), sessions)
+    rows = [(step.step, step.about, f"{step.usd:.2f}") for step in result.steps]
+    human = [
+        f"Estimate {result.estimate:.2f} USD",
+        table(f"From the estimate to the bill of {month}", ("step", "about", "adds (USD)"), rows),
+        f"Bill {result.bill:.2f} USD",
+        *(f"of which {kind}: {usd:.2f} USD" for kind, usd in result.allocated.items()),
+    ]
+    show(result.as_dict(), json, human)
+
+
+def refresh_prices(
+    prices: PricesOption = None,
+    target: TargetOption = "rehearsal",
+    json: JsonOption = False,
+) -> None:
+    """Ask AWS' price list anew for every price of the list, and date it."""
+    from pangeo_deploy.cost import facts, price_list
+    from pangeo_deploy.identity import open_session
+
+    if target != "aws":
+        raise MissingPrerequisite(
+            "The rehearsal has no price list.", fix="Log in to AWS and pass --target aws."
+        )
+    file = prices or facts.find("prices.csv") / "prices.csv"
+    # the list answers in a few regions only, for all of them
+    client = open_session().client("pricing", region_name="us-east-1")
+    result = price_list.refresh(file, client)
+    rows = [(item, old, new) for item, old, new in result.changed]
+    human = [
+        table(f"Changed in {file}", ("item", "before (USD)", "now (USD)"), rows),
+        f"{result.asked} prices asked anew, {len(result.kept)} kept: {', '.join(result.kept)}.",
+    ]
+    show(result.as_dict(), json, human)
+
+
+def _hourly(environment: str, prices: "Prices", region: str) -> tuple[Any, ...]:
+    """Return one more user and worker by the Helm values, or one line that there are none."""
+    from pangeo_deploy.charts.values import load
+    from pangeo_deploy.cost import pools
+    from pangeo_deploy.cost.estimate import Unpriced
+
+    project = find_project()
+    if not (project / "helm" / "environments" / f"{environment}.yaml").is_file():
+        return (), (Unpriced("helm", "node pools", f"helm/ has no values for {environment}"),)
+    support, pangeo = (load(project, chart, environment) for chart in ("support", "pangeo"))
+    return pools.hourly(support, pangeo, prices, region=region)
