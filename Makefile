@@ -55,10 +55,12 @@ $(VENV)/book.installed: GROUPS := book
 $(VENV)/test.installed: GROUPS := binder book charts test
 $(VENV)/check.installed: GROUPS := check
 $(VENV)/deploy.installed: GROUPS := charts
+# Bytecode now, by all cores: where PYTHONDONTWRITEBYTECODE is set, as in many images, each of the
+# hundreds of processes to come would compile what it imports (moto alone: most of a second).
 $(VENV)/%.installed: $(VENV)/uv.installed $(LOCKED)
 	@echo 'Installing what `make $*` needs into $(VENV)'
 	@$(PYTHON) tools/lock.py select build $(GROUPS) > $(VENV)/$*.txt
-	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python -r $(VENV)/$*.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --no-deps --require-hashes --python $(BIN)/python -r $(VENV)/$*.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python -e .
 	@touch $@
 

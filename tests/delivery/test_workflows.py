@@ -10,7 +10,8 @@ import yaml
 from tests.conftest import PROJECT
 from tests.delivery.actions import PLAYED
 from tests.delivery.conftest import Stage
-from tests.delivery.runner import Event, Loader
+from tests.delivery.results import Event
+from tests.delivery.runner import Loader
 
 FILES = sorted((PROJECT / ".github").rglob("*.yml"))
 WORKFLOWS = {

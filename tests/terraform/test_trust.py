@@ -15,7 +15,7 @@ import pytest
 
 from pangeo_deploy.terraform.engine import Terraform
 from tests.delivery.conftest import staged
-from tests.delivery.runner import Event
+from tests.delivery.results import Event
 
 pytestmark = pytest.mark.slow
 

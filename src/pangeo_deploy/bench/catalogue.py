@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
-from pangeo_deploy.bench import compute, streaming
+from pangeo_deploy.bench import compute, roofline, scheduling, storage, streaming
 from pangeo_deploy.bench.workload import Workload
 from pangeo_deploy.errors import BadInput
 
 WORKLOADS: Mapping[str, Workload] = {
-    one.name: one for one in (*streaming.WORKLOADS, *compute.WORKLOADS)
+    one.name: one
+    for room in (roofline, scheduling, streaming, compute, storage)
+    for one in room.WORKLOADS
 }
 
 # What every campaign can afford: the operations that a headline rests on, each beside its
 # yardstick, plain and better.
 CORE = (
+    "memory-sum:numpy:time",
+    "read:numpy:time",
     *(f"area-mean:{variant}:time" for variant in ("numpy", "naive", "better")),
     *(
         f"climatology-month:{variant}:{scheme}"

@@ -126,7 +126,7 @@ def local(shape: Shape, patience: float = PATIENCE) -> Cluster:
                 threads_per_worker=shape.threads,
                 processes=shape.processes,
                 memory_limit=limit,
-                host="127.0.0.1",
+                host="127.0.0.1" if shape.processes else None,  # threads need no address
                 dashboard_address="127.0.0.1:0",
                 silence_logs=50,
             ) as cluster,

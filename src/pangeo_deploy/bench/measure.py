@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def run(workload: Workload, scene: Scene, right: Known | None, longest: float) -
 
     Whatever goes wrong in it is a failed run with its reason; only an interrupt ends more than it.
     """
-    began, started = time.perf_counter(), datetime.now(UTC)
+    began, started, load = time.perf_counter(), datetime.now(UTC), os.getloadavg()[0]
     clock, columns = _Clock(), dict[str, Any]()
     result: Any = None
     try:
@@ -71,6 +72,7 @@ def run(workload: Workload, scene: Scene, right: Known | None, longest: float) -
         del columns[name]
     return {
         "started": started,
+        "load_before": load,
         **columns,
         "overhead_seconds": time.perf_counter() - began - measured,
     }

@@ -1,6 +1,7 @@
 """How to enter a deployment's hub on either target: as a user, or as its janitor."""
 
 import os
+from typing import Any
 
 from pangeo_deploy.charts.values import settings
 from pangeo_deploy.deployment import Deployment
@@ -54,6 +55,23 @@ def janitors_view(deployment: Deployment) -> tuple[User, list[Cluster]]:
     url = entrance(deployment).url
     janitor = User(url, "janitor", hub.janitor_token(deployment))
     return janitor, clusters.clusters(hub.folder_of(deployment))
+
+
+def records(deployment: Deployment) -> Any:
+    """Return where the rehearsed hub writes down its use (`rehearsal.hub.Records`).
+
+    Raises `CheckFailed` without a running hub, `MissingPrerequisite` on aws, where nothing of a
+    cluster can be read from outside unless somebody forwards it.
+    """
+    if deployment.target == "aws":
+        raise MissingPrerequisite(
+            "No address of Prometheus was named.",
+            why="It answers inside the cluster only.",
+            fix="Run kubectl -n support port-forward service/support-prometheus-server 9090:80 "
+            "and pass --prometheus http://localhost:9090",
+        )
+    entrance(deployment)
+    return rehearsed_hub().records(deployment)
 
 
 def _token(deployment: Deployment) -> str:

@@ -60,8 +60,10 @@ def read_graph(root: Path) -> Graph:
 
 
 def hidden(parts: Iterable[str]) -> bool:
-    """Tell whether a path is where tools keep their own state."""
-    return any(part.startswith(".") or part == "__pycache__" for part in parts)
+    """Tell whether a path is where tools keep their own state; the workflows are the project's."""
+    return any(
+        part == "__pycache__" or (part.startswith(".") and part != ".github") for part in parts
+    )
 
 
 def reached(code: Iterable[str], graph: Graph) -> frozenset[str]:

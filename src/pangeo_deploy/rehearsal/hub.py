@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,18 @@ class Ended:
     def as_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Records:
+    """Where a hub's use is written down: Prometheus' address ("" without one), the hub's log, the
+    folder of its homes, and since when it runs.
+    """
+
+    prometheus: str
+    log: Path
+    homes: Path
+    since: datetime
 
 
 class HubNotReady(PangeoDeployError):
@@ -196,6 +209,19 @@ def repository(deployment: Deployment, name: str = "example") -> str:
             fix=f"pangeo-deploy hub down {deployment.environment}, then: hub up --binder",
         )
     return str(json.loads(file.read_bytes())[name])
+
+
+def records(deployment: Deployment) -> Records:
+    """Return where the hub keeps what its people did."""
+    folder = folder_of(deployment)
+    born = json.loads((folder / "supervisor.json").read_bytes())["born"]
+    monitored = any(one["name"] == "prometheus" for one in told(folder))
+    return Records(
+        prometheus=hub_state.load(folder).url("prometheus") if monitored else "",
+        log=folder / "logs" / "hub.log",
+        homes=folder / "homes",
+        since=datetime.fromtimestamp(born, UTC),
+    )
 
 
 def log_tail(deployment: Deployment, part: str, lines: int = LOG_LINES) -> str:

@@ -17,7 +17,7 @@ OWNER = "PANGEO_HUB_OWNER"  # in the supervisor's: the process that it ends with
 HOST = "127.0.0.1"
 PORTS = (
     *("public", "proxy_api", "hub", "gateway", "gateway_web", "gateway_tcp"),
-    *("identity", "storage", "prometheus", "binder", "repositories"),
+    *("identity", "storage", "prometheus", "pods", "binder", "repositories"),
 )
 SERVICES = ("dask-gateway", "identity", "prometheus", "janitor", "binder")
 BUCKET = ROLE = "pangeo-scratch"

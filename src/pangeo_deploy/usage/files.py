@@ -56,6 +56,27 @@ def _read(
     return check(whole, source=names, window=window, rejected=refused, accounts=accounts)
 
 
+def read_gaps(path: Path) -> pd.DataFrame:
+    """Return the times without data in a csv file with start, end and source.
+
+    Raises `BadInput` where it is none, or a gap ends before it starts.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str)
+        for name in ("start", "end"):
+            table[name] = pd.to_datetime(table[name], utc=True, format="ISO8601")
+        right = bool((table["end"] > table["start"]).all())
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput(
+            f"The gaps in {path.name} cannot be read.",
+            why=str(error),
+            fix="Pass the gaps.csv that `usage collect` wrote.",
+        ) from None
+    if not right:
+        raise BadInput(f"A gap in {path.name} ends before it starts.", fix="Correct it.")
+    return table
+
+
 def write(sessions: Sessions | pd.DataFrame, path: Path) -> None:
     """Write the table to `path` (.csv or .parquet), whole or not at all."""
     table = sessions.table if isinstance(sessions, Sessions) else sessions

@@ -5,6 +5,7 @@ Neither says what a server asked for: `cpu_cores` and `memory_gib` are what the 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,12 @@ def from_snapshots(
 
 
 def from_log(
-    path: Path, *, cpu_cores: float, memory_gib: float, hub: str = "hub", zone: str = "UTC"
+    path: Path,
+    *,
+    cpu_cores: float,
+    memory_gib: float,
+    hub: str = "hub",
+    zone: str | tzinfo = "UTC",
 ) -> Collected:
     """Return the sessions that a hub's log tells of; its times are in `zone`.
 

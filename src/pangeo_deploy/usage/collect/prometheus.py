@@ -77,6 +77,7 @@ def collect(
     pods: dict[str, _Pod] = {}
     nodes: dict[str, Labels] = {}
     alive: list[float] = []
+    apart: list[float] = []
     stretches = Stretches()
     edges = np.arange(start.timestamp(), end.timestamp(), chunk_hours * 3600).tolist()
     for low in edges:
@@ -88,8 +89,9 @@ def collect(
             nodes[labels.get("node", "")] = labels
         for _, values in server.samples(health, low, high):
             alive += [time for time, _ in values]
+            apart += np.diff([time for time, _ in values]).tolist()
     times = np.unique(alive)
-    interval = float(np.median(np.diff(times))) if len(times) > 1 else 60.0
+    interval = float(np.median(apart)) if apart else 60.0
     rows = [_row(pod, nodes, end.timestamp(), interval) for pod in pods.values()]
     raw = pd.DataFrame([row for row in rows if row is not None], columns=_COLUMNS)
     return Collected(raw, "prometheus", start, end, _gaps(times, start, end, interval))

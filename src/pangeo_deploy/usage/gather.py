@@ -1,0 +1,108 @@
+"""Collect a deployment's use into files: sessions.csv, gaps.csv, and homes.csv where homes are."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.errors import BadInput, MissingPrerequisite
+from pangeo_deploy.files import write_whole
+from pangeo_deploy.hub.access import janitors_view, records
+from pangeo_deploy.progress import Progress, silent
+from pangeo_deploy.usage import files, homes
+from pangeo_deploy.usage.collect import hub as hub_collector
+from pangeo_deploy.usage.collect import prometheus as pods_collector
+from pangeo_deploy.usage.collect.running import joined
+from pangeo_deploy.usage.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What was collected, and the files that hold it (`homes_file`: None where homes are not)."""
+
+    sessions: Sessions
+    gaps: pd.DataFrame
+    sessions_file: Path
+    gaps_file: Path
+    homes_file: Path | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        hours = (self.gaps["end"] - self.gaps["start"]) / pd.Timedelta(hours=1)
+        return {
+            **self.sessions.as_dict(),
+            "gaps": len(self.gaps),
+            "gap_hours": round(float(hours.sum()), 4),
+            "sessions_file": str(self.sessions_file),
+            "gaps_file": str(self.gaps_file),
+            "homes_file": str(self.homes_file) if self.homes_file else None,
+        }
+
+
+def gather(
+    deployment: Deployment,
+    out: Path,
+    *,
+    prometheus: str = "",
+    log: Path | None = None,
+    start: str = "",
+    end: str = "",
+    progress: Progress = silent,
+) -> Gathered:
+    """Collect what people did between `start` and `end` (ISO 8601) into files in `out`.
+
+    In the rehearsal everything that is not named is the running hub's own; on aws `prometheus` must
+    be named, and `start`. Raises what the collectors raise, `MissingPrerequisite` where there is no
+    Prometheus, and `BadInput` for a time that is none.
+    """
+    users, where, zone = None, None, UTC
+    last = _moment(end, "end") or pd.Timestamp.now("UTC")
+    first = _moment(start, "start")
+    if not prometheus:
+        where = records(deployment)
+        prometheus, log = where.prometheus, log or where.log
+        first = first or pd.Timestamp(where.since)
+        zone = datetime.now().astimezone().tzinfo  # the rehearsed hub logs in the machine's own
+        janitor, _ = janitors_view(deployment)
+        users = hub_collector.snapshot(f"{janitor.url}/hub/api", janitor.token)
+    if not prometheus:
+        raise MissingPrerequisite(
+            "The rehearsed hub has no Prometheus.",
+            why="There is no program prometheus on PATH.",
+            fix="apt-get install prometheus, then `hub down` and `hub up`.",
+        )
+    if first is None:
+        raise BadInput("Since when to collect is not said.", fix="Pass --start 2026-11-01.")
+    found = pods_collector.collect(prometheus, first, last, progress=progress)
+    told = None
+    if log is not None:
+        told = hub_collector.from_log(log, cpu_cores=0, memory_gib=0, zone=zone).raw
+    sessions = joined(found, told, users or ()).sessions()
+    written = Gathered(
+        sessions,
+        found.gaps,
+        out / "sessions.csv",
+        out / "gaps.csv",
+        out / "homes.csv" if where else None,
+    )
+    files.write(sessions, written.sessions_file)
+    write_whole(written.gaps_file, found.gaps.to_csv(index=False, lineterminator="\n"))
+    if where and written.homes_file:
+        kept = homes.measure(where.homes)
+        write_whole(written.homes_file, kept.to_csv(index=False, lineterminator="\n"))
+    return written
+
+
+def _moment(text: str, name: str) -> pd.Timestamp | None:
+    if not text:
+        return None
+    try:
+        moment = pd.Timestamp(text)
+    except ValueError as error:
+        raise BadInput(
+            f"--{name} is no time: {text!r}.", why=str(error), fix="Write 2026-11-26T09:30:00Z."
+        ) from None
+    return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
