@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
 MOST_BYTES = 2_500_000
+# The panels of a page are alike: a few are looked into, since axe looks at each node of all.
+OPEN_SOME = "[...document.querySelectorAll('.result-proof')].slice(0, 3).map(d => d.open = true)"
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +46,7 @@ def test_page(address: str, visit: Open, page: str) -> None:
     assert 10_000 < seen.bytes < MOST_BYTES
     broken = "[...document.images].filter(i => i.complete && !i.naturalWidth).length"
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    seen.page.evaluate("document.querySelectorAll('.result-proof').forEach(d => d.open = true)")
+    seen.page.evaluate(OPEN_SOME)
     for size in SIZES:
         for scheme in SCHEMES:
             seen.turn(size, scheme)

@@ -180,9 +180,11 @@ def status(deployment: Deployment) -> Hub:
 
 
 @contextmanager
-def running(deployment: Deployment, progress: Progress = silent) -> Iterator[Hub]:
+def running(
+    deployment: Deployment, progress: Progress = silent, binder: bool = False
+) -> Iterator[Hub]:
     """Have a hub for the time of the block: one that runs already is left running."""
-    hub = up(deployment, progress, bound=True)
+    hub = up(deployment, progress, bound=True, binder=binder)
     try:
         yield hub
     finally:
