@@ -7,10 +7,11 @@ LOCKED := requirements.lock pyproject.toml tools/lock.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test check format lock debian clean
+.PHONY: help book docs-live test check format lock debian clean
 
 help:
 	@echo 'make book    execute the notebooks and build the book (the last line is the page to open)'
+	@echo 'make docs-live  build the book again at each change, and serve it on this machine'
 	@echo 'make test    run the whole test suite'
 	@echo 'make check   run the linters and schema checks'
 	@echo 'make format  format the code and strip the notebooks'
@@ -19,6 +20,9 @@ help:
 
 book: $(VENV)/book.installed
 	@$(BIN)/pangeo-deploy book build
+
+docs-live: $(VENV)/book.installed
+	@$(BIN)/pangeo-deploy book serve
 
 test: $(VENV)/test.installed debian
 	@$(BIN)/pytest -n 2 --dist loadfile
@@ -51,10 +55,12 @@ $(VENV)/book.installed: GROUPS := book
 $(VENV)/test.installed: GROUPS := binder book charts test
 $(VENV)/check.installed: GROUPS := check
 $(VENV)/deploy.installed: GROUPS := charts
+# Bytecode now, by all cores: where PYTHONDONTWRITEBYTECODE is set, as in many images, each of the
+# hundreds of processes to come would compile what it imports (moto alone: most of a second).
 $(VENV)/%.installed: $(VENV)/uv.installed $(LOCKED)
 	@echo 'Installing what `make $*` needs into $(VENV)'
 	@$(PYTHON) tools/lock.py select build $(GROUPS) > $(VENV)/$*.txt
-	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python -r $(VENV)/$*.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --no-deps --require-hashes --python $(BIN)/python -r $(VENV)/$*.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python -e .
 	@touch $@
 

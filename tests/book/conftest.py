@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 from pangeo_deploy import publish
@@ -28,6 +30,13 @@ ARGUMENTS = [
 ]
 SIZES = {"desktop": (1280, 900), "phone": (375, 800)}
 SCHEMES = ("light", "dark")
+# The theme gives the keyboard a way into code that scrolls, a moment after the size has changed.
+REACHED = """() => [...document.querySelectorAll('pre')].every(
+  one => one.scrollWidth <= one.clientWidth || one.tabIndex == 0)"""
+AXE = """options => axe.run(document, options).then(found => ({
+  passes: found.passes.length,
+  violations: found.violations.map(one => [one.id, one.nodes[0].html]),
+}))"""
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +80,22 @@ class Visit:
     elsewhere: list[str] = field(default_factory=list)
     bytes: int = 0
 
+    def turn(self, size: str, scheme: str) -> None:
+        """Make the open page as wide and as light or dark as a reader's screen may become."""
+        width, height = SIZES[size]
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        self.page.wait_for_function(f"document.documentElement.dataset.theme == '{scheme}'")
+        self.page.wait_for_function(REACHED)
+
+    def axe(self, rules: dict[str, Any]) -> dict[str, Any]:
+        """Return how many of axe's rules passed, and the violations, each with its first node."""
+        if not self.page.evaluate("typeof axe == 'object'"):
+            self.page.evaluate(Axe().axe_script)
+        # Its preloading of styles asks for what is not there, which would count as our error.
+        options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
+        return dict(self.page.evaluate(AXE, options))
+
     def open(self, url: str) -> "Visit":
         """Open `url` and wait until nothing more is loaded."""
         self.page.goto(url)
@@ -91,6 +116,7 @@ def visit(browser: Browser) -> Iterator[Open]:
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
+            reduced_motion="reduce",  # colours that fade would be judged half-way
         )
         contexts.append(context)
         seen = Visit(context.new_page())
@@ -108,7 +134,7 @@ def visit(browser: Browser) -> Iterator[Open]:
             "console",
             lambda message: (
                 message.type in ("error", "warning")
-                and seen.errors.append(f"{message.type}: {message.text}")
+                and seen.errors.append(f"{message.type}: {message.text} {message.location}")
             ),
         )
         seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))

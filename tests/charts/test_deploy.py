@@ -19,6 +19,8 @@ case "$*" in *" -"*) given=$(cat | tr -d '\\n');; esac
 echo "$(basename $0) $* <<< $given" >> "$CALLS"
 case "$*" in
   "config current-context") echo arn:aws:eks:us-west-2:123456789012:cluster/$CLUSTER ;;
+  "get secret hub "*) [ ! -e "$CALLS.pangeo" ] || \
+    echo '{"data": {"hub.services.prometheus.apiToken": "bWV0cmljcy1odXNo"}}' ;;
   "status "*) [ -e "$CALLS.$2" ] || { echo "release: not found" >&2; exit 1; }
               echo '{"version": 4}' ;;
   upgrade*) touch "$CALLS.pangeo" "$CALLS.support"
@@ -66,6 +68,10 @@ def test_it_installs_both_charts_and_shows_no_secret(calls: Path, prod: Deployme
     holding = [line for line in told.splitlines() if "hush-hush" in line]
     assert [line.split()[:2] for line in holding] == [["kubectl", "apply"]]
     assert "hush-hush" not in json.dumps(done.as_dict())
+    given = [line.partition(" <<< ")[2] for line in told.splitlines()]
+    shared = [json.loads(one) for one in given if '"Secret", "metadata": {"name": "hub-m' in one]
+    assert [one["data"]["token"] for one in shared] == ["", "bWV0cmljcy1odXNo"]
+    assert not [line for line in arguments if "bWV0cmljcy1odXNo" in line]
 
 
 def test_a_failed_smoke_test_rolls_back(calls: Path, prod: Deployment) -> None:
@@ -110,3 +116,18 @@ def test_shown_values_have_their_secrets_struck_out() -> None:
     assert "x1" not in str(deploying.redacted(values))
     assert "x2" not in str(deploying.redacted(values))
     assert "ann" in str(deploying.redacted(values))
+
+
+def test_removing_ends_the_nodes_first_and_leaves_no_volume(calls: Path, prod: Deployment) -> None:
+    deploying.deploy(prod, OUTPUTS, read_secret, smoke=lambda: True)
+    calls.write_text("")
+    deploying.remove(prod)
+    told = [line.split(" <<<")[0] for line in calls.read_text().splitlines()]
+    done = [line for line in told if line.split()[1] in ("uninstall", "delete")]
+    assert [" ".join(line.split()[:3]) for line in done] == [
+        "kubectl delete nodepools.karpenter.sh",
+        "helm uninstall pangeo",
+        "kubectl delete persistentvolumeclaims",
+        "helm uninstall support",
+        "kubectl delete persistentvolumeclaims",
+    ]

@@ -62,7 +62,7 @@ def test_cost_explorer_is_asked_twice_a_day_at_most(cli: Cli, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ((), "what to fetch"),
+        ((), "no bill export yet"),
         (("--explorer",), "what to fetch"),
         (("--export", "s3://b", "--explorer", "--month", "2026-10"), "what to fetch"),
         (("--export", "s3://nobody-has-this/cur"), "s3:ListBucket"),
@@ -156,6 +156,16 @@ def test_a_bill_of_months_is_looked_ahead_from_and_held_against_a_budget(
     assert over.code == 3
     checks = {check["name"]: check["usd"] for check in over.json["checks"]}
     assert checks["the month so far"] == end["so_far"]
+
+
+@pytest.mark.slow
+def test_a_young_hub_is_held_against_what_it_cost_so_far(cli: Cli, month: Path) -> None:
+    told = cli("cost", "gate", "staging", "--bill", str(month / "table"), "--budget", "1", "--json")
+    assert told.code == 3
+    assert [check["name"] for check in told.json["checks"]] == [
+        "the plan's floor",
+        "the month so far",
+    ]
 
 
 def test_days_of_nothing_are_asked_for(cli: Cli) -> None:

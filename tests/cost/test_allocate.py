@@ -109,6 +109,15 @@ def test_groups_count_once(plain_bill, session_file):
     assert by_name["a"] == by_owner["user-000"]
 
 
+def test_sums_by_day_hub_and_month_are_the_bill(plain_bill, session_file, sample):
+    caused = allocate(plain_bill, session_file)
+    for keys in (("day",), ("hub", "owner"), ("month", "component", "rule")):
+        assert sum(row["amount"] for row in caused.by(*keys)) == sample.total
+    assert len(caused.by("day")) == 29
+    with pytest.raises(BadInput, match="price"):
+        caused.by("price")
+
+
 def test_homes_go_by_size(plain_bill, session_file):
     sized = allocate(plain_bill, session_file, homes={"user-000": 3, "gone": 1})
     homes = {
@@ -229,6 +238,7 @@ starts = st.sampled_from(
     ["2024-02-01T00:00:00", "2024-02-29T23:59:59", "2024-03-10T02:30:00", "2024-03-31T01:59:59",
      "2024-02-05T10:15:00", "2024-01-31T20:00:00"]
 )  # fmt: skip
+people = st.sampled_from(["ana", "ben", "", "o'hara"])
 any_session = st.builds(
     lambda user, start, zone, seconds, cpu, gib, capacity: session(
         user=user,
@@ -238,7 +248,7 @@ any_session = st.builds(
         memory_gib=str(gib),
         capacity=capacity,
     ),
-    st.sampled_from(["ana", "ben", "", "o'hara"]),
+    people,
     starts,
     zones,
     st.integers(-3600, 4 * 86400),
@@ -251,11 +261,20 @@ any_session = st.builds(
 @settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.lists(any_session, min_size=1, max_size=20), st.sampled_from(sorted(WEIGHTS)))
-def test_whatever_the_sessions_the_rows_sum_to_the_bill(
-    plain_bill, sample, tmp_path_factory, rows, weights
+@given(
+    st.lists(any_session, max_size=20),
+    st.sampled_from(sorted(WEIGHTS)),
+    st.dictionaries(people, st.integers(0, 10**15), max_size=3),
+    st.dictionaries(people, st.lists(st.sampled_from(["a", "b", "c"]), unique=True), max_size=3),
+)
+def test_whatever_the_sessions_homes_and_groups_the_rows_sum_to_the_bill(
+    plain_bill, sample, tmp_path_factory, rows, weights, homes, members
 ):
     path = written(tmp_path_factory.mktemp("s") / "s.csv", rows)
-    result = allocate(plain_bill, path, weights=weights, view="invoice")
+    result = allocate(plain_bill, path, weights=weights, homes=homes, view="invoice")
     assert sum(row["amount"] for row in result.by("owner", "rule", "day")) == sample.total
-    assert result.loaded("even").conserved
+    for how in ("even", "proportion"):
+        assert result.loaded(how).conserved
+    for several in ("even", "first"):
+        by_group = result.groups(members, several)
+        assert sum(group["amount"] for group in by_group) == sample.total

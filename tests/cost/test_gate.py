@@ -6,11 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import boto3
+import pandas as pd
 import pytest
 import requests
 from moto import mock_aws
 
-from pangeo_deploy.cost import prices, sources
+from pangeo_deploy.cost import bill, prices, sources
 from pangeo_deploy.cost.estimate import estimate
 from pangeo_deploy.cost.fetch import fetch_explorer, fetch_export
 from pangeo_deploy.cost.gate import budget_of, gate
@@ -18,7 +19,7 @@ from pangeo_deploy.cost.ingest import ingest
 from pangeo_deploy.cost.months import Month
 from pangeo_deploy.cost.peers import by_memory_share_of_the_day, two_i2c
 from pangeo_deploy.cost.reconcile import reconcile
-from pangeo_deploy.cost.units import units
+from pangeo_deploy.cost.units import terabytes_of, units
 from pangeo_deploy.errors import BadInput, CheckFailed, MissingPrerequisite
 
 LIST = prices.read(Path(__file__).parents[2] / "data" / "prices.csv")
@@ -82,6 +83,25 @@ def test_the_waterfall_reaches_the_bill_exactly(plain_bill, sample):
     kinds = {step for step, _ in steps}
     assert {"tax and credit", "users' machines", "missing from the plan"} <= kinds
     assert "not tagged or not known" in kinds
+
+
+def test_the_waterfall_goes_on_to_who_caused_the_bill(plain_bill, session_file, sample):
+    told = reconcile(estimate(plan(), LIST), plain_bill, sample.month, session_file)
+    assert set(told.allocated) == {"user", "shared", "idle", "unallocated"}
+    assert sum(told.allocated.values()) == told.bill == sample.total
+    assert json.loads(json.dumps(told.as_dict()))["allocated"]["user"]
+
+
+def test_bytes_of_right_answers_are_the_terabytes(tmp_path):
+    rows = {
+        "bytes_read": [10**12, 5 * 10**11, 10**12, None],
+        "result_ok": [True, None, False, True],
+    }
+    pd.DataFrame(rows).convert_dtypes().to_parquet(tmp_path / "runs.parquet")
+    assert terabytes_of(tmp_path / "runs.parquet") == Decimal("1.5")
+    (tmp_path / "no.parquet").write_text("no")
+    with pytest.raises(BadInput, match="benchmark runs"):
+        terabytes_of(tmp_path / "no.parquet")
 
 
 def test_days_that_are_not_billed_yet_are_a_step(sample, tmp_path):
@@ -218,5 +238,12 @@ def test_a_bill_is_read_straight_from_its_bucket(sample, tmp_path, monkeypatch):
         client.upload_file(str(tmp_path / "b.parquet"), "bills", "cur/b.parquet")
         result = ingest(["s3://bills/cur"], tmp_path / "out", client=client)
         assert result.total == sample.total
+        # listed, but not to be read: gone since, or another's key
+        listed = sources.find(["s3://bills/cur"], client)
+        client.delete_object(Bucket="bills", Key="cur/b.parquet")
+        monkeypatch.setattr(sources, "find", lambda *_: listed)
+        with pytest.raises(BadInput, match=r"s3://bills/cur/b\.parquet cannot be read"):
+            ingest(["s3://bills/cur"], tmp_path / "out", client=client)
+        assert bill.total(result.table) == sample.total
     finally:
         server.stop()

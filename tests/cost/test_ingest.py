@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pangeo_deploy.cost import bill, generate_forms
+from pangeo_deploy.cost import bill, generate, generate_forms
+from pangeo_deploy.cost.contract import CONTRACT
 from pangeo_deploy.cost.ingest import ingest
 from pangeo_deploy.errors import BadInput
 
@@ -25,6 +27,12 @@ FORMS = {
     "CUR 2.0 csv.gz, map": ("b.csv.gz", generate_forms.cur_csv, {"tags": "map"}),
     "legacy CUR": ("b.csv.gz", generate_forms.cur_csv, {"legacy": True}),
     "FOCUS 1.0 csv": ("b.csv", generate_forms.focus, {}),
+    "FOCUS 1.1 csv": ("b.csv", generate_forms.focus, {"version": "1.1"}),
+    "FOCUS 1.1 parquet, map": (
+        "b.parquet",
+        generate_forms.focus,
+        {"version": "1.1", "tags": "map"},
+    ),
     "FOCUS 1.2 parquet": ("b.parquet", generate_forms.focus, {"version": "1.2"}),
 }
 
@@ -42,7 +50,97 @@ def test_every_form_gives_the_same_bill(sample, tmp_path, form):
     assert {row["tag_hub"]: row["usd"] for row in by_hub}["sample"] == expected
     services = {row["ServiceName"] for row in bill.summary(result.table, ["ServiceName"])}
     assert services == {line["product_product_name"] for line in sample.lines}
-    bill.CONTRACT.validate(pd.read_parquet(result.table))
+    CONTRACT.validate(pd.read_parquet(result.table))
+
+
+SPLIT_FORMS = [form for form in FORMS if "CUR" in form]
+
+
+@pytest.mark.parametrize("form", SPLIT_FORMS)
+def test_every_form_of_a_split_bill_keeps_both_views(sample, tmp_path, form):
+    name, write, options = FORMS[form]
+    day = [x for x in sample.lines + sample.splits
+           if x["line_item_usage_start_date"] < "2024-02-03"]  # fmt: skip
+    splits = [x for x in day if x["split_line_item_parent_resource_id"]]
+    assert splits
+    write(day, tmp_path / name, **options)
+    result = ingest([tmp_path / name], tmp_path / "out")
+    whole = [x for x in day if not x["split_line_item_parent_resource_id"]]
+    expected = sum(Decimal(x["line_item_unblended_cost"]) for x in whole)
+    views = {v: bill.total(result.table, v) for v in bill.VIEWS}
+    assert views == {"invoice": expected, "split": expected}
+    pods = bill.summary(result.table, ["x_View"], view="split")
+    parts = [
+        Decimal(x["split_line_item_split_cost"]) + Decimal(x["split_line_item_unused_cost"])
+        for x in splits
+    ]
+    assert {row["x_View"]: row["usd"] for row in pods}["split"] == sum(parts)
+
+
+def test_a_month_read_early_is_replaced_by_the_final_one(sample, tmp_path):
+    early = generate.as_of(sample.lines, datetime(2024, 2, 20, 9, tzinfo=UTC))
+    generate_forms.cur_csv(early, tmp_path / "early.csv.gz")
+    first = ingest([tmp_path / "early.csv.gz"], tmp_path / "out")
+    assert 0 < first.total < sample.total
+    assert any("not final" in warning for warning in first.warnings)
+    generate_forms.cur_csv(sample.lines, tmp_path / "final.csv.gz")
+    final = ingest([tmp_path / "final.csv.gz"], tmp_path / "out")
+    assert final.replaced == {"2024-02": first.total}
+    assert final.total == sample.total
+    assert not any("not final" in warning for warning in final.warnings)
+    both = ingest([tmp_path / "early.csv.gz", tmp_path / "final.csv.gz"], tmp_path / "both")
+    assert both.total == sample.total, "an early export beside the final one counts once"
+
+
+def test_cost_explorer_by_tag_and_without_groups(tmp_path):
+    """A tag's key comes back as tag$value, and empty where a line has none (Cost Explorer API)."""
+    cost = {"UnblendedCost": {"Amount": "2.5", "Unit": "USD"}}
+    period = {"Start": "2024-07-01", "End": "2024-07-02"}
+    by_tag = {
+        "GroupDefinitions": [
+            {"Type": "TAG", "Key": "Hub"},
+            {"Type": "DIMENSION", "Key": "RECORD_TYPE"},
+        ],
+        "ResultsByTime": [
+            {
+                "TimePeriod": period,
+                "Estimated": True,
+                "Total": {},
+                "Groups": [
+                    {"Keys": ["Hub$prod", "Usage"], "Metrics": cost},
+                    {"Keys": ["Hub$", "Credit"], "Metrics": cost},
+                ],
+            }
+        ],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(by_tag))
+    table = ingest([tmp_path / "a.json"], tmp_path / "out").table
+    rows = bill.summary(table, ["tag_hub", "ChargeCategory"])
+    assert {(r["tag_hub"], r["ChargeCategory"]) for r in rows} == {
+        ("prod", "Usage"),
+        (None, "Credit"),
+    }
+    plain = {"ResultsByTime": [{"TimePeriod": period, "Estimated": False, "Total": cost}]}
+    (tmp_path / "b.json").write_text(json.dumps(plain))
+    assert ingest([tmp_path / "b.json"], tmp_path / "plain").total == Decimal("2.5")
+
+
+def test_files_folders_and_globs_are_the_same_bill(tmp_path):
+    a = written(tmp_path / "in" / "a.csv", cur())
+    b = written(tmp_path / "in" / "deep" / "b.csv", cur(identity_line_item_id="2"))
+    ways = ([a, b], [tmp_path / "in"], [tmp_path / "in" / "*.csv", tmp_path / "in" / "deep"])
+    for n, paths in enumerate(ways):
+        assert ingest(paths, tmp_path / f"out-{n}").total == 2
+
+
+def test_another_currency_does_not_join_a_table(tmp_path):
+    out = tmp_path / "out"
+    june = cur(bill_billing_period_start_date="2024-06-01T00:00:00Z")
+    ingest([written(tmp_path / "usd.csv", june)], out)
+    euros = written(tmp_path / "eur.csv", cur(line_item_currency_code="EUR"))
+    with pytest.raises(BadInput, match="mixes currencies"):
+        ingest([euros], out)
+    assert bill.summary(out, ["BillingCurrency"]) == [{"BillingCurrency": "USD", "usd": 1}]
 
 
 def test_cost_explorer_pages_are_one_answer(sample, tmp_path):
@@ -118,6 +216,8 @@ AMORTISED = [
     ("Usage", {}, "1"),
     ("Tax", {}, "1"),
     ("Credit", {}, "1"),
+    ("Refund", {}, "1"),
+    ("EdpDiscount", {}, "1"),
     ("SavingsPlanCoveredUsage", {"savings_plan_savings_plan_effective_cost": "0.6"}, "0.6"),
     (
         "SavingsPlanRecurringFee",

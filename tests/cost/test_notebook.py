@@ -39,8 +39,22 @@ def test_the_finding_is_what_the_data_say(results):
     )
 
 
-def test_nothing_published_is_labelled_as_measured(results):
-    assert {result["origin"] for result in results.values()} <= {"published", "modelled", "sample"}
+def test_only_our_own_times_are_labelled_as_measured(results):
+    assert {result["origin"] for result in results.values()} <= {
+        "published",
+        "modelled",
+        "sample",
+        "measured",
+    }
+    measured = {name for name, result in results.items() if result["origin"] == "measured"}
+    assert measured == {name for name in results if name.startswith("speed")}
+
+
+def test_the_forecasts_record_is_told_as_it_is(results):
+    """What the table says of a bar is what the numbers say."""
+    error = float(results["forecast-error"]["value"])
+    row = results["forecast-bars"]["data"].split("error of the 30-day sum,")[1].split("\n")[0]
+    assert row.startswith(f'"{error:.1f} %, {"met" if error < 8.8 else "not met"}"')
 
 
 def test_declared_inputs_are_the_files_that_the_notebook_reads():

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.delivery.results import Assumed
+
 
 class Refused(Exception):
     """The action fails, and with it its step."""
@@ -17,8 +19,14 @@ With = Mapping[str, Any]
 
 def checkout(job: Any, given: With) -> None:
     assert given.get("persist-credentials") is False, "a checkout that keeps the token on disk"
+    if job.runner.dry:
+        return
     place = job.runner.workspace / given.get("path", "")
     commit = given.get("ref") or job.run.event.sha
+    if (place / ".git").exists():
+        assert given.get("clean") is False, "this would clean away what was installed"
+        subprocess.run(["git", "-C", str(place), "checkout", "--quiet", commit], check=True)
+        return
     words = ["clone", "--quiet", "--shared", "--no-checkout", str(job.runner.origin), str(place)]
     subprocess.run(["git", *words], check=True, capture_output=True)
     subprocess.run(["git", "-C", str(place), "checkout", "--quiet", "--detach", commit], check=True)
@@ -97,8 +105,6 @@ def expanded(job: Any, path: str) -> Path:
 
 def credentials(job: Any, given: With) -> None:
     """Trade GitHub's word on who the job is for a role, if the role's policy accepts it."""
-    from tests.delivery.runner import Assumed
-
     role = given["role-to-assume"].split(":role/")[1]
     subject = subject_of(job)
     ok = job.permissions.get("id-token") == "write" and bool(job.runner.trust(role, subject))
@@ -106,7 +112,8 @@ def credentials(job: Any, given: With) -> None:
     if not ok:
         raise Refused("Not authorized to perform sts:AssumeRoleWithWebIdentity")
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    job.environment |= dict.fromkeys(names, "for-an-hour") | {"AWS_REGION": given["aws-region"]}
+    regions = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), given["aws-region"])
+    job.environment |= dict.fromkeys(names, "for-an-hour") | regions
 
 
 def subject_of(job: Any) -> str:

@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import PROJECT
 from tests.delivery.github import GitHub, served
-from tests.delivery.runner import Event, Run, Runner, git
+from tests.delivery.results import Event, Run
+from tests.delivery.runner import Runner, git
 
 REPOSITORY = "NCAR/ncar-pangeo-binder-terraform-deploy"
 # The real make says whether the goal is one; what goals do has tests of its own.

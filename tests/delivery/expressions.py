@@ -189,14 +189,16 @@ def compare(op: str, left: Any, right: Any) -> bool:
         left, right = left.lower(), right.lower()
     elif type(left) is not type(right):
         left, right = number(left), number(right)
-    return {
-        "==": lambda: left == right,
-        "!=": lambda: left != right,
-        "<": lambda: left < right,
-        "<=": lambda: left <= right,
-        ">": lambda: left > right,
-        ">=": lambda: left >= right,
-    }[op]()
+    return bool(
+        {
+            "==": lambda: left == right,
+            "!=": lambda: left != right,
+            "<": lambda: left < right,
+            "<=": lambda: left <= right,
+            ">": lambda: left > right,
+            ">=": lambda: left >= right,
+        }[op]()
+    )
 
 
 def number(value: Any) -> float:

@@ -67,7 +67,11 @@ class GitHub:
                 if not self.may(token, permission, level):
                     self.refused.append(f"{method} {path} needs {permission}: {level}")
                     return 403, {"message": "Resource not accessible by integration"}
-                return self.content(method, path, query, body)
+                status, found = self.content(method, path, query, body)
+                if isinstance(found, list) and "page" in query:
+                    size, page = (int(query[one][0]) for one in ("per_page", "page"))
+                    found = found[size * (page - 1) : size * page]
+                return status, found
         return 404, {"message": f"no {method} {path} here"}
 
     def content(

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from pangeo_deploy.delivery import record
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import connect
 from pangeo_deploy.terraform import lifecycle
 from tests.conftest import PROJECT
 from tests.delivery.conftest import Stage
-from tests.delivery.runner import Event, Run
+from tests.delivery.results import Event, Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -60,9 +61,6 @@ def opened(deployment: Deployment, opened: bool) -> None:
 def test_drift_opens_one_issue_keeps_it_up_to_date_and_closes_it(
     stage: Stage, deployed: Deployment
 ) -> None:
-    assert nightly(stage).result == "success"
-    assert stage.github.open_issues() == {}
-
     opened(deployed, True)
     stage.runner.extra["FAILING"] = "book"
     assert nightly(stage).results == {
@@ -104,14 +102,30 @@ def test_room_for_an_event_is_priced_first_and_reaches_the_hub(
         "spawns_at_once": 40,
         "start_seconds": 600,
     }
-    (record,) = [json.loads(one) for one in stage.github.files.values()]
-    assert (record["kind"], record["smoke"]) == ("event", True)
+    (kept,) = [json.loads(one) for one in stage.github.files.values()]
+    assert (kept["kind"], kept["smoke"]) == ("event", True)
 
 
-def test_going_back_needs_a_recorded_deployment(stage: Stage, deployed: Deployment) -> None:
+def test_going_back_takes_a_recorded_deployment_and_plans_it_anew(
+    stage: Stage, deployed: Deployment
+) -> None:
     run = stage.by_hand("rollback.yml", environment="staging", commit="0123456789")
     assert run.results == {"reviewed": "failure", "back": "skipped", "keep": "success"}
     assert "staging was never deployed at 0123456789" in run.log
+
+    good = stage.main()
+    kept = record.make(deployed, "deploy", good)
+    stage.github.files[f"deployments/{record.name(kept)}"] = json.dumps(kept).encode()
+    values = "helm/environments/staging.yaml"
+    stage.commit({values: lambda text: text.replace("servers: 20", "servers: 9")})
+    run = stage.by_hand("rollback.yml", environment="staging", commit=good[:10])
+    assert run.result == "success", run.log
+    assert "No resource changes" in run.jobs["reviewed"].summary
+    folder = Deployment("staging", project=PROJECT, state=stage.state()).folder
+    hub = json.loads((folder / "hub" / "hub.json").read_text())
+    assert hub["settings"]["limits"]["servers"] == 20
+    last = [json.loads(one) for one in stage.github.files.values()][-1]
+    assert (last["kind"], last["commit"], last["smoke"]) == ("rollback", good, True)
 
 
 def test_destroy_wants_the_name_twice_and_keeps_the_data(
@@ -184,8 +198,8 @@ def test_an_expired_role_changes_nothing(stage: Stage, tmp_path: Path) -> None:
         server.server_close()
         stage.github.variables.clear()
         stage.runner.extra.clear()
-    assert late.jobs["staging"].failed == "Apply"
-    assert "The AWS credentials have expired." in late.jobs["staging"].log
+    assert late.jobs["staging"].failed == "Apply", late.log
+    assert "The AWS credentials have expired." in late.log, late.log
     assert late.results["production"] == "skipped"
 
 

@@ -14,11 +14,12 @@ from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import connect
 from tests.conftest import PROJECT
 from tests.delivery.conftest import Stage
-from tests.delivery.runner import Event, Run
+from tests.delivery.results import Event, Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 STAGING = "terraform/environments/staging.tfvars"
+PROD = "terraform/environments/prod.tfvars"
 NASTY = '"; touch /tmp/pwned; $(id) `id` ${{ github.token }} @everyone'
 
 
@@ -62,7 +63,7 @@ def pull(stage: Stage) -> tuple[Event, Run]:
 @pytest.fixture(scope="module")
 def forked(stage: Stage, pull: tuple[Event, Run]) -> Run:
     """A fork's pull request, opened before the first one was merged."""
-    head = stage.commit({STAGING: added("bills_days = 500")}, "from-a-fork")
+    head = stage.commit({PROD: added("bills_days = 500")}, "from-a-fork")
     event = stage.open_pull(8, head, fork=True, login="someone")
     stage.github.variables["PANGEO_TARGET"] = "aws"  # the repository deploys to aws
     try:
@@ -85,8 +86,7 @@ def test_a_pull_request_gets_one_comment_that_says_what_it_does(
     assert "| staging | 0 | 0 | 0 | 109 | 0.00 → 130.90 |" in text
     assert "| prod | 0 | 0 | 0 | 121 | 0.00 → 240.64 |" in text
     assert "within | none |" in text
-    assert "`module.network.aws_vpc.this`" in text
-    assert "artifacts/book-preview) is" not in text
+    assert "`module.cluster.aws_eks_cluster.this`" in text
     assert "/artifacts/book-preview" in text
     assert "- plan: success" in text
     assert event.payload["pull_request"]["head"]["sha"][:12] in text

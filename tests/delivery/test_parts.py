@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pangeo_deploy.delivery import bundle, events, notices, record
+from pangeo_deploy.delivery import bundle, door, events, notices, record
 from pangeo_deploy.delivery.comment import LONGEST, code, comment
 from pangeo_deploy.delivery.notices import Notice, upkeep
 from pangeo_deploy.delivery.site import assemble
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.errors import BadInput, CheckFailed
+from pangeo_deploy.rehearsal import open_account
 from tests.conftest import PROJECT
 
 
@@ -221,3 +222,31 @@ def test_a_releases_book_cannot_leave_its_folder(tmp_path: Path) -> None:
         with pytest.raises(BadInput):
             assemble(book, [(name, content)], tmp_path / "site")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_apis_door_is_open_for_one_machine_and_then_as_it_was(tmp_path: Path) -> None:
+    with open_account(tmp_path / "account") as account:
+        eks = account.client("eks")
+        ec2 = account.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+        subnets = [
+            ec2.create_subnet(
+                VpcId=vpc, CidrBlock=f"10.9.{n}.0/24", AvailabilityZone=f"us-west-2{z}"
+            )
+            for n, z in enumerate("ab")
+        ]
+        ids = [one["Subnet"]["SubnetId"] for one in subnets]
+        shut = {"subnetIds": ids, "endpointPublicAccess": False, "endpointPrivateAccess": True}
+        role = "arn:aws:iam::123456789012:role/pangeo-staging-cluster"
+        eks.create_cluster(name="pangeo-staging", roleArn=role, resourcesVpcConfig=shut)
+        assert door.seen(eks, "pangeo-staging").public is False
+        opened = door.open_to(eks, "pangeo-staging", "192.0.2.7/32")
+        assert opened == door.Door(True, frozenset({"192.0.2.7/32"}))
+        assert door.put(eks, "pangeo-staging", door.Door(False)).public is False
+        assert door.put(eks, "pangeo-gone", door.Door(False)) == door.Door(False)
+
+    config = {"endpoint_public_access": True, "public_access_cidrs": ["198.51.100.0/24"]}
+    cluster = {"mode": "managed", "type": "aws_eks_cluster"}
+    state = {"resources": [{**cluster, "instances": [{"attributes": {"vpc_config": [config]}}]}]}
+    assert door.declared(state) == door.Door(True, frozenset({"198.51.100.0/24"}))
+    assert door.declared({}) == door.Door(False)

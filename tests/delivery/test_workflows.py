@@ -10,7 +10,8 @@ import yaml
 from tests.conftest import PROJECT
 from tests.delivery.actions import PLAYED
 from tests.delivery.conftest import Stage
-from tests.delivery.runner import Event, Loader
+from tests.delivery.results import Event
+from tests.delivery.runner import Loader
 
 FILES = sorted((PROJECT / ".github").rglob("*.yml"))
 WORKFLOWS = {
@@ -150,4 +151,4 @@ def test_the_pipelines_files_are_all_checked() -> None:
         "yamllint",
     ):
         assert tool in makefile
-    assert Path(PROJECT / ".github/dependabot.yml").exists()
+    assert (PROJECT / ".github/dependabot.yml").exists()

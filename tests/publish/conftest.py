@@ -16,14 +16,15 @@ from tests.conftest import PROJECT
 MIME = "application/vnd.pangeo-deploy.result+json"
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M1 8V{height}"/></svg>'
 
-NUMBER = f"""
+NUMBER = """
 from pathlib import Path
 from IPython.display import display
+from pangeo_deploy.origin import RESULT
 
 text = Path("../data/amount.txt").read_text().strip()
-display({{{MIME!r}: {{"kind": "number", "name": "amount", "origin": "published", "caption":
+display({RESULT: {"kind": "number", "name": "amount", "origin": "published", "caption":
 "What the hub cost.", "sources": ["data/amount.txt"], "text": text + " USD", "value": text,
-"unit": "USD"}}, "text/plain": text}}, raw=True)
+"unit": "USD"}, "text/plain": text}, raw=True)
 """
 
 FIGURE = {

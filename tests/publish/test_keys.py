@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 
 import pangeo_deploy
 from pangeo_deploy.errors import BadInput
-from pangeo_deploy.publish import cache, notebooks
+from pangeo_deploy.publish import cache, keys, notebooks
 from tests.publish.conftest import Project, code, make_project, write_notebook
 
 SHAPE, MONEY = "01-shape", "02-money"
 KEYS = """
 import sys
 from pathlib import Path
-from pangeo_deploy.publish import notebooks
+from pangeo_deploy.publish import keys, notebooks
 project = Path(sys.argv[1])
 for notebook in notebooks.find(project):
-    print(notebooks.key(notebooks.key_parts(notebook, project)))
+    print(keys.key_of(keys.parts_of(notebook, project)))
 """
 
 
@@ -33,9 +33,9 @@ def small(tmp_path: Path) -> Project:
     return make_project(tmp_path / "project")
 
 
-def keys(project: Path) -> dict[str, str]:
+def keys_of(project: Path) -> dict[str, str]:
     return {
-        notebook.name: notebooks.key(notebooks.key_parts(notebook, project))
+        notebook.name: keys.key_of(keys.parts_of(notebook, project))
         for notebook in notebooks.find(project)
     }
 
@@ -64,18 +64,19 @@ CHANGES: dict[str, tuple[Callable[[Project], None], set[str]]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_touches_exactly_its_dependants(small: Project, change: str) -> None:
     make, dependants = CHANGES[change]
-    before = keys(small.path)
+    before = keys_of(small.path)
     make(small)
-    after = keys(small.path)
+    after = keys_of(small.path)
     assert {name for name in before if before[name] != after[name]} == dependants
 
 
 def test_the_place_does_not_count(small: Project, tmp_path: Path) -> None:
     other = make_project(tmp_path / "another" / "clone")
-    assert keys(other.path) == keys(small.path)
+    assert keys_of(other.path) == keys_of(small.path)
 
 
-def test_the_packages_source_counts_and_its_place_does_not(small: Project, tmp_path: Path) -> None:
+def test_only_the_modules_that_a_notebook_imports_count(small: Project, tmp_path: Path) -> None:
+    """Wherever the package is: a copy gives the same keys, and a change only those it must."""
     copy = tmp_path / "elsewhere" / "pangeo_deploy"
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(pangeo_deploy.__file__).parent, copy, ignore=ignore)
@@ -90,17 +91,24 @@ def test_the_packages_source_counts_and_its_place_does_not(small: Project, tmp_p
             check=True,
         ).stdout.split()
 
-    here = list(keys(small.path).values())
-    assert apart() == here
-    with (copy / "progress.py").open("a") as module:
-        module.write("\n# another line\n")
-    assert not set(apart()) & set(here)
+    before = list(keys_of(small.path).values())
+    assert apart() == before
+    for module, changed in {
+        "cost/bill.py": [False, False],  # nobody here imports it
+        "origin.py": [False, True],  # 02-money does
+        "publish/normalise.py": [True, True],  # it decides what is kept of every notebook
+    }.items():
+        with (copy / module).open("a") as file:
+            file.write("\n# another line\n")
+        after = apart()
+        assert [one != other for one, other in zip(before, after, strict=True)] == changed, module
+        before = after
 
 
 def test_parameters_count(small: Project) -> None:
     one, two = (notebooks.find(small.path, {MONEY: {"factor": factor}})[1] for factor in (1, 2))
-    parts = [notebooks.key_parts(notebook, small.path) for notebook in (one, two)]
-    assert {name for name in parts[0] if parts[0][name] != parts[1][name]} == {"parameters"}
+    parts = [keys.parts_of(notebook, small.path) for notebook in (one, two)]
+    assert {name for name in parts[0] if parts[0][name] != parts[1][name]} == {"parameter"}
     with pytest.raises(BadInput, match="03-none"):
         notebooks.find(small.path, {"03-none": {}})
 
@@ -109,7 +117,7 @@ def test_parameters_count(small: Project) -> None:
 def test_an_input_that_cannot_be_is_named(small: Project, pattern: str) -> None:
     write_notebook(small.path, MONEY, [code("1")], (pattern,))
     with pytest.raises(BadInput) as raised:
-        keys(small.path)
+        keys_of(small.path)
     assert pattern in raised.value.what
     assert "02-money" in raised.value.what
 
@@ -125,10 +133,13 @@ def test_what_is_no_notebook_is_named(small: Project, tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["cut", "changed", "emptied", "not an entry", "absent"])
 def test_a_damaged_entry_is_as_good_as_none(tmp_path: Path, damage: str) -> None:
     notebook = nbformat.v4.new_notebook(cells=[code("12 + 1")])
-    cache.store(tmp_path, "one", {"code": "x"}, "k" * 64, notebook)
-    assert cache.load(tmp_path, "one", "k" * 64) == notebook
-    entry = next(tmp_path.iterdir())
-    content = entry.read_text()
+    parts = {"code": {"code cell 1": "x"}}
+    entry = cache.Entry(notebook, cache.Cost(1.5, 80.0), {"data/made.csv": b"a\n\xff"})
+    cache.store(tmp_path, "one", parts, entry)
+    assert cache.load(tmp_path, "one", parts) == entry
+    assert cache.load(tmp_path, "one", {"code": {"code cell 1": "y"}}) is None
+    file = next(tmp_path.iterdir())
+    content = file.read_text()
     harm = {
         "cut": content[: len(content) // 2],
         "changed": content.replace("12 + 1", "12 + 2"),
@@ -136,18 +147,22 @@ def test_a_damaged_entry_is_as_good_as_none(tmp_path: Path, damage: str) -> None
         "not an entry": "[]",
     }
     if damage == "absent":
-        entry.unlink()
+        file.unlink()
     else:
-        entry.write_text(harm[damage])
-    assert cache.load(tmp_path, "one", "k" * 64) is None
+        file.write_text(harm[damage])
+    assert cache.load(tmp_path, "one", parts) is None
+    assert cache.why_missing(tmp_path, "one", parts)
 
 
 def test_the_cache_does_not_grow_without_end(tmp_path: Path) -> None:
-    for number in range(cache.KEPT + 5):
-        cache.store(tmp_path, "one", {}, f"{number:032}", nbformat.v4.new_notebook())
-        os.utime(tmp_path / f"one-{number:032}.json", (number, number))
+    runs = [{"input": {"data/a.csv": str(number)}} for number in range(cache.KEPT + 5)]
+    for number, parts in enumerate(runs):
+        entry = cache.Entry(nbformat.v4.new_notebook(), cache.Cost(1, 1))
+        cache.store(tmp_path, "one", parts, entry)
+        os.utime(tmp_path / f"one-{keys.key_of(parts)[:32]}.json", (number, number))
     assert len(list(tmp_path.iterdir())) == cache.KEPT
-    assert cache.load(tmp_path, "one", f"{cache.KEPT + 4:032}") is not None
+    assert cache.load(tmp_path, "one", runs[-1]) is not None
+    assert cache.load(tmp_path, "one", runs[0]) is None
 
 
 @given(st.lists(st.sampled_from("mc"), max_size=8), st.integers(0, 8), st.booleans())

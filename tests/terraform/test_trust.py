@@ -8,11 +8,14 @@ of repositories made, renamed or moved since July 2026
 import json
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pangeo_deploy.terraform.engine import Terraform
+from tests.delivery.conftest import staged
+from tests.delivery.results import Event
 
 pytestmark = pytest.mark.slow
 
@@ -122,3 +125,64 @@ def test_the_helper_sees_an_open_policy(trust: Callable[[bool], dict[str, str]])
     )
     claims = {"sub": f"repo:{REPOSITORY}:ref:refs/heads/feature", "aud": "sts.amazonaws.com"}
     assert accepts(wide, claims)
+
+
+# Every workflow that asks for a role, with each event that starts it.
+STARTED = [
+    ("review.yml", "pull_request", {}),
+    ("review.yml", "workflow_dispatch", {}),
+    ("deploy.yml", "push", {}),
+    ("deploy.yml", "workflow_dispatch", {"run": "1"}),
+    ("rollback.yml", "workflow_dispatch", {"environment": "prod", "commit": "0123456"}),
+    ("destroy.yml", "workflow_dispatch", {"environment": "prod", "confirm": "prod"}),
+    ("event.yml", "workflow_dispatch", {"event": "example-hackweek", "room": "extend"}),
+    ("nightly.yml", "schedule", {}),
+    ("weekly.yml", "schedule", {}),
+    ("monthly.yml", "schedule", {}),
+]
+CLOCK = {"nightly.yml": "17 9 * * *", "weekly.yml": "43 9 * * 1", "monthly.yml": "43 9 5 * *"}
+
+
+def test_the_workflows_send_exactly_the_subjects_that_their_roles_accept(
+    trust: Callable[[bool], dict[str, str]], tmp_path: Path
+) -> None:
+    policies = trust(False)
+    stage = staged(tmp_path)
+    stage.github.variables.update(
+        PANGEO_TARGET="aws", AWS_REGION="us-west-2", AWS_ACCOUNT_ID="123456789012"
+    )
+    stage.runner.dry = True
+    stage.runner.trust = lambda role, subject: accepts(
+        policies[role], {"sub": subject, "aud": "sts.amazonaws.com"}
+    )
+    main = stage.main()
+    stage.runner.told = {"run": "1", "commit": main, "environment": "staging"}
+
+    def start(workflow: str, name: str, inputs: dict[str, Any], **changes: Any) -> str:
+        head = {"sha": main, "repo": {"full_name": changes.pop("owner", REPOSITORY)}}
+        pull = {"number": 1, "head": head, "user": {"login": changes.pop("login", "ann")}}
+        payload = {"pull_request": pull} if name == "pull_request" else {"inputs": inputs}
+        clock = CLOCK.get(workflow, "") if name == "schedule" else ""
+        event = Event(name, main, payload=payload, schedule=clock, **changes)
+        return stage.runner.run(workflow, event).result
+
+    for workflow, name, inputs in STARTED:
+        assert start(workflow, name, inputs) == "success", (workflow, name)
+    assert all(one.accepted for one in stage.runner.assumed)
+    assert {
+        (one.role, one.subject.removeprefix(f"repo:{REPOSITORY}:")) for one in stage.runner.assumed
+    } == {
+        (PLAN, "pull_request"),
+        (PLAN, "ref:refs/heads/main"),
+        (STAGING, "environment:staging"),
+        (PROD, "environment:prod"),
+    }
+
+    # Who must not get one: a fork and Dependabot do not ask; another branch asks in vain.
+    stage.runner.assumed.clear()
+    assert start("review.yml", "pull_request", {}, owner="someone/fork", fork=True) == "success"
+    assert start("review.yml", "pull_request", {}, login="dependabot[bot]") == "success"
+    assert stage.runner.assumed == []
+    feature = "refs/heads/feature"
+    assert start("review.yml", "workflow_dispatch", {}, ref=feature) == "failure"
+    assert [one.accepted for one in stage.runner.assumed] == [False, False]

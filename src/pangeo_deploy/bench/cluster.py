@@ -6,7 +6,7 @@ opened anew after something broke it.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import dask
 from distributed import Client, LocalCluster
 
-from pangeo_deploy.bench import probe
+from pangeo_deploy.bench import machine, probe
 from pangeo_deploy.bench.data import MEGABYTE
 from pangeo_deploy.errors import MissingPrerequisite
 
@@ -60,13 +60,15 @@ class Cluster:
     shape: Shape
     open: Open
     patience: float = PATIENCE
+    more: Mapping[str, Any] = field(default_factory=dict)  # columns that only the opener knows
     client: Any = None
     cluster: Any = None
     workers: int = 0
     since: float = 0.0  # when it was asked for, by this machine's clock
+    columns: dict[str, Any] = field(default_factory=dict)  # what the run table says of it
     _stack: ExitStack = field(default_factory=ExitStack)
 
-    def ready(self, workers: int) -> Client:
+    def ready(self, workers: int) -> Any:
         """Return a client of exactly `workers` workers.
 
         Raises `MissingPrerequisite` where they do not come within `patience` seconds.
@@ -75,6 +77,11 @@ class Cluster:
             self.since = time.time()
             self.client, self.cluster = self._stack.enter_context(self.open())
             self.client.register_plugin(probe.Tasks())
+            self.columns = {
+                "saturation": self.client.run_on_scheduler(probe.saturation),
+                "dask_config": machine.settings(),
+                **self.more,
+            }
         if workers != self.workers or self._alive() != workers:
             self.cluster.scale(workers)
             self._wait(workers)
@@ -119,7 +126,7 @@ def local(shape: Shape, patience: float = PATIENCE) -> Cluster:
                 threads_per_worker=shape.threads,
                 processes=shape.processes,
                 memory_limit=limit,
-                host="127.0.0.1",
+                host="127.0.0.1" if shape.processes else None,  # threads need no address
                 dashboard_address="127.0.0.1:0",
                 silence_logs=50,
             ) as cluster,

@@ -38,7 +38,9 @@ PARAMETERS: Mapping[str, Column] = {
     "dataset_mb": Column("number", "MB", "size of the data worked on, uncompressed", True),
     "tier": Column("text", "", "xs, s, m or l; null for other people's runs"),
     "on": Column("text", "", "local, gateway, or what else the cluster is", True),
-    "nodes": Column("integer", "1", "machines with workers; 0: no cluster is used", True),
+    "nodes": Column(
+        "integer", "1", "workers; on a cloud each has a node of its own; 0: no cluster", True
+    ),
     "workers_per_node": Column("integer", "1", "worker processes on each of them"),
     "threads": Column("integer", "1", "threads of each worker (or of the process)"),
     "processes": Column("yes-no", "", "are workers processes of their own?"),
@@ -96,6 +98,7 @@ TIMES: Mapping[str, Column] = {
     "compute_seconds": Column("number", "s", "from then until the last task ends"),
     "gather_seconds": Column("number", "s", "from then until the answer is here"),
     "overhead_seconds": Column("number", "s", "the harness' own time around the measured section"),
+    "check_seconds": Column("number", "s", "compare the answer with the known one, afterwards"),
     "busy_seconds": Column("number", "s", "workers' threads in tasks, summed"),
     "transfer_seconds": Column("number", "s", "waiting for other workers' data, summed"),
     "disk_seconds": Column("number", "s", "spilling and reading back, summed"),

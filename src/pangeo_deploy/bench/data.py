@@ -114,6 +114,10 @@ class Field:
             out[piece] = noise
         return out
 
+    def smooth(self) -> npt.NDArray[np.float64]:
+        """Return the formula without its noise on all days and latitudes."""
+        return self._smooth(np.arange(self.shape[0]), np.arange(self.lat))
+
     def _smooth(self, t: Any, y: Any) -> npt.NDArray[np.float64]:
         """Return the formula without its noise: (days, latitudes); no value depends on x."""
         when = days(self.years)

@@ -78,9 +78,16 @@ def repeats(table: pd.DataFrame, least: int = 2 * RUNS) -> list[Times]:
     return [runs.seconds.to_numpy(float) for _, runs in groups if len(runs) >= least]
 
 
-def halves(series: Iterable[Times]) -> list[tuple[Times, Times]]:
-    """Return the first ten runs of each series and the ten that follow."""
-    return [(one[:RUNS], one[RUNS : 2 * RUNS]) for one in series]
+def halves(series: Iterable[Times], *, slide: bool = False) -> list[tuple[Times, Times]]:
+    """Return the first ten runs of each series and the ten that follow.
+
+    With `slide`, from every possible start: more comparisons, which overlap.
+    """
+    return [
+        (one[at : at + RUNS], one[at + RUNS : at + 2 * RUNS])
+        for one in series
+        for at in range(len(one) - 2 * RUNS + 1 if slide else 1)
+    ]
 
 
 def turns(series: Iterable[Times], seed: int) -> list[tuple[Times, Times]]:
@@ -91,6 +98,30 @@ def turns(series: Iterable[Times], seed: int) -> list[tuple[Times, Times]]:
         pairs = rng.permuted(one[: 2 * RUNS].reshape(RUNS, 2), axis=1)
         found.append((pairs[:, 0], pairs[:, 1]))
     return found
+
+
+def arms(table: pd.DataFrame) -> list[tuple[Times, Times]]:
+    """Return the seconds of each configuration that ran twice in each block: A, and A again.
+
+    Both are in the order of the blocks, and only blocks in which both runs were good count.
+    """
+    good = table[(table.role != "warm-up") & ~table.failed.astype(bool)]
+    found = []
+    for _, runs in good.groupby(["campaign", *PARAMETERS], dropna=False, sort=True):
+        first, again = (
+            runs[runs.role == role].set_index("block").seconds for role in ("run", "aa")
+        )
+        both = first.index.intersection(again.index).sort_values()
+        if len(both):
+            found.append((first[both].to_numpy(float), again[both].to_numpy(float)))
+    return found
+
+
+def windows(both: Iterable[tuple[Times, Times]], size: int = RUNS) -> list[tuple[Times, Times]]:
+    """Return every stretch of `size` consecutive pairs. They overlap: a share, not a count."""
+    return [
+        (a[at : at + size], b[at : at + size]) for a, b in both for at in range(len(a) - size + 1)
+    ]
 
 
 def tried(rule: Rule, cut: Iterable[tuple[Times, Times]], slowdown: float = SLOWDOWN) -> Tried:

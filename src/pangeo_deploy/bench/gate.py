@@ -16,7 +16,7 @@ from pangeo_deploy.bench.compare import configurations
 from pangeo_deploy.errors import BadInput
 
 BASELINE = "numpy"  # the variant that streams the same store with plain numpy
-SESSION = ["campaign", "block", "operation", "dataset_mb"]
+SESSION = ["campaign", "block", "operation", "scheme", "dataset_mb"]
 
 # How much more than in A each may be in B. What the program decides must not grow at all; sizes on
 # disk move a little with a compressor's version; memory and time depend on what runs beside.
@@ -50,7 +50,7 @@ class Growth:
 def roofline_ratios(table: pd.DataFrame) -> pd.Series:
     """Return seconds of each run over those of the `numpy` run beside it, null where there is none.
 
-    Beside it: same campaign, block, operation and size. Failed runs have no ratio.
+    Beside it: same campaign, block, operation, chunks and size. Failed runs have no ratio.
     """
     good = table.assign(seconds=table.seconds.where(~table.failed.astype(bool)))
     base = good[good.variant == BASELINE].groupby(SESSION).seconds.median().rename("base")

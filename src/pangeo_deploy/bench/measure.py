@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,12 @@ from pangeo_deploy.errors import PangeoDeployError
 
 LONGEST = 600.0  # seconds that a run may take
 REASON = 300  # characters of a failure that are kept
+_SECONDS = {
+    "compute": "busy_seconds",
+    "transfer": "transfer_seconds",
+    "disk": "disk_seconds",
+    "deserialize": "deserialize_seconds",
+}
 _SPLIT = ("graph", "submit", "first_task", "compute", "gather")
 
 
@@ -41,7 +48,7 @@ def run(workload: Workload, scene: Scene, right: Known | None, longest: float) -
 
     Whatever goes wrong in it is a failed run with its reason; only an interrupt ends more than it.
     """
-    began, started = time.perf_counter(), datetime.now(UTC)
+    began, started, load = time.perf_counter(), datetime.now(UTC), os.getloadavg()[0]
     clock, columns = _Clock(), dict[str, Any]()
     result: Any = None
     try:
@@ -52,19 +59,22 @@ def run(workload: Workload, scene: Scene, right: Known | None, longest: float) -
             finally:
                 clock.mark()
         columns.update(_split(workload, clock, columns))
+        checking = time.perf_counter()
         columns.update(_judge(workload, scene, right, result))
+        columns["check_seconds"] = time.perf_counter() - checking
     except Exception as error:  # a row, whatever it is: the campaign goes on
         columns.update(failed=True, reason=explain(error))
     finally:
         result = None
     _settle(scene)
-    seconds = columns.get("seconds")
+    measured = sum(columns.get(name) or 0.0 for name in ("seconds", "check_seconds"))
     for name in [name for name in columns if name.startswith("_")]:
         del columns[name]
     return {
         "started": started,
+        "load_before": load,
         **columns,
-        "overhead_seconds": time.perf_counter() - began - (seconds or 0.0),
+        "overhead_seconds": time.perf_counter() - began - measured,
     }
 
 
@@ -105,9 +115,8 @@ def _watched(scene: Scene, columns: dict[str, Any]) -> Iterator[None]:
             columns.update(_processes([probe.end()]))
         return
     before = time.time()
-    there = client.run_on_scheduler(probe.scheduler_time)
+    there = client.run_on_scheduler(probe.clear)
     columns["_ahead"] = there - (before + time.time()) / 2  # the scheduler's clock less ours
-    client.run_on_scheduler(probe.clear)
     client.run(probe.begin)
     try:
         yield
@@ -116,14 +125,10 @@ def _watched(scene: Scene, columns: dict[str, Any]) -> Iterator[None]:
         with contextlib.suppress(Exception):
             columns.update(_processes(list(client.run(probe.end, on_error="ignore").values())))
             seen = client.run_on_scheduler(probe.seen)
-            columns.update(
-                _received=seen["received"], _first=seen["first"], _last=seen["last"],
-                tasks=seen["tasks"], retries=seen["retries"], lost_workers=seen["lost_workers"],
-                busy_seconds=seen["seconds"]["compute"], transfer_seconds=seen["seconds"]["transfer"],
-                disk_seconds=seen["seconds"]["disk"],
-                deserialize_seconds=seen["seconds"]["deserialize"],
-                worker_seconds_busy=seen["seconds"]["compute"],
-            )  # fmt: skip
+            columns.update({f"_{name}": seen[name] for name in ("received", "first", "last")})
+            columns.update({name: seen[name] for name in ("tasks", "retries", "lost_workers")})
+            columns.update({_SECONDS[kind]: took for kind, took in seen["seconds"].items()})
+            columns["worker_seconds_busy"] = columns["busy_seconds"]
 
 
 def _processes(seen: list[dict[str, Any]]) -> dict[str, Any]:

@@ -156,14 +156,10 @@ class Tasks(SchedulerPlugin):
         self.lost += 1
 
 
-def scheduler_time() -> float:
-    """Return the scheduler's clock."""
-    return time.time()
-
-
-def clear(dask_scheduler: Scheduler) -> None:
-    """Begin a new run on the scheduler."""
+def clear(dask_scheduler: Scheduler) -> float:
+    """Begin a new run on the scheduler; return its clock."""
     dask_scheduler.plugins[NAME].clear()  # type: ignore[attr-defined]
+    return time.time()
 
 
 def seen(dask_scheduler: Scheduler) -> dict[str, Any]:
@@ -185,3 +181,8 @@ def saturate(value: float, dask_scheduler: Scheduler) -> float:
     before = dask_scheduler.WORKER_SATURATION
     dask_scheduler.WORKER_SATURATION = value
     return float(before)
+
+
+def saturation(dask_scheduler: Scheduler) -> float:
+    """Return how many tasks a worker is given beyond its threads."""
+    return float(dask_scheduler.WORKER_SATURATION)

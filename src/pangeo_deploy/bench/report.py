@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pangeo_deploy.bench import importer, runs, scaling, statistics
+from pangeo_deploy.bench import gate, importer, runs, scaling, statistics
 from pangeo_deploy.bench.columns import PARAMETERS
 
 # The papers' aggregation: a median for each of these.
@@ -16,7 +16,7 @@ PAPERS = ["operation", "scheme", "chunk_mb", "nodes"]
 
 @dataclass(frozen=True)
 class Report:
-    """Medians of all configurations, and the scaling curves that they form."""
+    """Medians of all configurations, the scaling curves that they form, and what limits them."""
 
     rows: int
     failed: int
@@ -24,10 +24,12 @@ class Report:
     table: pd.DataFrame
     strong: pd.DataFrame
     weak: pd.DataFrame
+    limits: pd.DataFrame
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of `bench report`."""
-        tables = {name: _records(getattr(self, name)) for name in ("table", "strong", "weak")}
+        names = ("table", "strong", "weak", "limits")
+        tables = {name: _records(getattr(self, name)) for name in names}
         return {"rows": self.rows, "failed": self.failed, "origins": list(self.origins), **tables}
 
 
@@ -45,12 +47,14 @@ def load(paths: Path | Sequence[Path]) -> pd.DataFrame:
 
 
 def report(table: pd.DataFrame) -> Report:
-    """Return the medians of a run table, with intervals, and its scaling curves.
+    """Return the medians of a run table, with intervals, its scaling curves, and what limits runs.
 
     Runs are one configuration where machine and parameters agree: the papers' four columns come
     first, then those others in which this table's runs differ. Failed runs are counted apart.
+    `roofline_ratio` is the median of `gate.roofline_ratios`, null where no numpy ran beside.
     """
-    counted = table[table.role != "warm-up"]
+    counted = table.assign(roofline_ratio=gate.roofline_ratios(table))
+    counted = counted[table.role != "warm-up"]
     others = [
         name
         for name in ("machine", *PARAMETERS)
@@ -59,14 +63,16 @@ def report(table: pd.DataFrame) -> Report:
     rows = []
     keys = [*PAPERS, *others, "fingerprint"]  # machines of one name are still two machines
     for key, group in counted.groupby(keys, dropna=False):
-        good = group[~group.failed.astype(bool)].seconds
+        good = group[~group.failed.astype(bool)]
         row = dict(zip(keys, key, strict=True))
         row.update(n=len(good), failed=int(group.failed.sum()))
         if len(good):
-            median = statistics.median(good)
+            median = statistics.median(good.seconds)
             row.update(median_seconds=median.value, low=median.low, high=median.high)
+            row.update(roofline_ratio=good.roofline_ratio.median())
         rows.append(row)
-    columns = [*PAPERS, "n", "median_seconds", "low", "high", "failed", *others]
+    columns = [*PAPERS, "n", "median_seconds", "low", "high", "roofline_ratio", "failed"]
+    columns += others
     return Report(
         len(table),
         int(table.failed.sum()),
@@ -74,6 +80,7 @@ def report(table: pd.DataFrame) -> Report:
         pd.DataFrame(rows, columns=columns),
         scaling.curves(counted, "strong"),
         scaling.curves(counted, "weak"),
+        scaling.limits(counted),
     )
 
 

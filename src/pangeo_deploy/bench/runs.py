@@ -105,6 +105,13 @@ def plan(path: Path) -> dict[str, Any]:
     return _load(path)[1].get("plan") or {}
 
 
+def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return runs as plain rows, as `frame` takes them: what is null is None."""
+    arrow = pa.Table.from_pandas(table, schema=schema(), preserve_index=False)
+    found: list[dict[str, Any]] = arrow.to_pylist()
+    return found
+
+
 def require_one_machine(table: pd.DataFrame) -> None:
     """Refuse runs of several machines: their times cannot be compared."""
     seen = table.drop_duplicates("fingerprint")

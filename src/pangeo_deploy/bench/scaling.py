@@ -113,8 +113,9 @@ def law(workers: Sequence[int], seconds: Sequence[float], kind: Kind) -> Law:
     )
 
 
-# Where the threads of the workers spend the run, from the task stream. What is left is waiting:
-# for the scheduler, for a task that is not ready, or because there are fewer tasks than threads.
+# Where the threads of the workers spend the run, from the task stream. What is left, less the time
+# in which the client makes the graph, sends it and fetches the answer, is waiting: for the
+# scheduler, for a task that is not ready, or because there are fewer tasks than threads.
 SHARES = {
     "computing": "busy_seconds",
     "network": "transfer_seconds",
@@ -127,9 +128,9 @@ def limits(table: pd.DataFrame) -> pd.DataFrame:
     """Return the shares of thread time of each configuration, and what limits it.
 
     Columns: operation, variant, scheme, chunk_mb, nodes, workers_per_node, threads; `computing`,
-    `network`, `disk`, `unpacking`, `waiting` (medians, shares of wall time x threads), `client`
-    (share of the wall time in which the graph is made, sent, and its answer fetched) and `limit`:
-    memory where workers spilled, else the largest share. Only runs with a task stream count.
+    `network`, `disk`, `unpacking`, `client`, `waiting` (medians of shares of wall time x threads);
+    `limit`: memory where workers spilled, else the largest share. Only runs with a task stream
+    count.
     """
     good = table[
         (table.role == "run") & ~table.failed.astype(bool) & table.busy_seconds.notna()
@@ -139,11 +140,11 @@ def limits(table: pd.DataFrame) -> pd.DataFrame:
     whole = good.seconds * cores.astype(float)
     for share, column in SHARES.items():
         good[share] = (good[column].fillna(0) / whole).clip(upper=1)
-    good["waiting"] = (1 - good[list(SHARES)].sum(axis=1)).clip(lower=0)
     ends = good[["graph_seconds", "submit_seconds", "gather_seconds"]].fillna(0).sum(axis=1)
     good["client"] = ends / good.seconds
+    good["waiting"] = (1 - good[[*SHARES, "client"]].sum(axis=1)).clip(lower=0)
     good["spilled"] = good.spill_mb.fillna(0)
-    shares = [*SHARES, "waiting", "client"]
+    shares = [*SHARES, "client", "waiting"]
     medians = good.groupby(by, dropna=False)[[*shares, "spilled"]].median().reset_index()
     medians["limit"] = [
         "memory" if row.spilled > 0 else str(row[shares].astype(float).idxmax())

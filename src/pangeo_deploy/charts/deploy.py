@@ -20,6 +20,8 @@ from pangeo_deploy.progress import Event, Progress, silent
 
 LOGIN = "pangeo-login"  # the Secret that the hub's environment reads
 LOGIN_KEYS = {"client-id": "OAUTH_CLIENT_ID", "client-secret": "OAUTH_CLIENT_SECRET"}
+# The Secret that Prometheus mounts, and where the hub's chart keeps what it holds.
+METRICS, METRICS_KEY = "hub-metrics", "hub.services.prometheus.apiToken"
 SECRET = re.compile(r"secret|token|password|credential|private|api_?key", re.IGNORECASE)
 PROGRAMS = {
     "helm": "https://helm.sh/docs/intro/install/",
@@ -69,6 +71,7 @@ def deploy(
         run("helm", "dependency", "build", str(deployment.project / "helm" / chart))
     require_well(check(deployment.project, deployment.environment))
     apply_login(login_secret(deployment, outputs, read_secret))
+    share_metrics_token()  # Prometheus mounts it, at the first deploy before there is one
     revisions = {}
     for chart in CHARTS:
         values = complete(deployment.project, chart, deployment.environment, outputs)
@@ -76,6 +79,7 @@ def deploy(
         since = time.monotonic()
         revisions[chart] = install(deployment.project / "helm" / chart, chart, values)
         progress(Event(chart, "done", f"revision {revisions[chart][1]}", time.monotonic() - since))
+    share_metrics_token()
     well = smoke() if smoke else None
     if well is False:
         back = undo("pangeo", revisions["pangeo"][0])
@@ -181,6 +185,24 @@ def apply_login(secret: Mapping[str, str]) -> None:
     }
     words = ("apply", "--server-side", "--force-conflicts", "-f", "-")
     run("kubectl", *words, given=json.dumps(manifest), secret=True)
+
+
+def share_metrics_token() -> None:
+    """Give Prometheus the token of the hub's service of that name, which the hub's chart made.
+
+    A Secret is read in its own namespace only. Prometheus reads the file anew at each scrape.
+    """
+    space = ("--namespace", NAMESPACES["pangeo"])
+    words = ("get", "secret", "hub", *space, "--ignore-not-found", "--output", "json")
+    hub = json.loads(run("kubectl", *words, secret=True) or "{}")
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": METRICS, "namespace": NAMESPACES["support"]},
+        "data": {"token": hub.get("data", {}).get(METRICS_KEY, "")},
+    }
+    apply = ("apply", "--server-side", "--force-conflicts", "-f", "-")
+    run("kubectl", *apply, given=json.dumps(manifest), secret=True)
 
 
 def install(folder: Path, chart: str, values: Values) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pangeo_deploy.charts import alerts
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.hub import outstay
 
@@ -48,6 +49,13 @@ def complete(
     values = merged(load(project, chart, environment), from_outputs(chart, outputs or {}))
     if chart == "pangeo":
         add_code(values, project / "helm" / "files")
+    else:
+        bounds = [
+            *alerts.limits(project, settings(project, environment)),
+            *alerts.budget(project, environment),
+        ]
+        files = at(values, ("prometheus", "serverFiles"))
+        files["alerting_rules.yml"] = {"groups": alerts.rule_groups(project, bounds)}
     return values
 
 

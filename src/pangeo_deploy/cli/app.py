@@ -1,6 +1,7 @@
 """The command `pangeo-deploy`: its verbs, and what an error or an interrupt ends with."""
 
 import errno
+import gc
 import signal
 import sys
 import traceback
@@ -21,6 +22,9 @@ THE_MACHINES_OWN = (
     errno.EPERM,
     errno.EROFS,
 )
+# How many new objects make Python look for cycles. Most that a command makes, such as the models
+# of AWS's services, live until it ends: looking at them every 700 takes a fifth of its time.
+ALLOCATIONS = 50_000
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 app = typer.Typer(
@@ -44,6 +48,7 @@ app.add_typer(delivery.app, name="delivery")
 def main() -> None:
     """Run the command line of this process and exit with its code."""
     signal.signal(signal.SIGTERM, _as_interrupt)
+    gc.set_threshold(ALLOCATIONS)
     as_json = "--json" in sys.argv
     try:
         app()

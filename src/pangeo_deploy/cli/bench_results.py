@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pangeo_deploy.cli.console import JsonOption, show, table
+from pangeo_deploy.cli.console import JsonOption, reporting, show, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,18 +22,31 @@ def report(runs: RunsArgument, json: JsonOption = False) -> None:
     """Show the median time of each configuration, and how it scales with workers."""
     from pangeo_deploy.bench import report as room
 
-    result = room.report(room.load(runs))
+    with reporting("Reading runs"):
+        result = room.report(room.load(runs))
     origins = ", ".join(result.origins)
-    columns = ("operation", "scheme", "chunk (MB)", "nodes (1)", "runs (1)", "median (s)", "95 %")
+    columns = (
+        "operation",
+        "variant",
+        "scheme",
+        "chunk (MB)",
+        "nodes (1)",
+        "runs (1)",
+        "median (s)",
+        "95 %",
+        "over numpy (1)",
+    )
     rows = [
         (
             row["operation"],
+            row.get("variant", ""),
             row.get("scheme", ""),
-            row.get("chunk_mb", ""),
+            _digits(row.get("chunk_mb")),
             row["nodes"],
             row["n"],
             _digits(row.get("median_seconds")),
-            f"{_digits(row.get('low'))} to {_digits(row.get('high'))}",
+            f"{_digits(row.get('low'))} to {_digits(row.get('high'))}" if "low" in row else "",
+            _digits(row.get("roofline_ratio")),
         )
         for row in result.as_dict()["table"]
     ]
@@ -41,6 +54,7 @@ def report(runs: RunsArgument, json: JsonOption = False) -> None:
         table(f"{result.rows} runs ({origins}), {result.failed} failed", columns, rows),
         *_curves("Strong scaling: the same data, more workers", result.strong),
         *_curves("Weak scaling: the same data for each worker", result.weak),
+        *_limits(result.limits),
     ]
     show(result.as_dict(), json, human)
 
@@ -64,7 +78,8 @@ def compare(
     from pangeo_deploy.bench import report as room
     from pangeo_deploy.bench.runs import require_one_machine
 
-    before, after = room.load(a), room.load(b)
+    with reporting("Reading runs"):
+        before, after = room.load(a), room.load(b)
     if not (machines or counts):
         import pandas as pd
 
@@ -88,7 +103,8 @@ def import_(
     """Turn NCAR's published results into a run file."""
     from pangeo_deploy.bench import importer, runs
 
-    found = importer.read(published)
+    with reporting("Reading results"):
+        found = importer.read(published)
     runs.write(found, out)
     campaigns = list(found.campaign.unique())
     document = {"runs": str(out), "rows": len(found), "campaigns": campaigns}
@@ -168,6 +184,22 @@ def _curves(title: str, curves: "pd.DataFrame") -> list[Any]:
         for row in curves.to_dict("records")
     ]
     return [table(title, columns, rows)]
+
+
+def _limits(limits: "pd.DataFrame") -> list[Any]:
+    if limits.empty:
+        return []
+    shares = [name for name in limits if limits[name].dtype == float and name != "chunk_mb"]
+    rows = [
+        (
+            f"{row['operation']} {row['variant']} {row['scheme']}",
+            *(f"{100 * row[share]:.0f}" for share in shares),
+            row["limit"],
+        )
+        for row in limits.to_dict("records")
+    ]
+    columns = ("configuration", *(f"{share} (%)" for share in shares), "limit")
+    return [table("Where the threads' time goes", columns, rows)]
 
 
 def _name(configuration: dict[str, Any]) -> str:

@@ -1,29 +1,112 @@
 """The verb `book`."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from pangeo_deploy.cli.console import JsonOption, reporting, show
+from pangeo_deploy.cli.console import JsonOption, reporting, show, show_error, table
 from pangeo_deploy.deployment import find_project
+from pangeo_deploy.errors import CheckFailed, PangeoDeployError
+from pangeo_deploy.progress import Event
 
 app = typer.Typer(help="Execute the notebooks and render the book.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `build` a word of its own although it is the only one."""
+REASONS_SHOWN = 3
 
 
 @app.command()
-def build(json: JsonOption = False) -> None:
+def build(
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what would run and why; build nothing.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """Execute what changed, then render; the last line is the page to open."""
     from pangeo_deploy import publish  # its libraries take seconds to load; other verbs need none
 
+    if explain:
+        reasons = publish.explain(find_project())
+        document = {"would_execute": {name: list(why) for name, why in reasons.items()}}
+        show(document, json, [_table("What a build would execute", reasons, "nothing changed")])
+        return
     with reporting("Building the book") as progress:
         result = publish.build(find_project(), progress=progress)
     human = [
+        *[f"{name} ran: {_short(why)}." for name, why in result.reasons.items() if why],
         f"Executed: {', '.join(result.executed) or 'none'}; "
         f"unchanged: {', '.join(result.cached) or 'none'}; "
         f"pages {'rendered' if result.rendered else 'up to date'}; {result.seconds:.1f} s.",
         f"Open: {result.index}",
     ]
     show(result.as_dict(), json, human)
+
+
+@app.command()
+def status(json: JsonOption = False) -> None:
+    """Say which pages no longer say what their sources do; builds nothing; exit 3 if any."""
+    from pangeo_deploy import publish
+
+    pages = publish.status(find_project())
+    stale = [page.name for page in pages if not page.fresh]
+    document = {
+        "fresh": not stale,
+        "pages": {page.name: {"fresh": page.fresh, "why": list(page.why)} for page in pages},
+    }
+    reasons = {page.name: page.why for page in pages}
+    show(document, json, [_table("The published book against its sources", reasons, "fresh")])
+    if stale:
+        raise typer.Exit(CheckFailed.exit_code)
+
+
+@app.command()
+def serve(port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0) -> None:
+    """Build at each change of a source and serve the pages on this machine, until Ctrl-C."""
+    from pangeo_deploy import publish
+    from pangeo_deploy.publish import live
+
+    project = find_project()
+    with reporting("Watching the sources") as progress:
+        publish.build(project, progress=progress)
+        server = live.serve(project / "_build" / "html", port)
+        address = f"http://{live.HOST}:{server.server_port}/"
+        progress(Event("served at", "info", address))
+        for result in live.rebuilds(project, lambda: publish.build(project, progress=progress)):
+            if isinstance(result, PangeoDeployError):
+                show_error(result, as_json=False)
+
+
+@app.command()
+def pdf(json: JsonOption = False) -> None:
+    """Print the built book to one tagged PDF; needs Chromium."""
+    from pangeo_deploy import publish
+
+    with reporting("Printing the book") as progress:
+        file = publish.pdf(find_project() / "_build", progress=progress)
+    show({"pdf": str(file)}, json, [f"Printed: {file}"])
+
+
+@app.command()
+def archive(
+    version: Annotated[str, typer.Argument(help="The version's name, such as 0.2.0.")],
+    to: Annotated[Path, typer.Option(help="The folder that keeps all versions.")] = Path(
+        "versions"
+    ),
+    json: JsonOption = False,
+) -> None:
+    """Keep the built book for good under its version, and compare the next one with it."""
+    from pangeo_deploy import publish
+
+    kept = publish.archive(find_project(), version, to)
+    human = [f"Kept: {kept}", "Commit data/versions.csv and data/figures_last.json."]
+    show({"version": version, "kept": str(kept)}, json, human)
+
+
+def _table(title: str, reasons: Mapping[str, Sequence[str]], none: str) -> object:
+    rows = [(name, _short(why) if why else none) for name, why in reasons.items()]
+    return table(title, ("page", "why"), rows)
+
+
+def _short(why: Sequence[str]) -> str:
+    rest = len(why) - REASONS_SHOWN
+    return "; ".join(why[:REASONS_SHOWN]) + (f"; and {rest} more" if rest > 0 else "")

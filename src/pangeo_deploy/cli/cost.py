@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +20,7 @@ from pangeo_deploy.cli.console import (
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.files import read_json
+from pangeo_deploy.terraform import lifecycle
 
 app = typer.Typer(
     help="Read bills, divide them, price plans, and warn in time.", no_args_is_help=True
@@ -68,7 +70,10 @@ def ingest(
 def fetch(
     environment: EnvironmentArgument,
     out: Annotated[Path, typer.Option(help="The folder that the files come to.")],
-    export: Annotated[str, typer.Option(help="The export's place, s3://BUCKET/PREFIX.")] = "",
+    export: Annotated[
+        str,
+        typer.Option(help="The export's place, s3://BUCKET/PREFIX, instead of the environment's."),
+    ] = "",
     explorer: Annotated[
         bool, typer.Option("--explorer", help="Ask Cost Explorer instead: each page costs.")
     ] = False,
@@ -81,13 +86,21 @@ def fetch(
     from pangeo_deploy.cost.months import Month
     from pangeo_deploy.targets import connect
 
-    if bool(export) == explorer or explorer != bool(month):
+    if (export and explorer) or explorer != bool(month):
         raise BadInput(
             "It is not clear what to fetch.",
-            fix="Give --export s3://BUCKET/PREFIX, or --explorer --month YYYY-MM.",
+            fix="Give --export s3://BUCKET/PREFIX, or --explorer --month YYYY-MM, or neither.",
         )
     interval = Month.parse(month).interval() if explorer else None
-    with reporting("Fetching the bill"), connect(Deployment(environment, target)) as cloud:
+    deployment = Deployment(environment, target)
+    if not (export or explorer):
+        export = lifecycle.outputs(deployment).get("bill_location", "")
+        if not export:
+            raise BadInput(
+                f"{environment} has no bill export yet.",
+                fix="Apply it first, or give --export s3://BUCKET/PREFIX.",
+            )
+    with reporting("Fetching the bill"), connect(deployment) as cloud:
         if interval:
             result = room.fetch_explorer(cloud.client("ce"), interval, out)
         else:
@@ -108,23 +121,46 @@ def allocate(
     loaded: Annotated[
         bool, typer.Option("--loaded", help="Spread shared and idle cost over the users.")
     ] = False,
+    evenly: Annotated[
+        bool, typer.Option("--evenly", help="Spread it evenly, not by what each caused.")
+    ] = False,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Sums by day, month, hub, owner, kind, component or rule; repeatable."),
+    ] = None,
+    groups: Annotated[
+        Path | None, typer.Option(help="A JSON file: each user's groups, to sum by group.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Give every cent of a bill an owner, by a stated rule."""
     from pangeo_deploy.cost import allocate as room
 
     sizes = read_json(homes) if homes else None
+    members = read_json(groups) if groups else None
     with _billed(bill, more) as (table_file, notes):
         result = room.allocate(table_file, sessions, weights=weights, homes=sizes)
-    result = result.loaded() if loaded else result
+    result = result.loaded("even" if evenly else "proportion") if loaded or evenly else result
     document = result.as_dict()
+    if by:
+        document["by"] = room.text(result.by(*by))
+    if members is not None:
+        document["groups"] = room.text(result.groups(members))
     document["warnings"] = [*notes, *document["warnings"]]
     rows = [
         (row["owner"], row["kind"], row["component"], row["rule"], row["cents"])
         for row in document["rows"]
     ]
     columns = ("owner", "kind", "component", "rule", f"amount ({document['currency']})")
-    human = [table("Who caused what", columns, rows), f"Total {document['total']}, conserved."]
+    human: list[Any] = [table("Who caused what", columns, rows)]
+    for extra in ("by", "groups"):
+        if found := document.get(extra):
+            keys = [key for key in found[0] if key != "cents"]
+            cells = [[row[key] for key in (*keys[:-1], "cents")] for row in found]
+            title = ", ".join(keys[:-1])
+            heads = [*keys[:-1], f"amount ({document['currency']})"]
+            human.append(table(f"By {title}", heads, cells))
+    human.append(f"Total {document['total']}, conserved.")
     show(document, json, [*human, *document["warnings"]])
 
 
@@ -134,12 +170,17 @@ def units(
     sessions: SessionsOption,
     more: MoreBills = None,
     tb_processed: Annotated[str, typer.Option(help="Terabytes read by computations.")] = "",
+    runs: Annotated[
+        Path | None, typer.Option(help="Benchmark runs (parquet), whose bytes read count.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Divide a bill by what its users did: per user, hour, launch, terabyte; and kgCO2e."""
     from pangeo_deploy.cost import units as room
 
     terabytes = outlook.usd("--tb-processed", tb_processed)
+    if runs:
+        terabytes = (terabytes or Decimal(0)) + room.terabytes_of(runs)
     with _billed(bill, more) as (table_file, notes):
         result = room.units(table_file, sessions, tb_processed=terabytes).as_dict()
     result["warnings"] = notes

@@ -110,14 +110,15 @@ def gate(
     from pangeo_deploy.cost.prices import read
 
     limit = usd("--budget", budget)
-    known = {
+    given = {
         "month_so_far": usd("--month-so-far", month_so_far),
         "forecast_high": usd("--forecast-high", forecast_high),
     }
-    known |= _month(bill) if bill else {}
+    known = _month(bill) if bill else {}
+    known |= {name: amount for name, amount in given.items() if amount is not None}
     plan = plan_of(environment, target)
     floor = estimates.estimate(plan, read(prices)).floor
-    result = room.gate(limit or room.budget_of(plan), floor=floor, **known)
+    result = room.gate(room.budget_of(plan) if limit is None else limit, floor=floor, **known)
     rows = [
         (check.name, f"{check.usd:.2f}", "within" if check.ok else "OVER")
         for check in result.checks
@@ -147,12 +148,17 @@ def _days(
 
 
 def _month(bill: Path) -> dict[str, Decimal | None]:
-    """Return what the last month in a bill has cost, and at most will have."""
-    from pangeo_deploy.cost import forecast as room
+    """Return what the last month in a bill has cost and, if its past is long enough, at most will.
+
+    The first weeks of a hub have no past to forecast from: then what they cost so far is held.
+    """
+    from pangeo_deploy.cost.daily import LEAST
+    from pangeo_deploy.cost.forecast import month_end
 
     known, days = _days(None, bill)
     so_far = days.month_so_far if days else None
-    return {"month_so_far": so_far, "forecast_high": room.month_end(known, so_far=so_far).high}
+    told = month_end(known, so_far=so_far) if len(known.usd) >= LEAST else None
+    return {"month_so_far": so_far, "forecast_high": told.high if told else None}
 
 
 def _changes(parts: Sequence[tuple[str, Decimal]]) -> str:

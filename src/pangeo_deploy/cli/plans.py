@@ -80,6 +80,9 @@ def reconcile(
     environment: EnvironmentArgument,
     bill: Annotated[Path, typer.Option(help="The folder or table that `ingest` wrote.")],
     month: Annotated[str, typer.Option(help="The month to explain, YYYY-MM.")],
+    sessions: Annotated[
+        Path | None, typer.Option(help="Sessions, to go on from the bill to who caused it.")
+    ] = None,
     target: TargetOption = "rehearsal",
     prices: PricesOption = None,
     json: JsonOption = False,
@@ -91,12 +94,13 @@ def reconcile(
     from pangeo_deploy.cost.prices import read
 
     expected = estimates.estimate(plan_of(environment, target), read(prices))
-    result = room.reconcile(expected, bill, Month.parse(month))
+    result = room.reconcile(expected, bill, Month.parse(month), sessions)
     rows = [(step.step, step.about, f"{step.usd:.2f}") for step in result.steps]
     human = [
         f"Estimate {result.estimate:.2f} USD",
         table(f"From the estimate to the bill of {month}", ("step", "about", "adds (USD)"), rows),
         f"Bill {result.bill:.2f} USD",
+        *(f"of which {kind}: {usd:.2f} USD" for kind, usd in result.allocated.items()),
     ]
     show(result.as_dict(), json, human)
 
@@ -137,7 +141,3 @@ def _hourly(environment: str, prices: "Prices", region: str) -> tuple[Any, ...]:
         return (), (Unpriced("helm", "node pools", f"helm/ has no values for {environment}"),)
     support, pangeo = (load(project, chart, environment) for chart in ("support", "pangeo"))
     return pools.hourly(support, pangeo, prices, region=region)
-
-
-def _table(path: Path) -> Path:
-    return path / "bill.parquet" if path.is_dir() else path

@@ -22,7 +22,7 @@ from pangeo_deploy.errors import BadInput, PangeoDeployError
 from pangeo_deploy.machines import machine
 
 Kind = Literal["user", "shared", "idle", "unallocated"]
-Shares = Literal["caused", "loaded"]
+KEYS = ("day", "month", "owner", "kind", "component", "rule", "hub")
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,13 @@ class Allocation:
     def by(self, *keys: str) -> list[dict[str, Any]]:
         """Return sums by attributes of `Row` (or `month`), each exact and in cents, largest first.
 
-        `cents` are rounded by largest remainder, so that they too sum to the total's cents.
+        `cents` are rounded by largest remainder, so that they too sum to the total's cents. Raises
+        `BadInput` for a key that a row has not.
         """
+        if unknown := [key for key in keys if key not in KEYS]:
+            raise BadInput(
+                f"Rows cannot be summed by {', '.join(unknown)}.", fix=f"Use {', '.join(KEYS)}."
+            )
         sums: dict[tuple[Any, ...], int] = defaultdict(int)
         for row in self.rows:
             sums[tuple(_key(row, key) for key in keys)] += row.units
@@ -124,15 +129,11 @@ class Allocation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of `cost allocate`."""
-        rows = self.by("owner", "kind", "component", "rule")
         return {
             "total": format(self.total, "f"),
             "currency": self.currency,
             "conserved": self.conserved,
-            "rows": [
-                row | {"amount": format(row["amount"], "f"), "cents": format(row["cents"], "f")}
-                for row in rows
-            ],
+            "rows": text(self.by("owner", "kind", "component", "rule")),
             "rejected_sessions": [{"row": n, "reason": why} for n, why in self.rejected_sessions],
             "warnings": self.warnings,
         }
@@ -287,6 +288,17 @@ def _checked(
             fix="Do not use it. Report this with the bill's shape (no amounts needed).",
         )
     return result
+
+
+def text(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of `Allocation.by` or `.groups` ready for JSON."""
+    return [
+        {
+            key: format(value, "f") if isinstance(value, Decimal) else str(value)
+            for key, value in row.items()
+        }
+        for row in rows
+    ]
 
 
 def _key(row: Row, key: str) -> Any:

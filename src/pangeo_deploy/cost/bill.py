@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
-import pandera.pandas as pa
 import pyarrow.parquet as pq
 
 from pangeo_deploy.errors import BadInput
@@ -54,37 +53,6 @@ VIEWS: dict[View, tuple[str, ...]] = {
     "split": ("both", "split", "rest"),
 }
 CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
-
-_required = {"BillingPeriodStart", "ChargePeriodStart", "ChargePeriodEnd", "BilledCost"}
-_required |= {
-    "EffectiveCost",
-    "BillingCurrency",
-    "ChargeCategory",
-    "x_View",
-    "x_Format",
-    "x_Source",
-}
-
-# The contract, as a check on rows read into pandas.
-CONTRACT = pa.DataFrameSchema(
-    {
-        name: pa.Column(
-            None,
-            nullable=name not in _required,
-            checks=[
-                *([pa.Check(_exact)] if kind == MONEY else []),
-                *([pa.Check.isin(CATEGORIES)] if name == "ChargeCategory" else []),
-                *([pa.Check.isin(sum(VIEWS.values(), ()))] if name == "x_View" else []),
-                *([pa.Check.str_matches(r"^[A-Z]{3}$")] if name == "BillingCurrency" else []),
-            ],
-        )
-        for name, kind in COLUMNS.items()
-        for _exact in [lambda column: column.map(lambda v: isinstance(v, Decimal))]
-    }
-    | {r"^tag_[a-z0-9_]+$": pa.Column(None, nullable=True, regex=True, required=False)},
-    checks=pa.Check(lambda rows: rows.ChargePeriodStart < rows.ChargePeriodEnd),
-    strict=True,
-)
 
 
 def connect(memory: str = "2GB", spill: Path | None = None) -> duckdb.DuckDBPyConnection:

@@ -7,6 +7,7 @@ daily EC2 hours can: see `core_node`.
 """
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 
 import pandas as pd
@@ -16,6 +17,7 @@ from pangeo_deploy.cost.months import Month
 
 ALWAYS_ON, KEPT_DATA, USERS = "always on", "kept data", "users"
 GROUPS = (ALWAYS_ON, KEPT_DATA, USERS)
+CENT = Decimal("0.01")
 
 # Service -> group, and why. EC2 compute is split: `core_node` is always on, the rest is users'.
 RULES: Mapping[str, tuple[str, str]] = {
@@ -84,6 +86,20 @@ def split(bill: pd.DataFrame, core_usd_per_day: Decimal) -> pd.DataFrame:
         sums[ALWAYS_ON] += core
         rows += [{"month": name, "group": part, "usd": usd} for part, usd in sums.items()]
     return pd.DataFrame(rows)
+
+
+def by_day(bill: pd.DataFrame, ec2: Mapping[date, Decimal]) -> dict[date, Decimal]:
+    """Return the whole bill's cost of each day of `ec2`.
+
+    `bill` is what `latest` returns, `ec2` EC2's cost by day. The other services are known by the
+    month: each day gets an even share of what its month holds of them, which is right for what is
+    billed by the hour or by size, and hides how the rest moved within the month.
+    """
+    rest: dict[str, Decimal] = {}
+    for name, group in bill[bill.service != COMPUTE].groupby("month"):
+        days = Month.parse(str(name)).length - (not group.complete.iloc[0])
+        rest[str(name)] = sum(group.usd, Decimal(0)) / days
+    return {day: usd + rest[str(Month.of(day))].quantize(CENT) for day, usd in ec2.items()}
 
 
 def steadiness(bill: pd.DataFrame) -> pd.DataFrame:

@@ -113,6 +113,20 @@ def sample(
     return Sample(month, lines, splits, frame, dict(truth), idle, usage)
 
 
+def as_of(lines: list[Line], moment: datetime) -> list[Line]:
+    """Return what an export of `moment` (UTC) holds of these lines: a month that is not final.
+
+    Hours of the last day arrive late, taxes and credits with the invoice, which there is not yet.
+    """
+    arrived = _iso(moment - timedelta(hours=8))
+    return [
+        line | {"bill_invoice_id": ""}
+        for line in lines
+        if line["line_item_usage_end_date"] <= arrived
+        and line["line_item_line_item_type"] not in ("Tax", "Credit")
+    ]
+
+
 def _sessions(chance: random.Random, month: Month, users: int) -> Iterator[dict[str, Any]]:
     number = 0
 

@@ -86,25 +86,35 @@ def cur_csv(lines: Iterable[Line], path: Path, *, tags: str = "flat", legacy: bo
     path.write_bytes(gzip.compress(frame.to_csv(index=False).encode(), mtime=0))
 
 
-def focus(lines: Iterable[Line], path: Path, *, version: str = "1.0") -> None:
-    """Write FOCUS as csv or parquet, by the path's name. Version 1.2 knows the invoice."""
+def focus(lines: Iterable[Line], path: Path, *, version: str = "1.0", tags: str = "json") -> None:
+    """Write FOCUS as csv or parquet, by the path's name; in parquet, tags may be a map.
+
+    Version 1.1 says more of what was bought; 1.2 knows the invoice and the currency of prices.
+    """
     kept = [line for line in lines if not line["split_line_item_parent_resource_id"]]
     frame = pd.DataFrame(kept)
-    tags = frame.filter(like=_TAG).rename(columns=lambda n: n.removeprefix(_TAG))
+    flat = frame.filter(like=_TAG).rename(columns=lambda n: n.removeprefix(_TAG))
     out = frame[list(_FOCUS)].rename(columns=_FOCUS)
     out["BillingPeriodStart"] = frame.bill_billing_period_start_date
     out["ProviderName"] = "AWS"
     out["ChargeCategory"] = frame.line_item_line_item_type
     out["EffectiveCost"] = out["ListCost"] = out.BilledCost
-    out["Tags"] = [
-        json.dumps({k: v for k, v in row.items() if v}) for row in tags.to_dict("records")
-    ]
-    if version == "1.2":
+    found = [{k: v for k, v in row.items() if v} for row in flat.to_dict("records")]
+    out["Tags"] = [list(row.items()) if tags == "map" else json.dumps(row) for row in found]
+    if version >= "1.1":
+        out = out.assign(ServiceSubcategory="Other", SkuMeter="", CapacityReservationId=None)
+    if version >= "1.2":
         out["InvoiceId"] = frame.bill_invoice_id
+        out = out.assign(PricingCurrency="USD", BillingAccountType="", SubAccountType=None)
     if path.suffix == ".parquet":
         for name in ("BilledCost", "EffectiveCost", "ListCost"):
             out[name] = [Decimal(value).quantize(Decimal("1e-12")) for value in out[name]]
-        out.to_parquet(path, index=False)
+        table = pa.Table.from_pandas(out, preserve_index=False)
+        if tags == "map":
+            at = table.schema.get_field_index("Tags")
+            column = pa.array(out.Tags, pa.map_(pa.string(), pa.string()))
+            table = table.set_column(at, "Tags", column)
+        pq.write_table(table, path)
     else:
         out.to_csv(path, index=False)
 

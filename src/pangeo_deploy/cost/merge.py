@@ -67,7 +67,7 @@ def merge(
     replaced, former = _replace_months(connection, table)
     if former:
         tags = sorted({*tags, *former})
-    currency = _one_currency(connection)
+    currency = _one_currency(connection, former is not None)
     _write(connection, tags, former is not None, work / "bill.parquet")
     rejected = _write_rejects(connection, parts, orphans, work / "rejected.parquet")
     warnings = _warnings(connection, work / "bill.parquet")
@@ -218,10 +218,11 @@ def _replace_months(
     return {f"{month:%Y-%m}": usd for month, usd in lost}, tags
 
 
-def _one_currency(connection: duckdb.DuckDBPyConnection) -> str:
+def _one_currency(connection: duckdb.DuckDBPyConnection, former: bool) -> str:
+    kept = ' UNION ALL SELECT "BillingCurrency", "x_Source" FROM kept' if former else ""
     found = connection.execute(
-        'SELECT "BillingCurrency", count(*), min("x_Source") FROM matched'
-        " GROUP BY 1 ORDER BY 2 DESC"
+        'SELECT "BillingCurrency", count(*), min("x_Source") FROM'
+        f' (SELECT "BillingCurrency", "x_Source" FROM matched{kept}) GROUP BY 1 ORDER BY 2 DESC'
     ).fetchall()
     if not found:
         raise BadInput("No row of the bill can be read.", fix="Look at rejected rows' reasons.")

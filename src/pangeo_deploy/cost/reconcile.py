@@ -1,12 +1,14 @@
 """From the estimate to the bill, step by step, with nothing left over."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from pangeo_deploy.cost import pots
+from pangeo_deploy.cost.allocate import allocate
+from pangeo_deploy.cost.apportion import amount
 from pangeo_deploy.cost.estimate import Estimate
 from pangeo_deploy.cost.months import Month
 from pangeo_deploy.cost.rules import RULES
@@ -54,19 +56,23 @@ class Reconciliation:
     estimate: Decimal
     bill: Decimal
     steps: tuple[Step, ...]
+    allocated: dict[str, Decimal] = field(default_factory=dict)  # kind -> USD, sums to the bill
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of `cost reconcile`."""
         return {
             "month": str(self.month),
+            "allocated": {kind: format(usd, "f") for kind, usd in self.allocated.items()},
             "estimate": format(self.estimate, "f"),
             "bill": format(self.bill, "f"),
             "steps": [vars(s) | {"usd": format(s.usd, "f")} for s in self.steps],
         }
 
 
-def reconcile(estimate: Estimate, table: Path, month: Month) -> Reconciliation:
-    """Explain the bill of `month` in `table` from `estimate`.
+def reconcile(
+    estimate: Estimate, table: Path, month: Month, session_file: Path | None = None
+) -> Reconciliation:
+    """Explain the bill of `month` in `table` from `estimate`, and with sessions who caused it.
 
     For each priced item that the bill has: `days not billed` (the bill is not final: the
     estimate's share of the days it lacks), `price` (its quantity at another price) and `quantity`
@@ -96,7 +102,18 @@ def reconcile(estimate: Estimate, table: Path, month: Month) -> Reconciliation:
     end = sum((found.usd for found in billed.values()), Decimal(0))
     if start + sum((s.usd for s in steps), Decimal(0)) != end:  # a bug of ours
         raise PangeoDeployError(f"The steps from {start} do not reach the bill's {end}.")
-    return Reconciliation(month, start, end, tuple(s for s in steps if s.usd))
+    allocated = _by_kind(table, month, session_file) if session_file else {}
+    if allocated and sum(allocated.values()) != end:
+        raise PangeoDeployError(f"The allocation of {month} does not reach the bill's {end}.")
+    return Reconciliation(month, start, end, tuple(s for s in steps if s.usd), allocated)
+
+
+def _by_kind(table: Path, month: Month, session_file: Path) -> dict[str, Decimal]:
+    units: dict[str, int] = defaultdict(int)
+    for row in allocate(table, session_file).rows:
+        if Month.of(row.day) == month:
+            units[row.kind] += row.units
+    return {kind: amount(units[kind]) for kind in ("user", "shared", "idle", "unallocated")}
 
 
 def _explained(

@@ -6,6 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from pangeo_deploy.cost import bill, facts, sessions
 from pangeo_deploy.cost.bill import connect
 from pangeo_deploy.cost.pots import make
@@ -79,6 +81,27 @@ def units(
         low,
         high,
     )
+
+
+def terabytes_of(runs: Path) -> Decimal:
+    """Return the terabytes (10^12 bytes) that the benchmark runs in a parquet file have read.
+
+    Runs whose answer was wrong do not count. Raises `BadInput` where the file is no run table.
+    """
+    query = (
+        "SELECT coalesce(sum(bytes_read) FILTER (coalesce(result_ok, true)), 0)"
+        f" FROM read_parquet({bill.quote(str(runs))})"
+    )
+    try:
+        with connect("256MB") as connection:
+            found = connection.execute(query).fetchall()[0][0]
+    except duckdb.Error as error:
+        raise BadInput(
+            f"{runs} is not a file of benchmark runs.",
+            why=str(error).split("\n")[0],
+            fix="Give the parquet file that bench run or bench import wrote.",
+        ) from None
+    return Decimal(found).scaleb(-12)
 
 
 def _kg_co2e(

@@ -1,5 +1,6 @@
 """The scheduled checks of one deployment, each ending in a notice."""
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 
@@ -32,7 +33,7 @@ def drift(deployment: Deployment, price: PriceOf, progress: Progress = silent) -
 
 def sweep(deployment: Deployment, price: PriceOf, progress: Progress = silent) -> Notice:
     """Look for what carries the deployment's tags and is not in its state."""
-    state = lifecycle.recorded(deployment)
+    state = json.dumps(lifecycle.recorded(deployment))
     with connect(deployment) as cloud:
         left = sweep_account(cloud, deployment, price)
     unknown = [one for one in left if f'"{one.id}"' not in state]

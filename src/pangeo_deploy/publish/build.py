@@ -12,21 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from pangeo_deploy.errors import BadInput, Interrupted, MissingPrerequisite
+from pangeo_deploy.files import write_whole
 from pangeo_deploy.progress import Event, Progress, silent
-from pangeo_deploy.publish import cache, execute, notebooks, render, stage
+from pangeo_deploy.publish import cache, execute, freshness, keys, notebooks, render, stage, watch
+from pangeo_deploy.publish.executed import Executed
+from pangeo_deploy.publish.report import Report
 
 TIMEOUT_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What a build did: the page to open, which notebooks ran, which came from the cache."""
+    """What a build did: the page to open, which notebooks ran and why, which were kept."""
 
     index: Path
     executed: tuple[str, ...]
     cached: tuple[str, ...]
     rendered: bool
     seconds: float
+    reasons: Mapping[str, tuple[str, ...]]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of `pangeo-deploy book build --json`."""
@@ -46,8 +50,9 @@ def build(
 
     `workers` notebooks run at once (as many as there are cores and notebooks), each for at most
     `timeout` seconds; `parameters` holds papermill parameters by notebook name. The book is in
-    `out/html`, and is the old one or the new one at any moment. Raises `NotebookFailed` when a
-    notebook does (what it had done is then in `out/failed`), `BadInput` when a page is wrong.
+    `out/html`, and is the old one or the new one at any moment; `out/report.json` tells meanwhile
+    what each notebook did and took. Raises `NotebookFailed` when a notebook does (what it had done
+    is then in `out/failed`), `BadInput` when a page is wrong.
     """
     started = time.monotonic()
     project = project.resolve()
@@ -55,20 +60,23 @@ def build(
     render.check()
     with _kind_errors(out), _alone(out), _scratch(out) as scratch:
         found = notebooks.find(project, parameters)
-        done, ran = _execute(found, project, out, scratch, workers, timeout, progress)
+        report = Report(out / "report.json", [book.name for book in found])
+        done = _execute(found, project, out, scratch, workers, timeout, report.watching(progress))
+        report.finish(done)
         stage.write(out / "stage", project, done)
         progress(Event("book", "start"))
         before = time.monotonic()
         rendered = render.render(out / "stage", out / "html", scratch / "book")
+        freshness.record(out, project, done)
         message = "" if rendered else "up to date"
         progress(Event("book", "done", message, time.monotonic() - before))
-    names = [notebook.name for notebook in found]
     return BuildResult(
         out / "html" / "index.html",
-        tuple(name for name in names if name in ran),
-        tuple(name for name in names if name not in ran),
+        tuple(name for name, one in done.items() if one.why),
+        tuple(name for name, one in done.items() if not one.why),
         rendered,
         time.monotonic() - started,
+        {name: one.why for name, one in done.items()},
     )
 
 
@@ -80,35 +88,84 @@ def _execute(
     workers: int | None,
     timeout: float,
     progress: Progress,
-) -> tuple[dict[str, Any], set[str]]:
-    """Return all notebooks by name with their outputs, and the names of those that had to run."""
+) -> dict[str, Executed]:
+    """Return all notebooks by name as they stand after this build."""
     folder = cache.folder(out)
-    parts = {notebook.name: notebooks.key_parts(notebook, project) for notebook in found}
-    known = {
-        notebook.name: cache.load(folder, notebook.name, notebooks.key(parts[notebook.name]))
-        for notebook in found
-    }
-    missing = [notebook for notebook in found if known[notebook.name] is None]
+    done: dict[str, Executed] = {}
+    for ready in notebooks.rounds(found):
+        parts = {book.name: keys.parts_of(book, project) for book in ready}
+        kept = {book.name: cache.load(folder, book.name, parts[book.name]) for book in ready}
+        why = {
+            name: () if entry else tuple(cache.why_missing(folder, name, parts[name]))
+            for name, entry in kept.items()
+        }
 
-    def keep(notebook: notebooks.Notebook, content: Any) -> None:
-        known[notebook.name] = content
-        of_it = parts[notebook.name]
-        cache.store(folder, notebook.name, of_it, notebooks.key(of_it), content)
-        (out / "failed" / f"{notebook.name}.ipynb").unlink(missing_ok=True)
+        def keep(
+            book: notebooks.Notebook,
+            entry: cache.Entry,
+            seen: watch.Seen,
+            parts: Mapping[str, keys.Parts] = parts,
+            kept: dict[str, cache.Entry | None] = kept,
+        ) -> str:
+            if forgotten := keys.undeclared(book, parts[book.name], seen):
+                return f"its metadata's inputs do not say that it {', '.join(forgotten)}"
+            cache.store(folder, book.name, parts[book.name], entry)
+            (out / "failed" / f"{book.name}.ipynb").unlink(missing_ok=True)
+            kept[book.name] = entry
+            return ""
 
-    failures = execute.run(
-        missing,
-        project,
-        scratch,
-        workers=workers or max(1, min(os.cpu_count() or 1, len(missing))),
-        timeout=timeout,
-        progress=progress,
-        executed=keep,
-    )
-    if failures:
-        raise execute.failed(failures, out / "failed")
-    done = {notebook.name: notebooks.graft(notebook, known[notebook.name]) for notebook in found}
-    return done, {notebook.name for notebook in missing}
+        missing = [book for book in ready if kept[book.name] is None]
+        failures = execute.run(
+            missing,
+            project,
+            scratch,
+            workers=workers or max(1, min(os.cpu_count() or 1, len(missing))),
+            timeout=timeout,
+            progress=progress,
+            executed=keep,
+        )
+        if failures:
+            raise execute.failed(failures, out / "failed")
+        for book in ready:
+            entry = kept[book.name]
+            assert entry is not None
+            _put_back(entry, project)
+            whole = notebooks.graft(book, entry.notebook)
+            done[book.name] = Executed(book, whole, parts[book.name], entry.cost, why[book.name])
+    return {book.name: done[book.name] for book in found}
+
+
+def _put_back(entry: cache.Entry, project: Path) -> None:
+    """Write the files that a kept notebook had written, where they are not there as they were."""
+    for path, content in entry.outputs.items():
+        file = project / path
+        if not file.is_file() or file.read_bytes() != content:
+            write_whole(file, content)
+
+
+def explain(
+    project: Path,
+    *,
+    out: Path | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, tuple[str, ...]]:
+    """Return by notebook why a build would execute it; nothing where it would not.
+
+    A notebook that reads another one's outputs is judged by those that are there now.
+    """
+    project = project.resolve()
+    folder = cache.folder((out or project / "_build").resolve())
+    return {book.name: _why(book, project, folder) for book in notebooks.find(project, parameters)}
+
+
+def _why(book: notebooks.Notebook, project: Path, folder: Path) -> tuple[str, ...]:
+    try:
+        parts = keys.parts_of(book, project)
+    except BadInput as error:  # an input that another notebook has not made yet, or a wrong one
+        return (error.what,)
+    if cache.load(folder, book.name, parts):
+        return ()
+    return tuple(cache.why_missing(folder, book.name, parts))
 
 
 @contextmanager

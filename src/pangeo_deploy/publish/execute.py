@@ -7,16 +7,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
 
 from pangeo_deploy.errors import NotebookFailed
 from pangeo_deploy.files import write_whole
 from pangeo_deploy.progress import Event, Progress
-from pangeo_deploy.publish import processes
+from pangeo_deploy.publish import processes, watch
+from pangeo_deploy.publish.cache import Cost, Entry
 from pangeo_deploy.publish.normalise import dumps, normalise, plain
-from pangeo_deploy.publish.notebooks import Notebook, read
+from pangeo_deploy.publish.notebooks import METADATA, Notebook, declared, read
 
 POLL_SECONDS = 0.05
+MEMORY_SECONDS = 0.25  # between two looks at a notebook's memory
+RECORD = "record.json"
+MEMORY_MB = 2000  # what Binder ends a notebook at; one may set `memory_mb` in its metadata
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,14 @@ class Failure:
     partial: Path | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Run:
     notebook: Notebook
     folder: Path
     process: Popen[bytes]
     started: float
+    peak_mb: float = 0.0
+    looked: float = 0.0
 
     @property
     def target(self) -> Path:
@@ -55,12 +60,13 @@ def run(
     workers: int,
     timeout: float,
     progress: Progress,
-    executed: Callable[[Notebook, Any], None],
+    executed: Callable[[Notebook, Entry, watch.Seen], str],
 ) -> list[Failure]:
     """Execute `notebooks`, at most `workers` at once and `timeout` seconds each.
 
     Each runs in its own folder, as it does when a reader opens it, and gives its normalised result
-    to `executed` as soon as it ends. A failure does not stop the others; all are returned.
+    to `executed` as soon as it ends, which may return why it will not have it. One that needs more
+    memory than its limit is ended. A failure does not stop the others; all are returned.
     """
     waiting, running, failures = list(notebooks), list[_Run](), list[Failure]()
     with ExitStack() as children:
@@ -70,20 +76,52 @@ def run(
                 progress(Event(running[-1].notebook.name, "start"))
             time.sleep(POLL_SECONDS)
             for job in list(running):
-                late = job.seconds > timeout
-                if job.process.poll() is None and not late:
+                why = _excess(job, timeout)
+                if job.process.poll() is None and not why:
                     continue
                 running.remove(job)
-                if late:
+                if why:
                     processes.end(job.process)
-                if late or job.process.returncode:
-                    why = f"it was still running after {timeout:g} s" if late else ""
-                    failures.append(_failure(job, project, why))
-                    progress(Event(job.notebook.name, "failed", failures[-1].error, job.seconds))
+                if why or job.process.returncode:
+                    failure = _failure(job, project, why)
+                elif refused := _lost(job, project) or executed(
+                    job.notebook,
+                    _entry(job, project),
+                    watch.seen(job.folder / RECORD, project),
+                ):
+                    failure = Failure(job.notebook.name, None, "", refused, "", job.target)
                 else:
-                    executed(job.notebook, normalise(read(job.target), project))
                     progress(Event(job.notebook.name, "done", seconds=job.seconds))
+                    continue
+                failures.append(failure)
+                progress(Event(job.notebook.name, "failed", failure.error, job.seconds))
     return failures
+
+
+def _excess(job: _Run, timeout: float) -> str:
+    """Return what `job` takes too much of, if anything; look at its memory now and then."""
+    if job.seconds > timeout:
+        return f"it was still running after {timeout:g} s"
+    if time.monotonic() - job.looked > MEMORY_SECONDS:
+        job.peak_mb = max(job.peak_mb, watch.memory_mb(job.process.pid))
+        job.looked = time.monotonic()
+    limit = job.notebook.content.metadata.get(METADATA, {}).get("memory_mb", MEMORY_MB)
+    return f"it needed more than {limit} MB of memory" if job.peak_mb > limit else ""
+
+
+def _lost(job: _Run, project: Path) -> str:
+    """Return which of its declared outputs `job` did not write, if any."""
+    outputs = declared(job.notebook, "outputs")
+    lost = [path for path in outputs if not (project / path).is_file()]
+    return f"it declares the outputs {', '.join(lost)} and did not write them" if lost else ""
+
+
+def _entry(job: _Run, project: Path) -> Entry:
+    return Entry(
+        normalise(read(job.target), project),
+        Cost(round(job.seconds, 2), round(job.peak_mb, 1)),
+        {path: (project / path).read_bytes() for path in declared(job.notebook, "outputs")},
+    )
 
 
 def _start(notebook: Notebook, scratch: Path, children: ExitStack) -> _Run:
@@ -95,6 +133,7 @@ def _start(notebook: Notebook, scratch: Path, children: ExitStack) -> _Run:
         for cell in notebook.content.cells
     ]
     write_whole(source, json.dumps(content))
+    write_whole(folder / "ipython" / watch.START_UP, watch.recorder(folder / RECORD))
     env = processes.environment(
         {
             # The reader's own kernels, start-up files and history must not show in the book.
@@ -146,7 +185,7 @@ def failed(failures: Sequence[Failure], kept: Path) -> NotebookFailed:
         if failure.partial:
             write_whole(kept / f"{failure.name}.ipynb", dumps(read(failure.partial)))
     first = failures[0]
-    place = f" in cell {first.cell}" if first.cell else " before its first cell"
+    place = f" in cell {first.cell}" if first.cell else ""
     also = [failure.name for failure in failures[1:]]
     what = f"notebook {first.name} failed{place}: {first.error}"
     if also:

@@ -1,21 +1,18 @@
-"""The book's notebooks: find them, know what each depends on, give each its cache key."""
+"""The book's notebooks: find them, and know what each reads and writes."""
 
-import hashlib
-import json
-import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
-import pangeo_deploy
 from pangeo_deploy.errors import BadInput
-from pangeo_deploy.files import digest
+from pangeo_deploy.publish.sources import hidden
 
 FOLDER = "notebooks"
-LOCK = "requirements.lock"
+METADATA = "pangeo_deploy"
 INJECTED = "injected-parameters"
 
 
@@ -72,15 +69,12 @@ def declared_inputs(notebook: Notebook, project: Path) -> list[Path]:
     and folders do not count: that is where tools keep their own state.
     """
     files: set[Path] = set()
-    for pattern in notebook.content.metadata.get("pangeo_deploy", {}).get("inputs", []):
-        if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-            raise BadInput(
-                f"{notebook.path.name} declares the input {pattern!r}, outside the project",
-                fix="Inputs are relative to the project's folder.",
-            )
+    for pattern in declared(notebook, "inputs"):
         whole = f"{pattern.rstrip('/')}/**/*" if (project / pattern).is_dir() else pattern
         matches = {
-            path for path in project.glob(whole) if path.is_file() and not _hidden(path, project)
+            path
+            for path in project.glob(whole)
+            if path.is_file() and not hidden(path.relative_to(project).parts)
         }
         if not matches:
             raise BadInput(
@@ -91,47 +85,48 @@ def declared_inputs(notebook: Notebook, project: Path) -> list[Path]:
     return sorted(files)
 
 
-def _hidden(path: Path, project: Path) -> bool:
-    parts = path.relative_to(project).parts
-    return any(part.startswith(".") or part == "__pycache__" for part in parts)
+def declared(notebook: Notebook, what: str) -> list[str]:
+    """Return the `inputs` or `outputs` that the notebook's metadata declares, as written."""
+    patterns = list(notebook.content.metadata.get(METADATA, {}).get(what, []))
+    for pattern in patterns:
+        if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+            raise BadInput(
+                f"{notebook.path.name} declares {pattern!r} among its {what}, outside the project",
+                fix="They are relative to the project's folder.",
+            )
+    return patterns
 
 
-def package_sources() -> tuple[Path, list[Path]]:
-    """Return the package's folder and its files, all of them: any may change any notebook."""
-    root = Path(pangeo_deploy.__file__).parent
-    return root, [file for file in root.rglob("*") if file.is_file() and not _hidden(file, root)]
-
-
-def key_parts(notebook: Notebook, project: Path) -> dict[str, str]:
-    """Return what the notebook's outputs depend on, by name: digests, so no clock and no path.
-
-    Prose cells are not among them: editing them changes the page, not the results.
-    """
-    lock = project / LOCK
-    return {
-        "code": _digest_json(
-            [
-                [cell.source, sorted(cell.metadata.get("tags", []))]
-                for cell in notebook.content.cells
-                if cell.cell_type == "code"
-            ]
-        ),
-        "parameters": _digest_json(notebook.parameters),
-        "inputs": digest(project, declared_inputs(notebook, project)),
-        "package": digest(*package_sources()),
-        "lock": digest(project, [lock] if lock.exists() else []),
-        "python": f"{platform.python_implementation()} {platform.python_version()} "
-        f"{platform.system()} {platform.machine()}",
+def rounds(found: Sequence[Notebook]) -> list[list[Notebook]]:
+    """Return the notebooks in rounds: each after those whose declared outputs it reads."""
+    makes = {book.name: declared(book, "outputs") for book in found}
+    reads = {book.name: declared(book, "inputs") for book in found}
+    needs = {
+        name: {
+            maker
+            for maker, outputs in makes.items()
+            if any(_meet(pattern, output) for pattern in patterns for output in outputs)
+        }
+        for name, patterns in reads.items()
     }
+    result: list[list[Notebook]] = []
+    waiting = list(found)
+    while waiting:
+        names = {book.name for book in waiting}
+        ready = [book for book in waiting if not needs[book.name] & names]
+        if not ready:
+            raise BadInput(
+                f"the notebooks {', '.join(sorted(names))} wait for one another's outputs",
+                fix="Correct `pangeo_deploy.inputs` and `outputs` in their metadata.",
+            )
+        result.append(ready)
+        waiting = [book for book in waiting if book not in ready]
+    return result
 
 
-def key(parts: Mapping[str, str]) -> str:
-    """Return the cache key that stands for `parts`."""
-    return _digest_json(parts)
-
-
-def _digest_json(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+def _meet(pattern: str, output: str) -> bool:
+    """Tell whether the input `pattern` (a file, folder or glob) takes in the file `output`."""
+    return fnmatch(output, pattern) or output.startswith(f"{pattern.rstrip('/')}/")
 
 
 def graft(notebook: Notebook, executed: Any) -> Any:

@@ -19,6 +19,7 @@ from pangeo_deploy.errors import BadInput, MissingPrerequisite
 from pangeo_deploy.files import digest, write_whole
 from pangeo_deploy.publish import processes
 from pangeo_deploy.publish.normalise import plain
+from pangeo_deploy.publish.sources import package_folder
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -42,7 +43,7 @@ def render(stage: Path, html: Path, scratch: Path) -> bool:
     wanted = _inputs(stage)
     if _is_current(record, html, wanted):
         return False
-    _run_jupyter_book(stage, scratch)
+    _run_jupyter_book(stage, scratch, "html")
     fresh = scratch / "_build" / "html"
     _exchange(fresh, html)
     write_whole(record, json.dumps({"inputs": wanted, "pages": _tree(html)}, indent=1))
@@ -51,8 +52,8 @@ def render(stage: Path, html: Path, scratch: Path) -> bool:
 
 def _inputs(stage: Path) -> str:
     versions = {tool: metadata.version(tool) for tool in _TOOLS}
-    room = Path(__file__).parent
-    return "-".join((_tree(stage), digest(room, room.glob("*.py")), json.dumps(versions)))
+    package = package_folder()  # all of it: the reference pages are made from its sources
+    return "-".join((_tree(stage), digest(package, package.rglob("*.py")), json.dumps(versions)))
 
 
 def _tree(folder: Path) -> str:
@@ -67,11 +68,18 @@ def _is_current(record: Path, html: Path, wanted: str) -> bool:
         return False
 
 
-def _run_jupyter_book(stage: Path, scratch: Path) -> None:
+def single_page(stage: Path, scratch: Path) -> Path:
+    """Render all of `stage` as one page below `scratch`, and return that page."""
+    _run_jupyter_book(stage, scratch, "singlehtml")
+    return scratch / "_build" / "singlehtml" / "index.html"
+
+
+def _run_jupyter_book(stage: Path, scratch: Path, builder: str) -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     log = scratch / "log.txt"
     with log.open("wb") as file:
         arguments = ["book", "build", str(stage), "--path-output", str(scratch)]
+        arguments += ["--builder", builder]
         child = processes.start(
             [*arguments, "-W", "--keep-going", "-q"], log=file, env=_environment(), cwd=scratch
         )

@@ -25,6 +25,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from pangeo_deploy.origin import RESULT, Origin
+from pangeo_deploy.publish import sphinx_proof as proof
 from pangeo_deploy.publish.notebooks import FOLDER as NOTEBOOKS
 from pangeo_deploy.publish.results import FOLDER, INDEX, Result, load
 from pangeo_deploy.publish.spreadsheet import shown
@@ -144,7 +145,7 @@ def block_of(result: Result, env: BuildEnvironment) -> nodes.Element:
     provenance += _links(result, env)
     if result.kind == "figure":
         block = _figure(result, unnumbered_figure if at_home else nodes.figure)
-        block += nodes.legend("", provenance)
+        block += nodes.legend("", provenance, proof.panel(result, env))
     else:
         block = nodes.container(classes=["result", f"result-{result.kind}"])
         if result.kind == "table":
@@ -153,6 +154,7 @@ def block_of(result: Result, env: BuildEnvironment) -> nodes.Element:
         else:
             block += _number(result)
         block += provenance
+        block += proof.panel(result, env)
     block["ids"].append(result.anchor)
     return block
 
@@ -273,5 +275,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("origins", OriginsDirective)
     app.add_role("value", ValueRole())
     app.add_role("origin", OriginRole())
+    proof.setup(app)
     app.connect("html-page-context", _finish_page, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,9 +3,11 @@
 book/*              -> the top, so that pages have short addresses
 notebooks/*.ipynb   -> notebooks/, executed
 _config.yml         -> with the commit that the Binder button opens
-(results)           -> results/: an index, and each figure and data table as a file
+(results)           -> results/: an index, each figure and data table as a file, their provenance
+(the same)          -> published/: what is copied to the top of the book, under addresses that last
 """
 
+import json
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -16,17 +18,19 @@ import nbformat
 import yaml
 
 from pangeo_deploy.errors import BadInput
-from pangeo_deploy.publish import results
+from pangeo_deploy.publish import about, crate, provenance, results, sphinx_book, typed
+from pangeo_deploy.publish.executed import Executed
 from pangeo_deploy.publish.normalise import dumps
 from pangeo_deploy.publish.notebooks import FOLDER
 
 PROSE = "book"
+PUBLISHED = "published"
 DEFAULT_BRANCH = "main"
 FOLD = "hide-input"
 
 
-def write(stage: Path, project: Path, executed: Mapping[str, Any]) -> dict[str, results.Result]:
-    """Write the stage anew from `project` and the `executed` notebooks; return their results."""
+def write(stage: Path, project: Path, done: Mapping[str, Executed]) -> dict[str, results.Result]:
+    """Write the stage anew from `project` and its `done` notebooks; return their results."""
     if stage.exists():
         shutil.rmtree(stage)
     config = _config(project)
@@ -38,12 +42,32 @@ def write(stage: Path, project: Path, executed: Mapping[str, Any]) -> dict[str, 
             f"{error.filename} is missing",
             fix="Run this from the project's folder, or restore the file from git.",
         ) from error
-    config.setdefault("repository", {})["branch"] = commit(project) or DEFAULT_BRANCH
-    (stage / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    repository = config.setdefault("repository", {})
+    head = commit(project)
+    repository["branch"] = head or DEFAULT_BRANCH
     (stage / FOLDER).mkdir(exist_ok=True)
-    for name, content in executed.items():
-        (stage / FOLDER / f"{name}.ipynb").write_text(dumps(_folded(content)))
-    return results.collect(executed.items(), stage / results.FOLDER)
+    for name, one in done.items():
+        (stage / FOLDER / f"{name}.ipynb").write_text(dumps(_folded(one.content)))
+    contents = {name: one.content for name, one in done.items()}
+    found = results.collect(contents.items(), stage / results.FOLDER)
+    proof = provenance.describe(project, done, found, repository.get("url", ""), head)
+    (stage / results.FOLDER / provenance.FILE).write_text(_json(proof))
+    typed.refuse((project / PROSE).glob("*.md"), found.values())
+    extra = config.setdefault("sphinx", {}).setdefault("config", {})
+    extra["html_extra_path"] = [PUBLISHED]
+    picture, shown = about.preview(found, stage / results.FOLDER, config.get("title", ""))
+    told = about.describe(project, stage / results.FOLDER, config, head, shown)
+    (stage / results.FOLDER / sphinx_book.FILE).write_text(_json(told))
+    shutil.copytree(stage / results.FOLDER, stage / PUBLISHED / results.FOLDER)
+    if picture:
+        (stage / PUBLISHED / sphinx_book.PREVIEW).write_bytes(picture)
+    (stage / PUBLISHED / crate.FILE).write_text(_json(crate.describe(project, proof, found)))
+    (stage / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    return found
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _folded(notebook: Any) -> Any:

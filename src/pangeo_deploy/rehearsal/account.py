@@ -19,6 +19,7 @@ from typing import IO, Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader
 
 from pangeo_deploy.errors import BadInput, MissingPrerequisite
 from pangeo_deploy.files import write_whole
@@ -121,6 +122,7 @@ def serve(folder: Path, region: str) -> Iterator[Account]:
     from werkzeug.serving import make_server
 
     from pangeo_deploy.rehearsal import world as worlds
+    from pangeo_deploy.rehearsal.direct import answering
 
     notice = folder / "endpoint.json"
     notice.unlink(missing_ok=True)
@@ -129,6 +131,7 @@ def serve(folder: Path, region: str) -> Iterator[Account]:
         stack.enter_context(worlds.moto_to_ourselves(session))
         world = worlds.World(folder, region)
         world.open()
+        session.events.register("before-send", answering(world))
         server = make_server(
             "127.0.0.1", 0, world, threaded=True, request_handler=worlds.QuietHandler
         )
@@ -187,4 +190,14 @@ def isolated_session() -> boto3.Session:
         }
     )
     core.set_credentials("rehearsal", "rehearsal")
+    core.register_component("data_loader", Models())
     return boto3.Session(botocore_session=core)
+
+
+class Models(Loader):  # type: ignore[misc]
+    """botocore's loader, without the look into every service's folder before it loads one."""
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        """Return the services that have models, of whatever type."""
+        folders = (Path(path) for path in self.search_paths)
+        return [one.name for folder in folders if folder.is_dir() for one in folder.iterdir()]

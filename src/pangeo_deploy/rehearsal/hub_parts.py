@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pangeo_deploy.charts import alerts
+from pangeo_deploy.deployment import find_project
 from pangeo_deploy.errors import MissingPrerequisite
 from pangeo_deploy.files import write_whole
 from pangeo_deploy.rehearsal.hub_state import BUCKET, FOLDER, HOST, ROLE, HubState
@@ -180,7 +182,11 @@ def prepare(hub: HubState) -> None:
         for name, path in scraped.items()
     ]
     write_whole(hub.folder / "proxy.json", json.dumps(proxy, indent=2))
-    write_whole(hub.folder / "prometheus.json", json.dumps({"scrape_configs": jobs}, indent=2))
+    project = find_project()
+    groups = alerts.rule_groups(project, alerts.limits(project, hub.settings))
+    watch = {"scrape_configs": jobs, "rule_files": [str(hub.folder / "alerts.json")]}
+    write_whole(hub.folder / "alerts.json", json.dumps({"groups": groups}, indent=2))
+    write_whole(hub.folder / "prometheus.json", json.dumps(watch, indent=2))
     write_whole(hub.folder / "prometheus.token", hub.secrets["prometheus"], mode=0o600)
     if not (hub.folder / "routes.toml").exists():
         write_whole(hub.folder / "routes.toml", "", mode=0o600)

@@ -17,7 +17,7 @@ from unittest import mock
 
 import boto3
 from moto import backends, settings
-from moto.core import responses
+from moto.core import responses, utils
 from moto.core.base_backend import AccountSpecificBackend, BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.utils import method_names_from_class
@@ -72,6 +72,7 @@ class World:
         self._changes, self._saved = 0, -1
         self._timer: threading.Timer | None = None
         self._objects_changed = False
+        self.closed = False
         self._broken = ""  # once something could not be saved, nothing more is changed
         self._moto = Dispatcher(create_backend_app)
 
@@ -89,6 +90,7 @@ class World:
     def close(self) -> None:
         """Save what waits."""
         with self._turn:
+            self.closed = True
             timer, changes = self._timer, self._changes
         if timer:
             timer.cancel()
@@ -104,13 +106,17 @@ class World:
                 self.forget_made()
             start_response("200 OK", [("Content-Type", "text/plain")])
             return [str(self.folder).encode()]
-        try:
-            body, status, headers = self.answer(environ)
-        except OSError as error:
-            self._broken = f"The rehearsal's account cannot be saved in {self.folder}: {error}."
-            body, status, headers = refusal(environ, self._broken)
+        body, status, headers = self.respond(environ)
         start_response(status, list(headers))
         return body
+
+    def respond(self, environ: dict[str, Any]) -> Answer:
+        """Answer one request; where that cannot be saved, say so in AWS's form."""
+        try:
+            return self.answer(environ)
+        except OSError as error:
+            self._broken = f"The rehearsal's account cannot be saved in {self.folder}: {error}."
+            return refusal(environ, self._broken)
 
     def forget_made(self) -> None:
         """Take it that whatever was made is known to who had it made."""
@@ -265,6 +271,7 @@ def moto_to_ourselves(session: boto3.Session) -> Iterator[None]:
     """
     before = [(holder, dict(holder)) for holder in holders()]
     random = mock_random.getstate()
+    models = session._session.get_component("data_loader")
     empty_moto()
     with mock.patch.object(boto3, "Session", return_value=session):
         for module in ("moto.ec2", "moto.eks"):  # these make a session when they are imported
@@ -272,6 +279,8 @@ def moto_to_ourselves(session: boto3.Session) -> Iterator[None]:
     with (
         mock.patch.object(settings, "ec2_load_default_amis", return_value=False),
         mock.patch.object(AccountSpecificBackend, "get_session", return_value=session),
+        # Each model is read once, for who asks and who answers.
+        mock.patch.object(utils, "create_loader", return_value=models),
         # Asked for with each request, and always the same.
         mock.patch.object(responses, "method_names_from_class", cache(method_names_from_class)),
         missing.lent_to_moto(),

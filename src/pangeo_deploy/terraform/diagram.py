@@ -60,17 +60,20 @@ def resources(inventory: Inventory, module: str) -> Diagram:
     inside = {
         (one, other): 1 for one, other in inventory.references if one in boxes and other in boxes
     }
-    # What a longer way says too is left out.
-    short = {
-        (one, other): 1
-        for one, other in inside
+    return Diagram(boxes, essential(inside))
+
+
+def essential(arrows: Mapping[tuple[str, str], int]) -> Mapping[tuple[str, str], int]:
+    """Return the arrows without those that a longer way says too."""
+    return {
+        (one, other): count
+        for (one, other), count in arrows.items()
         if not any(
-            other in _reach(via, inside)
-            for source, via in inside
+            other in _reach(via, arrows)
+            for source, via in arrows
             if source == one and via not in (one, other)
         )
     }
-    return Diagram(boxes, short)
 
 
 def draw(axes: Any, diagram: Diagram) -> None:

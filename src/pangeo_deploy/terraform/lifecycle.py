@@ -274,13 +274,20 @@ def _is_data(resource_type: str) -> bool:
 def drift(deployment: Deployment, progress: Progress = silent) -> tuple[Drifted, ...]:
     """Return every attribute that is no longer as Terraform left it. Changes nothing."""
     with open_workspace(deployment) as workspace:
+        if not _recorded(workspace).get("resources"):
+            return ()  # nothing was applied; Terraform would fail on outputs of what is not there
         return drifted(_shown_once(workspace, progress, "-refresh-only"))
 
 
-def recorded(deployment: Deployment) -> str:
-    """Return the state as Terraform keeps it, for whoever looks for ids in it."""
+def recorded(deployment: Deployment) -> Mapping[str, Any]:
+    """Return the state as Terraform keeps it, empty before the first apply."""
     with open_workspace(deployment) as workspace:
-        return workspace.terraform.read("state", "pull")
+        return _recorded(workspace)
+
+
+def _recorded(workspace: Workspace) -> Mapping[str, Any]:
+    state: Mapping[str, Any] = json.loads(workspace.terraform.read("state", "pull") or "{}")
+    return state
 
 
 def outputs(deployment: Deployment) -> dict[str, Any]:
