@@ -1,7 +1,7 @@
 """Collect a deployment's use into files: sessions.csv, gaps.csv, and homes.csv where homes are."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +58,17 @@ def gather(
     be named, and `start`. Raises what the collectors raise, `MissingPrerequisite` where there is no
     Prometheus, and `BadInput` for a time that is none.
     """
-    users, where, zone = None, None, UTC
+    users, where = None, None
+    zone: tzinfo | str = "UTC"
     last = _moment(end, "end") or pd.Timestamp.now("UTC")
     first = _moment(start, "start")
     if not prometheus:
         where = records(deployment)
         prometheus, log = where.prometheus, log or where.log
         first = first or pd.Timestamp(where.since)
-        zone = datetime.now().astimezone().tzinfo  # the rehearsed hub logs in the machine's own
+        zone = (
+            datetime.now().astimezone().tzinfo or UTC
+        )  # the rehearsed hub logs in the machine's own
         janitor, _ = janitors_view(deployment)
         users = hub_collector.snapshot(f"{janitor.url}/hub/api", janitor.token)
     if not prometheus:

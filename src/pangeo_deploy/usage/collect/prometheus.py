@@ -191,8 +191,8 @@ def _read_pods(server: _Server, low: float, high: float, pods: dict[str, _Pod]) 
     for metric, moment in _MOMENTS.items():
         for labels, values in server.samples(metric, low, high):
             known = _numbers(values)
-            if known and (pod := pods.get(_identity(labels))):
-                setattr(pod, moment, min(filter(None, (getattr(pod, moment), min(known)))))
+            if known and (told := pods.get(_identity(labels))):
+                setattr(told, moment, min(filter(None, (getattr(told, moment), min(known)))))
     for metric in ("kube_pod_annotations", "kube_pod_labels"):
         for labels, _ in server.samples(metric, low, high):
             if named := pods.get(_identity(labels)):
