@@ -52,7 +52,7 @@ def test_rows_say_what_a_block_is(whole: inventory.Inventory) -> None:
     ],
 )
 def test_services_go_by_the_longest_prefix(type_: str, service: str) -> None:
-    assert inventory.service(type_) == service
+    assert services.service(type_) == service
 
 
 @pytest.mark.slow

@@ -76,6 +76,7 @@ def _plan(workspace: Workspace, progress: Progress, *arguments: str) -> Plan:
         deployment.target,
         file,
         changes(shown, workspace.cloud.kept_types),
+        shown,
     )
     content = {
         **result.as_dict(),

@@ -1,7 +1,7 @@
 """What a plan says: its changes, counted and named, and the drift behind them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """A saved plan: `file` is Terraform's own, `changes` are what it will do, in address order."""
+    """A saved plan: `file` is Terraform's own, `changes` are what it will do, in address order.
+
+    `shown` is all of it, as `terraform show -json` has it.
+    """
 
     environment: str
     target: str
     file: Path
     changes: tuple[Change, ...]
+    shown: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def count(self, action: str) -> int:
         """Return how many resources the plan has that `action` for."""
