@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from pangeo_deploy.errors import BadInput
-from pangeo_deploy.terraform import diagram, inventory
+from pangeo_deploy.terraform import diagram, inventory, services
 from pangeo_deploy.terraform.engine import Terraform
 
 
