@@ -41,7 +41,8 @@ def record(out: Path, project: Path, done: Mapping[str, Executed]) -> None:
         "pages": _pages(project),
         "frame": _frame(project),
     }
-    write_whole(out / FILE, json.dumps(made_of, indent=1, sort_keys=True))
+    text = json.dumps(made_of, indent=1, sort_keys=True)
+    write_whole(out / FILE, text, durable=False)  # without it, all pages are stale: no harm
 
 
 def check(
