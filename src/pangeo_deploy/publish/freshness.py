@@ -60,9 +60,7 @@ def check(
         made_of = json.loads((out / FILE).read_text())
     except (OSError, ValueError):
         return [Page(name, ("no book is there",)) for name in pages]
-    frame = tuple(
-        keys.differences({"": made_of["frame"]}, {"": _frame(project)}),
-    )
+    frame = tuple(keys.differences({"": made_of["frame"]}, {"": _frame(project)}))
     changed = {
         name: [
             f"{name}: {what}"
