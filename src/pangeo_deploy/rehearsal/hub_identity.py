@@ -28,7 +28,7 @@ import requests
 from jupyterhub.services.auth import HubAuth, HubAuthenticated
 from tornado.web import Application, HTTPError, RequestHandler
 
-from pangeo_deploy.rehearsal.hub_people import pod_name
+from pangeo_deploy.rehearsal.hub_state import pod_name
 from pangeo_deploy.terraform.child import die_with_parent
 
 LIFETIME_SECONDS = 3600
