@@ -79,7 +79,7 @@ def main() -> None:
     text.write(
         f"# Measured on {datetime.now(UTC).date()} by tools/measure_delivery.py, in the rehearsal\n"
         f"# Machine: {machine()}; Python {platform.python_version()}; load average before it began "
-        f"{load:.1f}\n"
+        f"{load:.1f}, after it {os.getloadavg()[0]:.1f}\n"
     )
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([COLUMNS, *rows])
