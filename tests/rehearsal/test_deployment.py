@@ -244,6 +244,7 @@ def test_after_any_change_of_variables_the_second_plan_is_empty(
         ({"scratch_days": 0}, "scratch_days must be"),
         ({"project": "Pangeo"}, "project must be 3 to 16"),
         ({"interface_endpoints": ["s3"]}, "interface_endpoints: only services"),
+        ({"kubernetes_version": "1.29"}, "kubernetes_version must be one that EKS supports"),
         ({"region": "us-nowhere-7"}, "invalid AWS Region: us-nowhere-7"),
         ({"account_id": "999999999999"}, "AWS account ID not allowed: 123456789012"),
     ],
