@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from pangeo_deploy.cost.months import Month
 from pangeo_deploy.errors import BadInput, MissingPrerequisite
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Reader = Callable[[str], Any]
 
@@ -65,13 +66,15 @@ TABLES: Mapping[str, Mapping[str, Reader]] = {
 }
 
 
-def read(name: str, folder: Path | None = None) -> pd.DataFrame:
+def read(name: str, folder: Path | None = None) -> "pd.DataFrame":
     """Return the table `name` of `TABLES`, every value checked.
 
     `folder` is where it lies; without it, the nearest `data` folder above the current one that has
     the table. Raises `MissingPrerequisite` where there is none, `BadInput` naming file and line
     where a value, a column or a row is wrong.
     """
+    import pandas as pd  # half a second that who only looks for a file, or for a price, can save
+
     path = (folder or find(f"{name}.csv")) / f"{name}.csv"
     columns = TABLES[name]
     try:
