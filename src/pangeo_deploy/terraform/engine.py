@@ -125,7 +125,8 @@ class Terraform:
             assert child.stdout
             for line in child.stdout:
                 take(line)
-            return child.wait(), "".join(errors)
+            code = child.wait()
+        return code, "".join(errors)  # whole only now: the thread that reads them has ended
 
     @contextmanager
     def _child(self, arguments: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
