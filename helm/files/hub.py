@@ -118,7 +118,7 @@ spawner.profile_list = [
 # What a launch from Binder gets: its image, and nothing of the user's. Anyone's code runs in it, so
 # it has neither the home nor the identity that opens the scratch prefix.
 registry = settings["binder"]["registry_prefix"]
-launchable = re.compile(re.escape(registry) + r"[a-z0-9.-]+:[a-z0-9.-]+")
+launchable = re.compile(re.escape(registry) + r"[a-z0-9][a-z0-9.-]*:[a-z0-9][a-z0-9.-]*")
 
 
 def isolate(one):

