@@ -44,6 +44,15 @@ def test_a_replay_prices_the_same_people_on_another_hub(
     assert lines == whole
 
 
+def test_a_model_is_replayed_and_a_budget_below_the_floor_carries_nobody(cli: Cli) -> None:
+    told = cli("whatif", "--model", "class", "--people", "8", "--budget", "100", "--json")
+    assert told.code == 0, told.err
+    assert told.json["users"] <= 8
+    assert Decimal(told.json["floor_usd_per_month"]) > 100
+    assert told.json["capacity"]["users"] == 0
+    assert told.json["capacity"]["usd_per_month"] == "100.00"
+
+
 def test_a_wrong_configuration_is_named(cli: Cli, sessions: str, tmp_path: Path) -> None:
     config = tmp_path / "hub.yaml"
     config.write_text("nat: sometimes\n")
