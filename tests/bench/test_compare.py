@@ -68,15 +68,24 @@ def test_a_slowdown_below_the_margin_is_no_alarm() -> None:
     assert found[0].low > 1  # it is there, and it is not looked for
 
 
-def test_runs_of_one_block_are_pairs_and_drift_does_not_hide_a_slowdown() -> None:
+def test_in_pairs_drift_does_not_hide_a_slowdown() -> None:
     drift = np.linspace(10, 30, 10)  # the machine gets slower all through the campaign
-    before = table(drift)
-    after = table(1.2 * drift, role="aa")
-    one = compare.compare(before, after)[0]
-    assert (one.paired, one.verdict) == (True, compare.REGRESSION)
-    apart = compare.compare(before, table(1.2 * drift, "b"))[0]
-    assert (apart.paired, apart.verdict) == (False, compare.NO_CHANGE)
-    assert compare.compare(before, table(1.2 * drift, "b"), paired=True)[0].paired
+    before, after = table(drift), table(1.2 * drift, "b")
+    assert compare.compare(before, after, paired=True)[0].verdict == compare.REGRESSION
+    assert compare.compare(before, after)[0].verdict == compare.NO_CHANGE
+
+
+def test_a_failed_run_takes_its_pair_along() -> None:
+    before = table(BEFORE)
+    after = table([1.2 * one for one in BEFORE], "b")
+    after.loc[3, ["failed", "seconds"]] = [True, 99.0]
+    found = compare.compare(before, after, paired=True)[0]
+    assert (found.n, found.failed, found.ratio) == ((9, 9), (0, 1), pytest.approx(1.2))
+
+
+def test_two_files_of_one_name_are_no_pairs_unless_that_is_said() -> None:
+    found = compare.compare(table(BEFORE, "bench"), table(BEFORE[::-1], "bench"))[0]
+    assert (found.paired, found.ratio) == (False, pytest.approx(1))
 
 
 def test_too_few_runs_are_said_to_be_too_few() -> None:

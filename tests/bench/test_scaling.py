@@ -36,6 +36,14 @@ def test_weak_scaling_compares_with_the_fewest_workers() -> None:
     assert scaling.curves(table, "strong").empty  # no two points with the same data
 
 
+def test_chunks_that_had_to_fit_grown_data_still_lie_on_one_curve() -> None:
+    parts = [strong({n: 1.0}, dataset_mb=250.0 * n, chunk_mb=16.0 - n) for n in (1, 2)]
+    other = strong({2: 1.0}, dataset_mb=500.0, chunk_mb=32.0)
+    curve = scaling.curves(pd.concat([*parts, other]), "weak")
+    assert list(curve.workers) == [1, 2]
+    assert set(curve.chunk_mb) == {15.0}
+
+
 def test_threads_and_processes_count_as_workers() -> None:
     table = runs.frame(
         made(workers_per_node=w, threads=t, seconds=8 / (w * t)) for w, t in ((1, 1), (1, 2))

@@ -30,8 +30,8 @@ ARGUMENTS = [
 ]
 SIZES = {"desktop": (1280, 900), "phone": (375, 800)}
 SCHEMES = ("light", "dark")
-# The theme gives the keyboard a way into code that scrolls, a moment after the size has changed.
-REACHED = """() => [...document.querySelectorAll('pre')].every(
+# The theme gives the keyboard a way into what scrolls, a moment after the size has changed.
+REACHED = """() => [...document.querySelectorAll('pre, .pst-scrollable-table-container')].every(
   one => one.scrollWidth <= one.clientWidth || one.tabIndex == 0)"""
 AXE = """options => axe.run(document, options).then(found => ({
   passes: found.passes.length,

@@ -1,14 +1,16 @@
 """The deploy command against a helm and a kubectl that write down what they were told."""
 
 import json
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
 
 from pangeo_deploy.charts import deploy as deploying
+from pangeo_deploy.charts.values import CHARTS
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.errors import BadInput, CheckFailed
+from pangeo_deploy.errors import BadInput, CheckFailed, MissingPrerequisite
 from tests.charts.test_charts import OUTPUTS
 from tests.conftest import PROJECT
 
@@ -50,8 +52,14 @@ def read_secret(name: str) -> str:
 
 
 @pytest.fixture
-def prod() -> Deployment:
-    return Deployment("prod", "aws", project=PROJECT)
+def prod(tmp_path: Path) -> Deployment:
+    """Production of a project whose charts' dependencies are locked."""
+    project = tmp_path / "project"
+    for folder in ("helm", "terraform/environments", "terraform/modules/cluster"):
+        shutil.copytree(PROJECT / folder, project / folder)
+    for chart in CHARTS:
+        (project / "helm" / chart / "Chart.lock").write_text("dependencies: []\n")
+    return Deployment("prod", "aws", project=project)
 
 
 def test_it_installs_both_charts_and_shows_no_secret(calls: Path, prod: Deployment) -> None:
@@ -88,6 +96,14 @@ def test_helms_refusal_is_told_and_nothing_more_is_done(
     with pytest.raises(deploying.ClusterRefused, match="timed out"):
         deploying.deploy(prod, OUTPUTS, read_secret, smoke=lambda: True)
     assert calls.read_text().count("helm upgrade") == 1
+
+
+def test_dependencies_that_are_not_locked_are_not_deployed(calls: Path, prod: Deployment) -> None:
+    (prod.project / "helm" / "pangeo" / "Chart.lock").unlink()
+    with pytest.raises(MissingPrerequisite, match="pangeo are not locked") as refused:
+        deploying.deploy(prod, OUTPUTS, read_secret)
+    assert "helm dependency update" in refused.value.fix
+    assert "upgrade" not in calls.read_text()
 
 
 def test_the_wrong_cluster_is_refused(

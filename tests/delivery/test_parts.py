@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 from datetime import date
 from decimal import Decimal
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pangeo_deploy.charts.check import check as check_charts
+from pangeo_deploy.charts.values import settings
 from pangeo_deploy.delivery import bundle, door, events, notices, record
 from pangeo_deploy.delivery.comment import LONGEST, code, comment
 from pangeo_deploy.delivery.notices import Notice, upkeep
@@ -184,6 +187,21 @@ def test_an_event_costs_whole_machines_for_its_hours() -> None:
     assert cost["origin"] == "modelled"
 
 
+def test_room_for_an_event_is_laid_over_its_environment_and_passes_the_checks(
+    tmp_path: Path,
+) -> None:
+    for folder in ("helm", "terraform"):
+        shutil.copytree(PROJECT / folder, tmp_path / folder)
+    before = settings(tmp_path, "staging")
+    events.lay(tmp_path, events.find(tmp_path, "example-hackweek"))
+    after = settings(tmp_path, "staging")
+    assert (before["limits"]["servers"], after["limits"]["servers"]) == (20, 100)
+    assert {k: v for k, v in after.items() if k != "limits"} == {
+        k: v for k, v in before.items() if k != "limits"
+    }
+    assert check_charts(tmp_path, "staging").ok
+
+
 def test_a_wrong_calendar_says_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "helm").mkdir()
     file = tmp_path / events.CALENDAR
@@ -238,12 +256,16 @@ def test_the_apis_door_is_open_for_one_machine_and_then_as_it_was(tmp_path: Path
         ids = [one["Subnet"]["SubnetId"] for one in subnets]
         shut = {"subnetIds": ids, "endpointPublicAccess": False, "endpointPrivateAccess": True}
         role = "arn:aws:iam::123456789012:role/pangeo-staging-cluster"
-        eks.create_cluster(name="pangeo-staging", roleArn=role, resourcesVpcConfig=shut)
-        assert door.seen(eks, "pangeo-staging").public is False
-        opened = door.open_to(eks, "pangeo-staging", "192.0.2.7/32")
-        assert opened == door.Door(True, frozenset({"192.0.2.7/32"}))
-        assert door.put(eks, "pangeo-staging", door.Door(False)).public is False
-        assert door.put(eks, "pangeo-gone", door.Door(False)) == door.Door(False)
+        name = "pangeo-staging"
+        eks.create_cluster(name=name, roleArn=role, resourcesVpcConfig=shut)
+        assert door.seen(eks, name).public is False
+        mine, another, shut_again = "192.0.2.7/32", "192.0.2.8/32", door.Door(False)
+        assert door.open_to(eks, name, mine) == door.Door(True, frozenset({mine}))
+        both = door.open_to(eks, name, another)
+        assert both.networks == {mine, another}
+        assert door.shut_to(eks, name, mine, shut_again).networks == {another}
+        assert door.shut_to(eks, name, another, shut_again).public is False
+        assert door.shut_to(eks, "pangeo-gone", mine, shut_again) == shut_again
 
     config = {"endpoint_public_access": True, "public_access_cidrs": ["198.51.100.0/24"]}
     cluster = {"mode": "managed", "type": "aws_eks_cluster"}

@@ -59,9 +59,18 @@ class Rig:
 
 @pytest.fixture(scope="session")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """A hub for the whole session. Tests that break a hub have one of their own."""
-    with rigged(tmp_path_factory.mktemp("hub"), binder=True) as made:
-        yield made
+    """A hub with Binder for the whole session, where a repository runs once at a time.
+
+    Tests that break a hub have one of their own.
+    """
+    usual = hubs.settings(PROJECT, "staging")
+    limited = {**usual, "binder": {**usual["binder"], "launches_per_repository": 1}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hubs, "settings", lambda *_: limited)
+        hub = rigged(tmp_path_factory.mktemp("hub"), binder=True)
+        made = hub.__enter__()
+    yield made
+    hub.__exit__()
 
 
 @pytest.fixture

@@ -14,28 +14,18 @@ from pangeo_deploy.hub.user import HubRefused, User
 from pangeo_deploy.rehearsal import hub as hubs
 from pangeo_deploy.rehearsal import hub_state
 from tests.conftest import PROJECT
-from tests.hub.conftest import Rig, rigged
+from tests.hub.conftest import Rig
 
 
 @pytest.fixture(scope="module")
-def one_each(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """A hub where a repository runs once at a time."""
-    with pytest.MonkeyPatch.context() as patch:
-        usual = hubs.settings(PROJECT, "staging")
-        limited = {**usual, "binder": {**usual["binder"], "launches_per_repository": 1}}
-        patch.setattr(hubs, "settings", lambda *_: limited)
-        with rigged(tmp_path_factory.mktemp("binder"), binder=True) as rig:
-            yield rig
-
-
-@pytest.fixture(scope="module")
-def bobs(one_each: Rig) -> tuple[User, Launch]:
+def bobs(rig: Rig) -> Iterator[tuple[User, Launch]]:
     """What Bob has launched, after a file of his own was put into his home."""
-    bob = one_each.user("bob")
-    home = one_each.folder / "homes" / "bob"
-    home.mkdir(parents=True)
+    bob = rig.user("bob")
+    home = rig.folder / "homes" / "bob"
+    home.mkdir(parents=True, exist_ok=True)
     (home / "own.txt").write_text("mine")
-    return bob, launch(bob, repository(one_each, "example"))
+    yield bob, launch(bob, repository(rig, "example"))
+    bob.stop_server()
 
 
 def repository(rig: Rig, name: str) -> str:
@@ -64,7 +54,7 @@ def test_a_launch_goes_through_binderhubs_phases(bobs: tuple[User, Launch]) -> N
 
 
 def test_a_launched_server_has_the_repository_and_nothing_of_its_user(
-    one_each: Rig, bobs: tuple[User, Launch]
+    rig: Rig, bobs: tuple[User, Launch]
 ) -> None:
     bob, _ = bobs
     with bob.kernel() as kernel:
@@ -75,29 +65,29 @@ def test_a_launched_server_has_the_repository_and_nothing_of_its_user(
         )
     assert "answer.py" in seen["files"]
     assert "own.txt" not in seen["files"]
-    assert seen["repository"].startswith(one_each.state.url("repositories"))
+    assert seen["repository"].startswith(rig.state.url("repositories"))
     assert (seen["scratch"], seen["credentials"]) == ("", "NoCredentialsError")
     with pytest.raises(HubRefused) as denied:  # nor by asking where its SDK was not told to
-        User(one_each.url, "bob", token).ask("GET", "/services/identity/credentials")
+        User(rig.url, "bob", token).ask("GET", "/services/identity/credentials")
     assert denied.value.status == 403
 
 
-def test_a_person_has_one_server(one_each: Rig, bobs: tuple[User, Launch]) -> None:
+def test_a_person_has_one_server(rig: Rig, bobs: tuple[User, Launch]) -> None:
     bob, _ = bobs
-    assert "already has a running server" in refused(bob, repository(one_each, "second")).why
+    assert "already has a running server" in refused(bob, repository(rig, "second")).why
 
 
-def test_a_repository_runs_as_often_as_its_limit(one_each: Rig, bobs: tuple[User, Launch]) -> None:
-    other = one_each.user("learner-01")
-    assert "Too many users running" in refused(other, repository(one_each, "example")).why
+def test_a_repository_runs_as_often_as_its_limit(rig: Rig, bobs: tuple[User, Launch]) -> None:
+    other = rig.user("learner-01")
+    assert "Too many users running" in refused(other, repository(rig, "example")).why
 
 
-def test_what_is_banned_is_not_launched(one_each: Rig) -> None:
-    user = one_each.user("ann")
-    banned = f"{repository(one_each, 'example')}?xmrig"
-    for spec in (repository(one_each, "miner"), "gh/somebody/xmrig/main", banned.replace("?", "-")):
+def test_what_is_banned_is_not_launched(rig: Rig) -> None:
+    user = rig.user("ann")
+    banned = f"{repository(rig, 'example')}?xmrig"
+    for spec in (repository(rig, "miner"), "gh/somebody/xmrig/main", banned.replace("?", "-")):
         assert "disabled" in refused(user, spec).why
-    assert not list((one_each.folder / "images").glob("*miner*"))
+    assert not list((rig.folder / "images").glob("*miner*"))
 
 
 @pytest.mark.parametrize(
@@ -108,53 +98,53 @@ def test_what_is_banned_is_not_launched(one_each: Rig) -> None:
         ("gh/only-an-owner", "spec"),
     ],
 )
-def test_what_does_not_exist_is_not_launched(one_each: Rig, spec: str, why: str) -> None:
-    assert why in refused(one_each.user("ann"), spec).why.replace("Spec", "spec")
+def test_what_does_not_exist_is_not_launched(rig: Rig, spec: str, why: str) -> None:
+    assert why in refused(rig.user("ann"), spec).why.replace("Spec", "spec")
 
 
-def test_a_commit_that_does_not_exist_is_not_launched(one_each: Rig) -> None:
-    spec, _, _ = repository(one_each, "example").rpartition("/")
-    assert "not a tree" in refused(one_each.user("ann"), f"{spec}/{'1' * 40}").why
+def test_a_commit_that_does_not_exist_is_not_launched(rig: Rig) -> None:
+    spec, _, _ = repository(rig, "example").rpartition("/")
+    assert "not a tree" in refused(rig.user("ann"), f"{spec}/{'1' * 40}").why
 
 
-def test_what_cannot_be_built_is_not_launched_and_leaves_no_image(one_each: Rig) -> None:
-    seen = refused(one_each.user("ann"), repository(one_each, "broken"))
+def test_what_cannot_be_built_is_not_launched_and_leaves_no_image(rig: Rig) -> None:
+    seen = refused(rig.user("ann"), repository(rig, "broken"))
     assert seen.phase == "building"
     assert "environment.yml" in seen.why
-    assert not list((one_each.folder / "images").glob("*broken*/*"))
+    assert not list((rig.folder / "images").glob("*broken*/*"))
 
 
 @pytest.mark.parametrize("token", ["", "0" * 32])
-def test_a_launch_needs_a_login(one_each: Rig, token: str) -> None:
+def test_a_launch_needs_a_login(rig: Rig, token: str) -> None:
     with pytest.raises((LaunchRefused, HubRefused)) as seen:
-        launch(User(one_each.url, "ann", token), repository(one_each, "example"))
+        launch(User(rig.url, "ann", token), repository(rig, "example"))
     assert "log-in" in seen.value.what or "403" in seen.value.what
 
 
 @pytest.mark.parametrize(
     "image", ["quay.io/evil/miner:1", "rehearsal/../homes/bob:1", "rehearsal/x:1 --privileged", ""]
 )
-def test_an_image_that_binder_did_not_make_is_refused(one_each: Rig, image: str) -> None:
-    user = one_each.user("ann")
+def test_an_image_that_binder_did_not_make_is_refused(rig: Rig, image: str) -> None:
+    user = rig.user("ann")
     with pytest.raises(HubRefused) as seen:
         user.start_server({"image": image, "repo_url": "x"})
     assert "no such image" in seen.value.why
     assert not user.whoami()["servers"]
 
 
-def test_binders_metrics_are_scraped(one_each: Rig, bobs: tuple[User, Launch]) -> None:
-    address = f"{one_each.state.url('binder')}/services/binder/metrics"
-    token = {"Authorization": f"token {one_each.state.secrets['prometheus']}"}
+def test_binders_metrics_are_scraped(rig: Rig, bobs: tuple[User, Launch]) -> None:
+    address = f"{rig.state.url('binder')}/services/binder/metrics"
+    token = {"Authorization": f"token {rig.state.secrets['prometheus']}"}
     text = requests.get(address, headers=token, timeout=10).text
     assert "binderhub_launch_count_total{" in text
-    scraped = json.loads((one_each.folder / "prometheus.json").read_bytes())["scrape_configs"]
+    scraped = json.loads((rig.folder / "prometheus.json").read_bytes())["scrape_configs"]
     assert [one["job_name"] for one in scraped] == ["hub", "binder"]
 
 
-def test_no_secret_is_in_binders_log(one_each: Rig, bobs: tuple[User, Launch]) -> None:
-    log = hubs.log_tail(one_each.deployment, "binder", 10_000)
+def test_no_secret_is_in_binders_log(rig: Rig, bobs: tuple[User, Launch]) -> None:
+    log = hubs.log_tail(rig.deployment, "binder", 10_000)
     assert "bob" in log or "launching" in log.lower()
-    assert not [one for one in (*one_each.state.secrets.values(), bobs[0].token) if one in log]
+    assert not [one for one in (*rig.state.secrets.values(), bobs[0].token) if one in log]
 
 
 def test_a_hub_without_binder_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -35,20 +35,6 @@ def test_what_must_survive_a_kill_does(
     assert seen.seconds >= 0
 
 
-def test_what_a_killed_hub_had_started_is_found_and_ended(own_rig: Rig) -> None:
-    def cullers() -> list[psutil.Process]:
-        mine = marked(own_rig.folder)
-        return [one for one in mine if "jupyterhub_idle_culler" in one.cmdline()]
-
-    until(lambda: len(cullers()) == 1)
-    (orphan,) = cullers()
-    kill(own_rig.deployment, "hub")
-    until(lambda: own_rig.user("ann").whoami()["name"] == "ann")
-    hubs.down(own_rig.deployment)
-    assert not orphan.is_running()
-    assert marked(own_rig.folder) == []
-
-
 def test_the_storage_and_identity_come_back(shaken: tuple[Rig, User], tmp_path: Path) -> None:
     rig, user = shaken
     for part in ("storage", "identity"):
@@ -60,3 +46,21 @@ def test_the_storage_and_identity_come_back(shaken: tuple[Rig, User], tmp_path: 
             return bool(kernel.result(cell)["back"] == "hello")
 
     until(works)
+
+
+def test_what_a_killed_hub_had_started_is_found_and_ended(
+    shaken: tuple[Rig, User],
+) -> None:
+    rig, _ = shaken  # the last test of this hub: it ends it
+
+    def cullers() -> list[psutil.Process]:
+        mine = marked(rig.folder)
+        return [one for one in mine if "jupyterhub_idle_culler" in one.cmdline()]
+
+    until(lambda: len(cullers()) == 1)
+    (orphan,) = cullers()
+    kill(rig.deployment, "hub")
+    until(lambda: rig.user("ann").whoami()["name"] == "ann")
+    hubs.down(rig.deployment)
+    assert not orphan.is_running()
+    assert marked(rig.folder) == []

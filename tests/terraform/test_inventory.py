@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from pangeo_deploy.errors import BadInput
-from pangeo_deploy.terraform import diagram, inventory
+from pangeo_deploy.terraform import diagram, inventory, services
 from pangeo_deploy.terraform.engine import Terraform
 
 
@@ -52,7 +52,7 @@ def test_rows_say_what_a_block_is(whole: inventory.Inventory) -> None:
     ],
 )
 def test_services_go_by_the_longest_prefix(type_: str, service: str) -> None:
-    assert inventory.service(type_) == service
+    assert services.service(type_) == service
 
 
 @pytest.mark.slow

@@ -34,6 +34,8 @@ def test_plan_apply_nothing_more_destroy_nothing_left(cli: Cli, environment: str
     plan = good(cli("plan", environment, "--json")).json
     assert plan["create"] == len(plan["resources"]) > 20
     assert (plan["update"], plan["replace"], plan["delete"]) == (0, 0, 0)
+    assert Decimal(plan["floor_usd_per_month"]) > 73  # the control plane alone
+    assert plan["floor_change_usd_per_month"] == plan["floor_usd_per_month"]
 
     applied = good(cli("apply", environment, "--json")).json
     assert {one["address"] for one in applied["resources"]} == {
@@ -41,7 +43,10 @@ def test_plan_apply_nothing_more_destroy_nothing_left(cli: Cli, environment: str
     }
     assert all(one["action"] == "create" and one["seconds"] >= 0 for one in applied["resources"])
 
-    assert good(cli("plan", environment, "--json")).json["resources"] == []
+    again = good(cli("plan", environment, "--json")).json
+    assert again["resources"] == []
+    assert again["floor_usd_per_month"] == plan["floor_usd_per_month"]
+    assert Decimal(again["floor_change_usd_per_month"]) == 0
     assert good(cli("drift", environment, "--json")).json == {"drifted": []}
     held = cli("sweep", environment, "--json")
     assert held.code == 3

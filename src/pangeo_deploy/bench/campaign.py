@@ -21,7 +21,7 @@ from pangeo_deploy.bench.cluster import Cluster
 from pangeo_deploy.bench.measure import LONGEST, explain, run
 from pangeo_deploy.bench.store import Layout
 from pangeo_deploy.bench.workload import Scene, Workload
-from pangeo_deploy.errors import BadInput, Interrupted, MissingPrerequisite
+from pangeo_deploy.errors import BadInput, CheckFailed, Interrupted, MissingPrerequisite
 from pangeo_deploy.progress import Event, Progress, State, silent
 
 SETTLED = 0.05  # half the interval of a median, relative to it
@@ -102,9 +102,9 @@ class Campaign:
         """Return all that a block holds, in the order of the catalogue."""
         found = []
         for workload in choose(self.plan.workloads):
-            sizes = self.plan.workers if workload.needs_cluster or self.plan.weak else (0,)
-            for workers in sizes:
-                found.append(Configuration(workload, workers if workload.needs_cluster else 0))
+            sizes = self.plan.workers if workload.needs_cluster else (0,)
+            for workers in (workload.workers,) if workload.workers else sizes:
+                found.append(Configuration(workload, workers))
                 if workload.name in self.plan.twice:
                     found.append(replace(found[-1], arm=1))
         return found
@@ -212,17 +212,23 @@ class Campaign:
                 layout=layout,
                 path=path,
                 folder=self.folder,
-                dataset=store.open_dataset(path),
+                dataset=self._dataset(path),
                 threads=self.plan.concurrency,
                 client=client,
                 cluster=self.cluster,
             )
-        except (OSError, MissingPrerequisite) as error:
+        except (OSError, MissingPrerequisite, CheckFailed) as error:
             return {**base, "failed": True, "reason": explain(error)}
         columns = run(workload, scene, right, self.plan.longest)
-        if columns["failed"] and client is not None:
+        if client is not None and (columns["failed"] or workload.family == "life"):
             self.cluster.close()  # it may be broken; the next run opens a new one
         return {**base, **(self.cluster.columns if client is not None else {}), **columns}
+
+    def _dataset(self, path: Path) -> Any:
+        """Return the store, opened once; what is computed from it is not kept."""
+        if path not in self._known:
+            self._known[path] = store.open_dataset(path)
+        return self._known[path]
 
     def _right(self, workload: Workload, layout: Layout) -> Any:
         if workload.answer is None:

@@ -6,9 +6,9 @@ opened anew after something broke it.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import dask
@@ -19,6 +19,7 @@ from pangeo_deploy.bench.data import MEGABYTE
 from pangeo_deploy.errors import MissingPrerequisite
 
 PATIENCE = 120.0  # seconds to wait for workers
+WORKERS_OF_LIFE = 2  # of the clusters that start, end and lose a worker
 
 # Workers' memory that is freed stays with the process: to give it back and take it again costs more
 # than the arithmetic of a chunk. Dask's own default gives back every 64 KiB.
@@ -60,7 +61,7 @@ class Cluster:
     shape: Shape
     open: Open
     patience: float = PATIENCE
-    more: Mapping[str, Any] = field(default_factory=dict)  # columns that only the opener knows
+    accept: Callable[[Any], None] = lambda client: None  # refuse the workers that came
     client: Any = None
     cluster: Any = None
     workers: int = 0
@@ -80,13 +81,17 @@ class Cluster:
             self.columns = {
                 "saturation": self.client.run_on_scheduler(probe.saturation),
                 "dask_config": machine.settings(),
-                **self.more,
             }
         if workers != self.workers or self._alive() != workers:
             self.cluster.scale(workers)
             self._wait(workers)
+            self.accept(self.client)
             self.workers = workers
         return self.client
+
+    def another(self) -> "Cluster":
+        """Return one more cluster of the same kind, not started yet."""
+        return replace(self, client=None, cluster=None, workers=0, columns={}, _stack=ExitStack())
 
     def _alive(self) -> int:
         return len(self.client.scheduler_info(n_workers=-1)["workers"])

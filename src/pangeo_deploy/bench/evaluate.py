@@ -125,6 +125,6 @@ def windows(both: Iterable[tuple[Times, Times]], size: int = RUNS) -> list[tuple
 
 
 def tried(rule: Rule, cut: Iterable[tuple[Times, Times]], slowdown: float = SLOWDOWN) -> Tried:
-    """Return what `rule` says of befores and afters as they are, and slowed down."""
+    """Return what `rule` says of each (before, after), as it is and with the after slowed down."""
     plain = [(rule(a, b), rule(a, b * slowdown)) for a, b in cut]
     return Tried(len(plain), sum(one for one, _ in plain), sum(two for _, two in plain))

@@ -15,7 +15,7 @@ from distributed import futures_of, wait
 from pangeo_deploy.bench import probe
 from pangeo_deploy.bench.answers import ANSWERS, Known, check
 from pangeo_deploy.bench.workload import Outcome, Scene, Workload
-from pangeo_deploy.errors import PangeoDeployError
+from pangeo_deploy.errors import CheckFailed, PangeoDeployError
 
 LONGEST = 600.0  # seconds that a run may take
 REASON = 300  # characters of a failure that are kept
@@ -93,14 +93,30 @@ def _do(workload: Workload, scene: Scene, clock: _Clock, longest: float) -> Any:
         return found
     clock.mark()
     if workload.sink == "gather":
-        return scene.client.compute(found).result(timeout=longest)
+        with _in_time(scene, longest):
+            return scene.client.compute(found).result(timeout=longest)
     kept = scene.client.persist(found)
     futures = futures_of(kept)
-    wait(futures, timeout=longest)
+    with _in_time(scene, longest):
+        wait(futures, timeout=longest)
     for future in futures:
         if future.status != "finished":
             raise future.exception() or RuntimeError(f"A task was {future.status}.")
     return kept
+
+
+@contextmanager
+def _in_time(scene: Scene, longest: float) -> Iterator[None]:
+    """Say why a run did not end in time: a worker over its memory limit stands still for ever."""
+    try:
+        yield
+    except TimeoutError as error:
+        there = scene.client.scheduler_info(n_workers=-1)["workers"].values()
+        paused = [one["name"] for one in there if one["status"] == "paused"]
+        why = f"{len(paused)} of {len(there)} workers are paused: their memory limit is too small."
+        raise CheckFailed(
+            f"The run did not end within {longest:g} s.", why=why if paused else ""
+        ) from error
 
 
 @contextmanager

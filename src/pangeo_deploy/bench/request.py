@@ -7,10 +7,11 @@ from typing import Any
 
 from pangeo_deploy.bench.campaign import Plan, origin_of
 from pangeo_deploy.bench.cluster import Cluster, Shape, local
+from pangeo_deploy.bench.gateway import gateway, place
 from pangeo_deploy.bench.measure import LONGEST
 from pangeo_deploy.bench.store import Layout
 from pangeo_deploy.bench.tiers import TIERS
-from pangeo_deploy.deployment import Target, default_state, find_project
+from pangeo_deploy.deployment import Deployment, Target, default_state, find_project
 from pangeo_deploy.errors import BadInput
 
 MOST_BLOCKS = 30
@@ -85,6 +86,12 @@ def _local(_request: Request, shape: Shape) -> tuple[Cluster, Mapping[str, Any]]
     return local(shape), {}
 
 
+def _gateway(request: Request, shape: Shape) -> tuple[Cluster, Mapping[str, Any]]:
+    deployment = Deployment(request.environment, request.target)
+    return gateway(deployment, shape), place(deployment)
+
+
 CLUSTERS: Mapping[str, Callable[[Request, Shape], tuple[Cluster, Mapping[str, Any]]]] = {
     "local": _local,
+    "gateway": _gateway,
 }

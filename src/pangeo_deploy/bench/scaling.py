@@ -42,11 +42,22 @@ def curves(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     good = table[(table.role == "run") & ~table.failed.astype(bool) & (table.nodes > 0)]
     threads = [good[name].fillna(1).astype(int) for name in ("workers_per_node", "threads")]
     good = good.assign(workers=good.nodes.astype(int) * threads[0] * threads[1])
+    if kind == "weak":
+        good = good.assign(chunk_mb=_about(good))
     rows = []
     for same, curve in good.groupby(SAME[kind], dropna=False):
         rows += _curve(dict(zip(SAME[kind], same, strict=True)), curve, kind)
     columns = [*SAME[kind], "workers", "n", "seconds", "ratio", "efficiency", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _about(runs: pd.DataFrame) -> pd.Series:
+    """Return chunk sizes, with those that are nearly the same made equal (to the largest).
+
+    Chunks divide the data evenly, so they are a little smaller or larger on data that grew.
+    """
+    alike = (2 * np.log2(runs.chunk_mb)).round()  # steps of a factor of 1.4
+    return runs.groupby([*SAME["weak"][:4], alike], dropna=False).chunk_mb.transform("max")
 
 
 def _curve(same: dict[str, Any], curve: pd.DataFrame, kind: Kind) -> list[dict[str, Any]]:

@@ -65,6 +65,7 @@ class Workload:
     scheme: Scheme = "time"
     layout: Mapping[str, Any] = field(default_factory=dict)
     needs_cluster: bool = True
+    workers: int | None = None  # where it needs so many, whatever the campaign has
     columns: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -68,6 +68,7 @@ def deploy(
     require_cluster(deployment)
     require_context(deployment)
     for chart in CHARTS:
+        require_lock(deployment.project / "helm" / chart)
         run("helm", "dependency", "build", str(deployment.project / "helm" / chart))
     require_well(check(deployment.project, deployment.environment))
     apply_login(login_secret(deployment, outputs, read_secret))
@@ -135,6 +136,16 @@ def require_context(deployment: Deployment) -> None:
         raise BadInput(
             f"kubectl points at {cluster}, not at the cluster of {deployment.environment}.",
             fix=f"aws eks update-kubeconfig --name {deployment.name}",
+        )
+
+
+def require_lock(chart: Path) -> None:
+    """Refuse a chart whose dependencies' versions are not pinned by a lock that was reviewed."""
+    if not (chart / "Chart.lock").exists():
+        raise MissingPrerequisite(
+            f"The dependencies of the chart {chart.name} are not locked.",
+            why="Without Chart.lock, Helm takes whatever fits the ranges of Chart.yaml that day.",
+            fix=f"Run: helm dependency update helm/{chart.name}, and commit its Chart.lock.",
         )
 
 

@@ -104,6 +104,8 @@ def add_code(values: Values, folder: Path) -> None:
     image = {"name": name, "tag": tag}
     at(values, ("jupyterhub", "singleuser"))["image"] = dict(image)
     at(values, ("dask-gateway", "gateway", "backend"))["image"] = dict(image)
+    binders = at(values, ("binderhub-service", "extraConfig"))
+    binders["ecr"] = (folder / "ecr.py").read_text()
     janitor = {"janitor.py": folder / "janitor.py", "outstay.py": Path(outstay.__file__)}
     at(values, ("janitor",))["code"] = {name: file.read_text() for name, file in janitor.items()}
     binder = at(values, ("jupyterhub", "hub", "services", "binder"))

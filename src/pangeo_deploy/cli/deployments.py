@@ -2,7 +2,7 @@
 
 import json as json_module
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -59,6 +59,7 @@ def plan(
     """Ask Terraform what it would change, and save that plan for apply."""
     with reporting(f"Planning {environment}") as progress:
         result = lifecycle.plan(Deployment(environment, target), progress)
+    floor, changed = _floor(result.shown)
     order = ("delete", "replace", "update", "create")
     changes = sorted(result.changes, key=lambda one: (order.index(one.action), one.address))
     counts = ", ".join(f"{result.count(action)} to {action}" for action in order)
@@ -67,8 +68,16 @@ def plan(
         kept = "  (kept, not emulated)"
         rows = [(one.action, one.address + kept * (not one.emulated)) for one in changes]
         human.insert(0, table(f"Plan for {environment}", ("action", "resource"), rows))
+        human.append(
+            f"Always on: {floor:.2f} USD a month at list prices, {changed:+.2f} by this plan; "
+            f"line by line: pangeo-deploy cost estimate {environment}"
+        )
         human.append(f"Saved as {result.file}\nApply it with: pangeo-deploy apply {environment}")
-    show(result.as_dict(), json, human)
+    money = {
+        "floor_usd_per_month": format(floor, "f"),
+        "floor_change_usd_per_month": format(changed, "f"),
+    }
+    show({**result.as_dict(), **money}, json, human)
 
 
 def apply(
@@ -166,6 +175,14 @@ def list_price(service: str, item: str) -> Decimal | None:
 
     found = prices.read().find(service, item, "us-west-2")
     return found[0].usd if found else None
+
+
+def _floor(shown: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+    """Return the monthly price of what a plan leaves always on, and what the plan adds to it."""
+    from pangeo_deploy.cost import estimate, prices  # pandas, as above
+
+    before, after = estimate.change(shown, prices.read())
+    return after.floor, after.floor - before.floor
 
 
 def _done(environment: str, result: lifecycle.Applied) -> str:

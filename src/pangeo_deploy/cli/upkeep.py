@@ -77,7 +77,7 @@ def door(
     environment: EnvironmentArgument,
     target: TargetOption = "rehearsal",
 ) -> None:
-    """Open the Kubernetes API to this machine's address, or put it back as Terraform has it."""
+    """Open the Kubernetes API to this machine's address, or shut it to it again."""
     from pangeo_deploy.delivery import door as room
     from pangeo_deploy.targets import connect
     from pangeo_deploy.terraform.lifecycle import recorded
@@ -85,11 +85,11 @@ def door(
     deployment = Deployment(environment, target)
     declared = room.declared(recorded(deployment))
     with reporting(f"The API of {environment}"), connect(deployment) as cloud:
-        eks = cloud.client("eks")
+        eks, mine = cloud.client("eks"), room.own_network()
         if turn == Turn.open:
-            now = room.open_to(eks, deployment.name, room.own_network())
+            now = room.open_to(eks, deployment.name, mine)
         else:
-            now = room.put(eks, deployment.name, declared)
+            now = room.shut_to(eks, deployment.name, mine, declared)
     reach = ", ".join(sorted(now.networks)) if now.public else "nobody outside of its network"
     show({}, False, [f"The API of {environment} is open to {reach}."])
 

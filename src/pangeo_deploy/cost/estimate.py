@@ -129,6 +129,17 @@ def estimate(
     return Estimate(tuple(lines), tuple(unpriced))
 
 
+def change(
+    plan: Mapping[str, Any], prices: Prices, *, region: str = "us-west-2"
+) -> tuple[Estimate, Estimate]:
+    """Return what stands before `plan` (as `estimate` takes it) and what it will leave standing."""
+    prior = (plan.get("prior_state") or {}).get("values") or {}
+    return (
+        estimate({"planned_values": prior}, prices, region=region),
+        estimate(plan, prices, region=region),
+    )
+
+
 def resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the managed resources of a module and of its children."""
     for one in module.get("resources", ()):

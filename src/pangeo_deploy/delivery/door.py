@@ -52,12 +52,23 @@ def open_to(eks: Any, cluster: str, network: str) -> Door:
     return put(eks, cluster, Door(True, known | {network}))
 
 
-def put(eks: Any, cluster: str, door: Door) -> Door:
-    """Have the door be so, and wait until it is; a cluster that is gone has none."""
+def shut_to(eks: Any, cluster: str, network: str, left: Door) -> Door:
+    """Take `network` out again; the door is then as `left` says, but for others that use it now.
+
+    Nothing is done where the cluster is gone.
+    """
     try:
         now = seen(eks, cluster)
     except eks.exceptions.ResourceNotFoundException:
-        return door
+        return Door(False)
+    others = (now.networks - {network}) if now.public else frozenset()
+    networks = others | (left.networks if left.public else frozenset())
+    return put(eks, cluster, Door(bool(networks), networks))
+
+
+def put(eks: Any, cluster: str, door: Door) -> Door:
+    """Have the door be so, and wait until it is."""
+    now = seen(eks, cluster)
     if (now.public, now.networks if now.public else None) == (
         door.public,
         door.networks if door.public else None,

@@ -56,6 +56,7 @@ def make(
         },
         "revisions": charts.get("revisions", {}),
         "smoke": charts.get("smoke"),
+        "benchmark": known.get("benchmark"),
         "versions": versions(deployment),
     }
 

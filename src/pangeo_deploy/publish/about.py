@@ -65,8 +65,10 @@ def preview(found: Mapping[str, results.Result], folder: Path, title: str) -> tu
         for column in numbers:
             axes.bar(data.iloc[:, 0].astype(str), numbers[column], bottom=bottom, label=column)
             bottom = bottom + numbers[column]
-        axes.legend(loc="upper left", ncols=3)
-        figure.text(0.07, 0.87, title, size=26, weight="bold")
+        axes.set_ylim(top=1.18 * bottom.max())
+        axes.legend(loc="upper left", ncols=len(numbers.columns))
+        figure.text(0.07, 0.89, title, size=26, weight="bold")
+        figure.text(0.07, 0.82, shown.caption, size=13)
         file = io.BytesIO()
         figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue(), shown.alt

@@ -41,7 +41,8 @@ def record(out: Path, project: Path, done: Mapping[str, Executed]) -> None:
         "pages": _pages(project),
         "frame": _frame(project),
     }
-    write_whole(out / FILE, json.dumps(made_of, indent=1, sort_keys=True))
+    text = json.dumps(made_of, indent=1, sort_keys=True)
+    write_whole(out / FILE, text, durable=False)  # without it, all pages are stale: no harm
 
 
 def check(
@@ -59,9 +60,7 @@ def check(
         made_of = json.loads((out / FILE).read_text())
     except (OSError, ValueError):
         return [Page(name, ("no book is there",)) for name in pages]
-    frame = tuple(
-        keys.differences({"": made_of["frame"]}, {"": _frame(project)}),
-    )
+    frame = tuple(keys.differences({"": made_of["frame"]}, {"": _frame(project)}))
     changed = {
         name: [
             f"{name}: {what}"

@@ -36,7 +36,9 @@ def parts_of(notebook: Notebook, project: Path) -> Parts:
             f"code cell {number}": _digest([cell.source, sorted(cell.metadata.get("tags", []))])
             for number, cell in enumerate(cells, 1)
         },
-        "parameter": {name: json.dumps(value) for name, value in notebook.parameters.items()},
+        "parameter": {
+            name: json.dumps(value, default=str) for name, value in notebook.parameters.items()
+        },
         "input": _digests(project, declared_inputs(notebook, project)),
         "module": _digests(
             root,

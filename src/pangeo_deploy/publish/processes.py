@@ -1,7 +1,6 @@
 """Child processes that never outlive the build, however it ends."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -12,7 +11,8 @@ from typing import IO, Any
 
 import psutil
 
-PR_SET_PDEATHSIG = 1
+from pangeo_deploy.lifeline import die_with_parent
+
 GRACE_SECONDS = 5.0
 
 # What a child may know of the caller's environment: enough to find programs and to write files.
@@ -88,10 +88,7 @@ def die_with(parent: int) -> None:
     Only Linux can; elsewhere a killed build leaves its children to finish by themselves.
     """
     signal.signal(signal.SIGTERM, _stop)
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            raise SystemExit(1)
+    die_with_parent(parent)
 
 
 def _stop(signum: int, frame: object) -> None:

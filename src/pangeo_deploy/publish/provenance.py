@@ -9,7 +9,7 @@ import ast
 import csv
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
@@ -192,9 +192,3 @@ def _cost(recorded: Mapping[str, str] | None, price: Decimal | None) -> dict[str
         return {}
     usd = Decimal(recorded["seconds"]) / 3600 * price
     return {"usd_to_reproduce": f"{usd:.5f}", "machine": MACHINE}
-
-
-def usd_of(names: Iterable[str], proof: Mapping[str, Any]) -> Decimal:
-    """Return what computing the notebooks `names` again costs together, as far as recorded."""
-    books = proof["notebooks"]
-    return sum((Decimal(books[name].get("usd_to_reproduce", "0")) for name in names), Decimal(0))

@@ -94,7 +94,8 @@ def _module(name: str, tree: ast.Module) -> nodes.section:
     result += paragraphs(ast.get_docstring(tree) or "")[:1]
     for node in public(tree):
         result += nodes.rubric(node.name, node.name, ids=[f"{name}.{node.name}"])
-        result += code(signature(node), "python")
+        # Plain: colours would make a node of every word, on the largest page of the book.
+        result += code(signature(node), "text")
         result += paragraphs(ast.get_docstring(node) or "")
         if isinstance(node, ast.ClassDef) and (inside := _members(node)):
             result += definitions(inside, classes=["api-members"])

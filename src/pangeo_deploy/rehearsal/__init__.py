@@ -1,7 +1,28 @@
-"""The rehearsal: an AWS account and a stand-in for Terraform's AWS provider, on this machine."""
+"""The rehearsal: an AWS account and a stand-in for Terraform's AWS provider, on this machine.
 
-from pangeo_deploy.rehearsal.account import Account, open_account
-from pangeo_deploy.rehearsal.provider import serve_provider
-from pangeo_deploy.rehearsal.resources import kept_types
+What the package offers is loaded when it is asked for: the hub's parts are processes of their own
+that need neither, and would each load boto3 and moto at their start.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pangeo_deploy.rehearsal.account import Account, open_account
+    from pangeo_deploy.rehearsal.provider import serve_provider
+    from pangeo_deploy.rehearsal.resources import kept_types
 
 __all__ = ["Account", "kept_types", "open_account", "serve_provider"]
+
+_WHERE = {
+    "Account": "account",
+    "kept_types": "resources",
+    "open_account": "account",
+    "serve_provider": "provider",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

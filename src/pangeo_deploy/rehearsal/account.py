@@ -60,6 +60,15 @@ class Account:
         if made := MAKING.get():
             request.headers[f"X-{MAKING.name}"] = f"{self.run} {made}"
 
+    def made(self) -> set[str]:
+        """Return what killed runs had made (see `making`)."""
+        with direct().open(f"{self.endpoint}/rehearsal/made", timeout=5) as answer:
+            return set(json.load(answer))
+
+    def gone(self, what: str) -> None:
+        """Tell the account that one such thing is no more, so that the next is made anew."""
+        direct().open(f"{self.endpoint}/rehearsal/gone", data=what.encode(), timeout=5).close()
+
     def all_told(self) -> None:
         """Tell the account that whoever had things made knows of all of them (see `making`)."""
         with contextlib.suppress(OSError):

@@ -180,9 +180,11 @@ def status(deployment: Deployment) -> Hub:
 
 
 @contextmanager
-def running(deployment: Deployment, progress: Progress = silent) -> Iterator[Hub]:
+def running(
+    deployment: Deployment, progress: Progress = silent, binder: bool = False
+) -> Iterator[Hub]:
     """Have a hub for the time of the block: one that runs already is left running."""
-    hub = up(deployment, progress, bound=True)
+    hub = up(deployment, progress, bound=True, binder=binder)
     try:
         yield hub
     finally:
@@ -193,6 +195,11 @@ def running(deployment: Deployment, progress: Progress = silent) -> Iterator[Hub
 def password(deployment: Deployment, user: str) -> str:
     """Return a rehearsed person's password at this deployment's hub."""
     return hub_people.password(hub_state.load(folder_of(deployment)).secrets["login"], user)
+
+
+def gateway_proxy(deployment: Deployment) -> str:
+    """Return the address at which clients reach the schedulers of Dask clusters."""
+    return str(hub_state.load(folder_of(deployment)).settings["dask"]["proxy_address"])
 
 
 def janitor_token(deployment: Deployment) -> str:

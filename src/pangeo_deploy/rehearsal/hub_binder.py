@@ -26,9 +26,9 @@ from typing import Any
 import requests
 from tornado.ioloop import IOLoop
 
+from pangeo_deploy.lifeline import die_with_parent
 from pangeo_deploy.rehearsal import hub_state
 from pangeo_deploy.rehearsal.hub_state import folder_of_image
-from pangeo_deploy.terraform.child import die_with_parent
 
 BUILD_SECONDS = 120
 SHOWN_LINES = 4  # of what a failed step wrote

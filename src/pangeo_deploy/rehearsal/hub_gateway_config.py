@@ -43,4 +43,6 @@ c.LocalBackend.inherited_environment = [
 c.LocalBackend.sigint_timeout = 3
 # dask no longer installs the commands dask-scheduler and dask-worker.
 c.ClusterConfig.scheduler_cmd = [sys.executable, "-m", "dask", "scheduler"]
-c.ClusterConfig.worker_cmd = [sys.executable, "-m", "dask", "worker"]
+# A worker without its nanny is half the processes; who replaces a dead one is the gateway, as for
+# a pod. What a pod's limit ends at too much memory, here goes on: the machine is one person's.
+c.ClusterConfig.worker_cmd = [sys.executable, "-m", "dask", "worker", "--no-nanny"]

@@ -28,8 +28,8 @@ import requests
 from jupyterhub.services.auth import HubAuth, HubAuthenticated
 from tornado.web import Application, HTTPError, RequestHandler
 
-from pangeo_deploy.rehearsal.hub_people import pod_name
-from pangeo_deploy.terraform.child import die_with_parent
+from pangeo_deploy.lifeline import die_with_parent
+from pangeo_deploy.rehearsal.hub_state import pod_name
 
 LIFETIME_SECONDS = 3600
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38})")  # no character that means something in a policy

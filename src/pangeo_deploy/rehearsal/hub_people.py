@@ -14,17 +14,12 @@ from jupyterhub.spawner import SimpleLocalProcessSpawner
 from tornado.web import HTTPError
 from traitlets import List, Unicode
 
-from pangeo_deploy.rehearsal.hub_state import FOLDER, folder_of_image
+from pangeo_deploy.rehearsal.hub_state import FOLDER, folder_of_image, pod_name
 
 
 def password(secret: str, user: str) -> str:
     """Return a person's password for one hub; every hub has another secret."""
     return hmac.new(secret.encode(), user.encode(), hashlib.sha256).hexdigest()
-
-
-def pod_name(user: str) -> str:
-    """Return the name that the user's pod has on AWS, where it decides on the scratch prefix."""
-    return f"jupyter-{user}"
 
 
 class RehearsalAuthenticator(Authenticator):  # type: ignore[misc]

@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pangeo_deploy.files import write_whole
+from pangeo_deploy.lifeline import die_with_parent
 from pangeo_deploy.rehearsal import hub_state
-from pangeo_deploy.terraform.child import die_with_parent
 
 # `broken` cannot be built, `miner` is on the list of what is banned.
 REPOSITORIES = {

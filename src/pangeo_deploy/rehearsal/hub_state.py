@@ -97,6 +97,11 @@ def load(folder: Path | None = None) -> HubState:
     return HubState(folder, plain["ports"], random, plain["settings"], Path(plain["code"]))
 
 
+def pod_name(user: str) -> str:
+    """Return the name that the user's pod has on AWS, where it decides on the scratch prefix."""
+    return f"jupyter-{user}"
+
+
 def folder_of_image(folder: Path, image: str) -> Path:
     """Return where the image NAME:TAG is kept; its prefix, up to the last slash, says nothing."""
     name, _, tag = image.rpartition("/")[2].partition(":")

@@ -33,7 +33,7 @@ from moto.s3.models import s3_backends
 from moto.sts.models import AssumedRole, sts_backends
 from werkzeug.serving import make_server
 
-from pangeo_deploy.terraform.child import die_with_parent
+from pangeo_deploy.lifeline import die_with_parent
 
 DENIED = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Unsigned</Message></Error>'
 

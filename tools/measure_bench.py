@@ -1,0 +1,58 @@
+"""Record the campaigns that notebook 03-benchmarks shows, each as one run file under data/.
+
+    python tools/measure_bench.py data [bench_xs bench_strong bench_weak bench_life bench_repeats]
+
+On a machine with nothing else to do each takes a few minutes; every row holds the load average. A
+campaign that was interrupted goes on where it stopped; remove its file to measure anew.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pangeo_deploy.bench.campaign import start
+from pangeo_deploy.bench.catalogue import choose
+from pangeo_deploy.bench.request import Request, prepare
+from pangeo_deploy.progress import Event
+
+HEADLINE, SCALED, REPEATED = 10, 10, 24  # blocks
+# Two workers of one thread are all that two cores can compare with one.
+WORKERS = {"threads": 1, "workers": (1, 2), "least": SCALED, "most": SCALED}
+SCALING = (
+    "area-mean:better:time",
+    "climatology-month:naive:time",
+    "climatology-month:better:time",
+    "anomaly:better:space",
+)
+NOWHERE = Path()
+CAMPAIGNS: Mapping[str, Request] = {
+    "bench_xs": Request(("core",), NOWHERE, least=HEADLINE, most=HEADLINE),
+    "bench_strong": Request(SCALING, NOWHERE, **WORKERS),  # type: ignore[arg-type]
+    "bench_weak": Request(SCALING, NOWHERE, weak=True, **WORKERS),  # type: ignore[arg-type]
+    "bench_life": Request(("life",), NOWHERE, least=HEADLINE, most=HEADLINE),
+    # Nothing changes here: every workload twice in each block, to try the regression rule. A
+    # quarter of the size, for many blocks in minutes.
+    "bench_repeats": Request(("core",), NOWHERE, grid=(2, 120, 160), least=REPEATED, most=REPEATED),
+}
+
+
+def main(folder: Path, names: list[str]) -> None:
+    """Measure and write the named campaigns, or all."""
+    for name in names or CAMPAIGNS:
+        out = folder / f"{name}.parquet"
+        asked = prepare(replace(CAMPAIGNS[name], out=out))
+        if name == "bench_repeats":
+            everything = tuple(one.name for one in choose(asked["plan"].workloads))
+            asked["plan"] = replace(asked["plan"], twice=everything)
+        found = start(**asked, progress=_told).go()
+        print(f"{out}: {len(found)} runs, {int(found.failed.sum())} failed")
+
+
+def _told(event: Event) -> None:
+    if event.state == "failed":
+        print(event.task, event.message, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
