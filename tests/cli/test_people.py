@@ -1,17 +1,21 @@
 """The verbs `usage` and `whatif` on a made-up month, as an operator runs them."""
 
+import subprocess
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import PROJECT, Cli, command
 
 
-@pytest.fixture
-def sessions(cli: Cli, tmp_path: Path) -> str:
-    assert cli("cost", "sample", "2026-10", "--out", str(tmp_path)).code == 0
-    return str(tmp_path / "sessions.csv")
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A month's sessions, made once: each command of the line is a process of its own."""
+    out = tmp_path_factory.mktemp("sample")
+    made = [*command("cost", "sample", "2026-10"), "--out", str(out)]
+    subprocess.run(made, cwd=PROJECT, check=True, capture_output=True, timeout=240)
+    return str(out / "sessions.csv")
 
 
 def test_a_published_report_names_nobody(cli: Cli, sessions: str, tmp_path: Path) -> None:
@@ -38,6 +42,15 @@ def test_a_replay_prices_the_same_people_on_another_hub(
     assert set(found["node_hours"]) == {"users", "dask"}
     lines = sum(Decimal(line["usd_per_month"]) for line in found["lines"])
     assert lines == whole
+
+
+def test_a_model_is_replayed_and_a_budget_below_the_floor_carries_nobody(cli: Cli) -> None:
+    told = cli("whatif", "--model", "class", "--people", "8", "--budget", "100", "--json")
+    assert told.code == 0, told.err
+    assert told.json["users"] <= 8
+    assert Decimal(told.json["floor_usd_per_month"]) > 100
+    assert told.json["capacity"]["users"] == 0
+    assert told.json["capacity"]["usd_per_month"] == "100.00"
 
 
 def test_a_wrong_configuration_is_named(cli: Cli, sessions: str, tmp_path: Path) -> None:

@@ -79,6 +79,17 @@ def test_a_class_meets_and_a_binder_never_sleeps():
     assert len(visits.table.start.dt.hour.unique()) == 24
 
 
+def test_a_model_has_the_size_that_is_asked_for():
+    for seed in range(3):
+        load = arrivals.generate(arrivals.sized("group", 100), seed)
+        assert load.table.user.nunique() == pytest.approx(100, rel=0.3)
+    assert arrivals.sized("class", 30).people == 30
+    assert arrivals.sized("binder", 10).launches_a_week == 70
+    assert arrivals.sized("hackweek") == arrivals.Hackweek()
+    with pytest.raises(BadInput, match="no model"):
+        arrivals.sized("conference")
+
+
 @pytest.mark.parametrize("name", sorted(arrivals.MODELS))
 def test_every_model_is_seeded_and_every_parameter_has_an_origin(name):
     model = arrivals.MODELS[name]()

@@ -14,6 +14,7 @@ from pangeo_deploy.cli.console import (
     table,
 )
 from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.errors import BadInput
 
 usage = typer.Typer(help="What people did with the hub.", no_args_is_help=True)
 
@@ -87,20 +88,48 @@ def report(
 
 
 def whatif(
-    sessions: SessionsOption,
+    sessions: Annotated[
+        list[Path] | None, typer.Option(help="Sessions, csv or parquet; repeatable.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Without sessions: class, hackweek, group or binder.")
+    ] = "",
+    people: Annotated[
+        int | None,
+        typer.Option(help="The model's size; of a group in a month, of a Binder launches a day."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(help="A YAML or JSON configuration; the default hub if not named."),
     ] = None,
+    budget: Annotated[
+        str, typer.Option(help="USD a month: also say how many such people it carries.")
+    ] = "",
+    wait_seconds: Annotated[
+        float, typer.Option(help="The 95th-percentile wait that they accept.")
+    ] = 60.0,
     json: JsonOption = False,
 ) -> None:
     """Replay sessions against a configuration: what it costs, how long people wait (modelled)."""
+    from pangeo_deploy.cli.outlook import usd
     from pangeo_deploy.usage import files
-    from pangeo_deploy.whatif import load, what_if
+    from pangeo_deploy.whatif import arrivals, load, what_if
+    from pangeo_deploy.whatif.config import Config
+    from pangeo_deploy.whatif.sweep import users_within
 
+    if bool(sessions) == bool(model):
+        raise BadInput("Whose sessions to replay is not said.", fix="Pass --sessions or --model.")
+    limit = usd("--budget", budget)
     with reporting("Replaying") as progress:
-        result = what_if(files.read(sessions), load(config) if config else None, progress=progress)
-    document = result.as_dict()
+        who = (
+            files.read(sessions)
+            if sessions
+            else arrivals.generate(arrivals.sized(model, people), 1)
+        )
+        chosen = load(config) if config else Config()
+        result = what_if(who, chosen, progress=progress)
+        carried = users_within(who, chosen, limit, wait_seconds, resamples=20) if limit else None
+    document = result.as_dict() | ({"capacity": carried.as_dict()} if carried else {})
     rows = [
         (line["part"], line["item"], line["quantity"], line["unit"], line["usd_per_month"])
         for line in document["lines"]
@@ -112,6 +141,14 @@ def whatif(
         f"95 of 100 waits are under {document['wait_p95_seconds']} s; {document['users']} users, "
         f"{document['sessions']} sessions, {document['interruptions']} interruptions.",
         *document["problems"],
+        *(
+            [
+                f"{budget} USD a month carry {carried.users} such people ({carried.low} to "
+                f"{carried.high}) who wait at most {wait_seconds:g} s."
+            ]
+            if carried
+            else []
+        ),
     ]
     show(document, json, human)
     if not document["serves_the_load"]:

@@ -4,7 +4,7 @@ Each model's defaults are fitted to something published where there is something
 which parameter comes from where and which is an assumption. All results are modelled.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -138,6 +138,13 @@ ORIGINS: Mapping[str, Mapping[str, str]] = {
         "days": "four weeks",
     },
 }
+_SIZED: Mapping[str, Callable[[int], Model]] = {
+    "hackweek": lambda people: Hackweek(people=people),
+    "class": lambda people: Class(people=people),
+    # The fit is of 49 people in a month, in which activity grows with `regularity`.
+    "group": lambda people: Group(regularity=Group.regularity * people / 49),
+    "binder": lambda launches: Binder(launches_a_week=7 * launches),
+}
 # How long after the last activity a server stops: z2jh's default, and mybinder.org's.
 IDLE_HOURS = {"hackweek": 1.0, "class": 1.0, "group": 1.0, "binder": 10 / 60}
 
@@ -176,6 +183,16 @@ def generate(model: Model, seed: int, start: pd.Timestamp = MONDAY) -> Sessions:
     )
     window = (start, start + pd.Timedelta(days=model.days))
     return check(frame.sort_values("start"), source=f"model {name}", window=window)
+
+
+def sized(name: str, people: int | None = None) -> Model:
+    """Return the model `name` for `people`: a group's in a month, a Binder's launches a day.
+
+    Without a number it is the published size. Raises `BadInput` for a name that is none of MODELS.
+    """
+    if name not in MODELS:
+        raise BadInput(f"There is no model {name!r}.", fix=f"Use one of: {', '.join(MODELS)}.")
+    return MODELS[name]() if people is None else _SIZED[name](people)
 
 
 def origins(model: Model) -> list[dict[str, Any]]:
