@@ -85,7 +85,12 @@ def undeclared(notebook: Notebook, parts: Parts, seen: Seen) -> list[str]:
     A change of that would leave a stale result in the book.
     """
     modules = frozenset(parts["module"])
-    known = {*parts["input"], f"{FOLDER}/{notebook.path.name}", *declared(notebook, "outputs")}
+    known = {
+        *parts["input"],
+        *parts["lock"],
+        f"{FOLDER}/{notebook.path.name}",
+        *declared(notebook, "outputs"),
+    }
     told = [f"reads {file}" for file in seen.files if file not in known]
     return told + [
         f"imports {module}" for module in seen.modules if not module_file(module, modules)
