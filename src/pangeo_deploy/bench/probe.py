@@ -125,7 +125,8 @@ class Tasks(SchedulerPlugin):
         """Forget what was counted."""
         self.received: float | None = None
         self.first = self.last = float("nan")
-        self.tasks = self.retries = self.lost = 0
+        self.tasks = self.retries = 0
+        self.there: frozenset[str] = frozenset()  # the workers that a run began with
         self.seconds = {"compute": 0.0, "transfer": 0.0, "disk": 0.0, "deserialize": 0.0}
         self._seen: set[Any] = set()
 
@@ -151,14 +152,12 @@ class Tasks(SchedulerPlugin):
             if kind in self.seconds:
                 self.seconds[kind] += ended - began
 
-    def remove_worker(self, scheduler: Scheduler, worker: str, **_more: Any) -> None:
-        """Count a worker that went away."""
-        self.lost += 1
-
 
 def clear(dask_scheduler: Scheduler) -> float:
     """Begin a new run on the scheduler; return its clock."""
-    dask_scheduler.plugins[NAME].clear()  # type: ignore[attr-defined]
+    plugin: Any = dask_scheduler.plugins[NAME]
+    plugin.clear()
+    plugin.there = frozenset(dask_scheduler.workers)
     return time.time()
 
 
@@ -171,7 +170,7 @@ def seen(dask_scheduler: Scheduler) -> dict[str, Any]:
         "last": plugin.last,
         "tasks": plugin.tasks,
         "retries": plugin.retries,
-        "lost_workers": plugin.lost,
+        "lost_workers": len(plugin.there - set(dask_scheduler.workers)),
         "seconds": dict(plugin.seconds),
     }
 
