@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pangeo_deploy.bench import answers, machine, runs, statistics, store
+from pangeo_deploy.bench import answers, machine, runs, store
 from pangeo_deploy.bench.catalogue import choose
 from pangeo_deploy.bench.cluster import Cluster
 from pangeo_deploy.bench.measure import LONGEST, explain, run
@@ -160,6 +160,8 @@ class Campaign:
 
     def _settled(self) -> bool:
         """Are all medians known well enough?"""
+        from pangeo_deploy.bench import statistics  # a second of imports, for long campaigns only
+
         table = pd.DataFrame(self.rows)
         table = table[(table.role == "run") & ~table.failed.astype(bool)]
         for _, seconds in table.groupby(["operation", "variant", "scheme", "nodes"]).seconds:

@@ -14,10 +14,11 @@ from distributed import futures_of, wait
 from pangeo_deploy.bench.cluster import WORKERS_OF_LIFE, Cluster
 from pangeo_deploy.bench.compute import better_climatology
 from pangeo_deploy.bench.workload import Outcome, Scene, Workload
-from pangeo_deploy.errors import BadInput
+from pangeo_deploy.errors import BadInput, CheckFailed
 
 PROGRESS = 0.3  # of the tasks are done when the fault comes
 LOOK_SECONDS = 0.002
+GONE_SECONDS = 30.0  # a worker that was killed or drained is gone
 ADAPTIVE_TASKS, ADAPTIVE_SECONDS = 40, 0.1
 
 
@@ -50,7 +51,7 @@ def until_gone(scene: Scene) -> Outcome:
 
 def undisturbed(scene: Scene) -> Any:
     """Do a climatology in small chunks, and nothing happens."""
-    return _climatology(scene, lambda worker: None)
+    return _climatology(scene, None)
 
 
 def killed(scene: Scene) -> Any:
@@ -68,12 +69,20 @@ def drained(scene: Scene) -> Any:
     return _climatology(scene, lambda worker: scene.client.retire_workers([worker]))
 
 
-def _climatology(scene: Scene, fault: Callable[[str], Any]) -> Any:
+def _climatology(scene: Scene, fault: Callable[[str], Any] | None) -> Any:
     kept = scene.client.persist(better_climatology("month")(scene))
     futures = futures_of(kept)
     while sum(future.done() for future in futures) < PROGRESS * len(futures):
         time.sleep(LOOK_SECONDS)
-    fault(sorted(scene.client.scheduler_info(n_workers=-1)["workers"])[0])
+    if fault is not None:
+        worker = sorted(scene.client.scheduler_info(n_workers=-1)["workers"])[0]
+        fault(worker)
+        # With little data all may be done before it dies: what it held is then done again.
+        until = time.monotonic() + GONE_SECONDS
+        while worker in scene.client.scheduler_info(n_workers=-1)["workers"]:
+            if time.monotonic() > until:
+                raise CheckFailed(f"The worker {worker} did not go within {GONE_SECONDS:g} s.")
+            time.sleep(LOOK_SECONDS)
     wait(futures)
     return kept
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from pangeo_deploy.bench.campaign import Plan, origin_of
 from pangeo_deploy.bench.cluster import Cluster, Shape, local
-from pangeo_deploy.bench.gateway import gateway, place
 from pangeo_deploy.bench.measure import LONGEST
 from pangeo_deploy.bench.store import Layout
 from pangeo_deploy.bench.tiers import TIERS
@@ -87,6 +86,8 @@ def _local(_request: Request, shape: Shape) -> tuple[Cluster, Mapping[str, Any]]
 
 
 def _gateway(request: Request, shape: Shape) -> tuple[Cluster, Mapping[str, Any]]:
+    from pangeo_deploy.bench.gateway import gateway, place
+
     deployment = Deployment(request.environment, request.target)
     return gateway(deployment, shape), place(deployment)
 
