@@ -163,7 +163,7 @@ def test_of_two_merges_at_once_the_second_waits_and_then_refuses_its_stale_plan(
 def test_a_failed_smoke_test_takes_the_charts_back_and_leaves_production_alone(
     stage: Stage, merged: Run
 ) -> None:
-    broken = added("c.Spawner.pre_spawn_hook = lambda spawner: 1 / 0")
+    broken = added("spawner.pre_spawn_hook = lambda spawner: 1 / 0")
     event = stage.open_pull(9, stage.commit({"helm/files/hub.py": broken}, "broken-hub"))
     assert stage.runner.run("review.yml", event).result == "success"
     run = stage.runner.run("deploy.yml", stage.merge(9))
