@@ -134,6 +134,7 @@ def test_a_merge_applies_the_reviewed_plan_in_staging_and_then_in_production(
         assert one["smoke"] is True
         assert one["resources"]["create"] == len(review["resources"])
         assert one["seconds"].keys() == {"apply", "charts"}
+        assert (one["benchmark"] is None) == (one["environment"] == "prod")
     assert {merged.jobs["staging"].environment, merged.jobs["production"].environment} == {
         "staging",
         "prod",

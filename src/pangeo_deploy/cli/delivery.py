@@ -130,7 +130,7 @@ def record(
     kind: Annotated[Kind, typer.Option(help="What was done.")] = Kind.deploy,
     bundle: Annotated[Path | None, typer.Option(help="The bundle that was applied.")] = None,
     part: Annotated[
-        list[Path] | None, typer.Option(help="The JSON that a step printed; named by its file.")
+        list[Path] | None, typer.Option(help="The JSON that a step printed, or a folder of them.")
     ] = None,
     run: RunOption = "",
     target: TargetOption = "rehearsal",
@@ -141,7 +141,8 @@ def record(
     from pangeo_deploy.delivery import record as records
 
     review = bundles.read(bundle) if bundle else None
-    parts = {one.stem: read_json(one) for one in part or ()}
+    files = [file for one in part or () for file in _json_files(one)]
+    parts = {file.stem: read_json(file) for file in files}
     made = records.make(
         Deployment(environment, target), str(kind), commit, review=review, parts=parts, run=run
     )
@@ -199,3 +200,7 @@ def _results(text: str) -> dict[str, str]:
 
 
 register(app)
+
+
+def _json_files(path: Path) -> list[Path]:
+    return sorted(path.glob("*.json")) if path.is_dir() else [path]
