@@ -19,8 +19,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the project's Terraform, to be broken."""
-    shutil.copytree(PROJECT / "terraform", tmp_path / "copy" / "terraform")
+    """A copy of the project's Terraform, to be broken, beside its prices."""
+    for folder in ("terraform", "data"):
+        shutil.copytree(PROJECT / folder, tmp_path / "copy" / folder)
     return tmp_path / "copy"
 
 

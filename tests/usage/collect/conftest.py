@@ -1,17 +1,18 @@
 """A real Prometheus on loopback, loaded with history; and an HTTP service that answers anything."""
 
 import json
-import os
 import shutil
-import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
+
+from pangeo_deploy.terraform import child
 
 ZERO = 1_720_000_000  # 2024-07-03T09:46:40Z
 
@@ -82,7 +83,8 @@ def prometheus(tmp_path):
         subprocess.run(load, check=True, capture_output=True, timeout=60)
         port = free_port()
         command = [
-            "prometheus",
+            # Not a function between fork and exec: other tests' threads hold locks.
+            *(sys.executable, "-I", "-S", child.__file__, shutil.which("prometheus")),
             f"--config.file={tmp_path / 'p.yml'}",
             f"--storage.tsdb.path={data}",
             "--storage.tsdb.retention.time=100y",
@@ -90,7 +92,7 @@ def prometheus(tmp_path):
             *options,
         ]
         log = (tmp_path / "log").open("wb")
-        process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_die_with_parent)
+        process = subprocess.Popen(command, stdout=log, stderr=log)
         running.append(process)
         url = f"http://127.0.0.1:{port}"
         for _ in range(300):
@@ -106,14 +108,6 @@ def prometheus(tmp_path):
     for process in running:
         process.terminate()
         process.wait(timeout=20)
-
-
-def _die_with_parent():
-    import ctypes
-
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-    if os.getppid() == 1:
-        os._exit(1)
 
 
 @pytest.fixture
