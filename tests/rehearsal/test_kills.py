@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import random
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -84,6 +85,18 @@ class Run:
         assert not alive
 
 
+def restore_state(folder: Path) -> None:
+    """Do as an operator does who is told of an empty state: put back the one before.
+
+    Terraform killed while it writes leaves an empty file, and takes that for nothing at all;
+    `plan` refuses such a state and names its backup.
+    """
+    for state in (folder / "terraform.tfstate", folder / "hcl/terraform.tfstate"):
+        backup = state.with_suffix(".tfstate.backup")
+        if state.exists() and not state.stat().st_size and backup.exists():
+            shutil.copy(backup, state)
+
+
 def start(folder: Path, arguments: tuple[str, ...], destroying: bool) -> Run:
     messages, theirs = PROCESSES.Pipe(duplex=False)
     process = PROCESSES.Process(target=work, args=(folder, arguments, destroying, theirs))
@@ -156,6 +169,7 @@ def live_killed(
             if stop_after == done:
                 time.sleep(chance.uniform(0, 0.05))  # anywhere before or in the next one
                 run.kill(everything=chance.random() < 0.5)
+                restore_state(folder)
                 stop_after = None
         assert run.process.exitcode in (0, -signal.SIGKILL)
         kills -= run.process.exitcode == -signal.SIGKILL
