@@ -133,7 +133,7 @@ def test_a_launch_needs_a_login(rig: Rig, token: str) -> None:
     ],
 )
 def test_an_image_that_binder_did_not_make_is_refused(rig: Rig, image: str) -> None:
-    user = rig.user("eve")  # who has no server: the others may have one of another file's tests
+    user = rig.user("learner-09")  # without a server: ann may have one of another test
     with pytest.raises(HubRefused) as seen:
         user.start_server({"image": image, "repo_url": "x"})
     assert "no such image" in seen.value.why
