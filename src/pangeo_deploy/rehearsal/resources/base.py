@@ -270,7 +270,7 @@ def changed(old: State, new: State, *names: str) -> bool:
 def is_gone(error: ClientError) -> bool:
     """Tell whether the API says that the thing is not there."""
     code = error.response["Error"]["Code"]
-    return bool(re.search(r"NotFound|NoSuch|DoesNotExist|^404$", code))
+    return bool(re.search(r"NotFound|NoSuch|NonExistent|DoesNotExist|^404$", code))
 
 
 def unique_name(prefix: str) -> str:
