@@ -119,6 +119,13 @@ def update_file_system_protection(response: Any) -> Answer:
     return json.dumps(asked), JSON
 
 
+def describe_file_system_policy(response: Any) -> Answer:
+    """EFS DescribeFileSystemPolicy, where moto has a KeyError for a file system that is gone."""
+    identity = file_system(response).file_system_id
+    policy = response.efs_backend.describe_file_system_policy(file_system_id=identity)
+    return json.dumps({"FileSystemId": identity, "Policy": policy}), JSON
+
+
 def delete_file_system_policy(response: Any) -> Answer:
     """EFS DeleteFileSystemPolicy."""
     file_system(response).file_system_policy = None
@@ -297,6 +304,7 @@ ADDITIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "describe_backup_policy": describe_backup_policy,
         "update_file_system": update_file_system,
         "update_file_system_protection": update_file_system_protection,
+        "describe_file_system_policy": describe_file_system_policy,
         "delete_file_system_policy": delete_file_system_policy,
     },
     ("moto.ec2.responses.launch_templates", "LaunchTemplates"): {
