@@ -1,4 +1,4 @@
-"""Kubernetes clusters, their nodes, and what is registered with them."""
+"""Kubernetes clusters."""
 
 import re
 from typing import Any
@@ -9,12 +9,7 @@ from pangeo_deploy.rehearsal.resources.base import (
     State,
     arn,
     changed,
-    document,
-    drawn,
-    drawn_uuid,
     first,
-    given_name,
-    keeping,
     moment,
     one_of,
     retagging,
@@ -33,9 +28,6 @@ def each_of(*allowed: str) -> Any:
     """Refuse lists with any other value."""
     check = one_of(*allowed)
     return lambda values: first(problem for problem in map(check, values) if problem)
-
-
-# Clusters
 
 
 def logging(types: Any) -> dict[str, Any]:
@@ -195,228 +187,13 @@ def delete_cluster(api: Api, state: State) -> None:
     """Remove a cluster, and with it what is registered with it."""
     api.call("eks", "delete_cluster", name=state["id"])
     with api.kept.change() as kept:
-        for things in (kept.get(type_, {}) for type_ in KEPT):
+        registered = (kept[type_] for type_ in kept if type_.startswith("aws_eks_"))
+        for things in registered:
             for identity in [i for i, one in things.items() if one["cluster_name"] == state["id"]]:
                 del things[identity]
 
 
-# Nodes
-
-
-def nodes(state: State) -> dict[str, str]:
-    """Return what names a group of nodes."""
-    cluster, _, group = state["id"].partition(":")
-    return {"clusterName": cluster, "nodegroupName": group}
-
-
-def template(new: State, *, update: bool = False) -> dict[str, str] | None:
-    """Return the launch template and its version; an update must not have both id and name."""
-    block = first(new["launch_template"])
-    if not block:
-        return None
-    named = "id" if block["id"] else "name"
-    return {named: block[named], "version": block["version"]}
-
-
-def create_nodes(api: Api, new: State) -> str:
-    """Make a group of nodes."""
-    group = given_name(
-        {"name": new["node_group_name"], "name_prefix": new["node_group_name_prefix"]}
-    )
-    asked = api.parameters(
-        "eks", "create_nodegroup", new, node_role_arn="nodeRole", subnet_ids="subnets"
-    )
-    asked.pop("launchTemplate", None)
-    asked |= {"nodegroupName": group, "tags": new["tags_all"], "taints": taints(new)}
-    api.call("eks", "create_nodegroup", **asked, launchTemplate=template(new))
-    return f"{new['cluster_name']}:{group}"
-
-
-EFFECTS = ("NO_SCHEDULE", "NO_EXECUTE", "PREFER_NO_SCHEDULE")
-
-
-def taints(new: State) -> list[dict[str, str]]:
-    """Return the taints as the API wants them."""
-    return [
-        {"key": one["key"], "value": one["value"] or "", "effect": one["effect"]}
-        for one in new["taint"]
-    ]
-
-
-def settle_nodes(api: Api, old: State, new: State) -> None:
-    """Bring an existing group up to date: the version first."""
-    if not old:
-        return
-    if changed(old, new, "launch_template", "release_version", "version"):
-        asked = {
-            "launchTemplate": template(new),
-            "releaseVersion": new["release_version"]
-            if changed(old, new, "release_version")
-            else None,
-            "version": new["version"] if changed(old, new, "version") else None,
-            "force": bool(new["force_update_version"]),
-        }
-        api.call("eks", "update_nodegroup_version", **nodes(new), **asked)
-    if changed(old, new, "labels", "scaling_config", "taint", "update_config"):
-        shapes = api.parameters("eks", "update_nodegroup_config", new)
-        before, after = old["labels"] or {}, new["labels"] or {}
-        had, has = taints(old), taints(new)
-        asked = {
-            "scalingConfig": shapes["scalingConfig"],
-            "updateConfig": shapes.get("updateConfig"),
-            "labels": {
-                "addOrUpdateLabels": after,
-                "removeLabels": sorted(before.keys() - after.keys()),
-            },
-            "taints": {
-                "addOrUpdateTaints": has,
-                "removeTaints": [one for one in had if one not in has],
-            },
-        }
-        api.call("eks", "update_nodegroup_config", **nodes(new), **asked)
-
-
-def read_nodes(api: Api, state: State) -> State:
-    """Read a group of nodes."""
-    found = api.call("eks", "describe_nodegroup", **nodes(state))["nodegroup"]
-    made = found["resources"]
-    names = {"nodegroupArn": "arn", "nodeRole": "node_role_arn", "nodegroupName": "node_group_name"}
-    shown = {attribute: found[key] for key, attribute in names.items()}
-    return {
-        **api.attributes(found),
-        **shown,
-        "disk_size": found.get("diskSize", 0),
-        "labels": found.get("labels", {}),
-        "launch_template": [found["launchTemplate"]] if found.get("launchTemplate") else [],
-        "node_group_name_prefix": state.get("node_group_name_prefix") or "",
-        "node_repair_config": [],
-        "remote_access": [],
-        "resources": [
-            {
-                "autoscaling_groups": [{"name": one["name"]} for one in made["autoScalingGroups"]],
-                "remote_access_security_group_id": made.get("remoteAccessSecurityGroup", ""),
-            }
-        ],
-        "subnet_ids": found["subnets"],
-        "taint": found.get("taints", []),
-        "tags_all": found.get("tags", {}),
-        "warm_pool_config": [],
-    }
-
-
-# What is registered with a cluster
-
-
-def in_cluster(api: Api, new: State) -> State:
-    """Return the cluster that something shall be registered with; fails if there is none."""
-    answer = api.call("eks", "describe_cluster", name=new["cluster_name"])
-    return answer["cluster"]  # type: ignore[no-any-return]
-
-
-def addon(api: Api, new: State) -> State:
-    """Name an add-on. Which version AWS would take is not known here; its label says so."""
-    cluster = in_cluster(api, new)["name"]
-    drawn_id = drawn_uuid("addon", cluster, new["addon_name"])
-    return {
-        "id": f"{cluster}:{new['addon_name']}",
-        "arn": api.arn("eks", f"addon/{cluster}/{new['addon_name']}/{drawn_id}"),
-        "addon_version": new["addon_version"] or "v0.0.0-rehearsal.1",
-        "configuration_values": new["configuration_values"] or "",
-        "created_at": moment(),
-        "modified_at": moment(),
-        "namespace_config": new["namespace_config"] or [],
-    }
-
-
-def access_entry(api: Api, new: State) -> State:
-    """Name who may enter a cluster, and as whom."""
-    cluster, principal = in_cluster(api, new)["name"], new["principal_arn"]
-    kind, who = principal.rpartition(":")[2].split("/")[0], principal.rsplit("/", 1)[1]
-    drawn_id = drawn_uuid("access-entry", cluster, principal)
-    path = f"access-entry/{cluster}/{kind}/{api.account_id}/{who}/{drawn_id}"
-    as_node = new["type"].startswith("EC2_")
-    assumed = f"arn:{api.partition}:sts::{api.account_id}:assumed-role/{who}/{{{{SessionName}}}}"
-    return {
-        "id": f"{cluster}:{principal}",
-        "access_entry_arn": api.arn("eks", path),
-        "created_at": moment(),
-        "kubernetes_groups": new["kubernetes_groups"] or (["system:nodes"] if as_node else []),
-        "modified_at": moment(),
-        "user_name": new["user_name"]
-        or ("system:node:{{EC2PrivateDNSName}}" if as_node else assumed),
-    }
-
-
-def access_policy(api: Api, new: State) -> State:
-    """Name what somebody may do in a cluster; they must have entry to it."""
-    cluster, principal = in_cluster(api, new)["name"], new["principal_arn"]
-    return {
-        "id": f"{cluster}#{principal}#{new['policy_arn']}",
-        "associated_at": moment(),
-        "modified_at": moment(),
-    }
-
-
-def pod_identity(api: Api, new: State) -> State:
-    """Name the role of a service account."""
-    cluster = in_cluster(api, new)["name"]
-    identity = f"a-{drawn(17, 'pod-identity', cluster, new['namespace'], new['service_account'])}"
-    return {
-        "id": identity,
-        "association_arn": api.arn("eks", f"podidentityassociation/{cluster}/{identity}"),
-        "association_id": identity,
-        "disable_session_tags": bool(new["disable_session_tags"]),
-    }
-
-
-KEPT = {
-    "aws_eks_addon": keeping(
-        "aws_eks_addon",
-        addon,
-        immutable=frozenset({"addon_name", "cluster_name", "namespace_config"}),
-        documents=frozenset({"configuration_values"}),
-        checks={
-            "cluster_name": name,
-            "configuration_values": document,
-            "pod_identity_association.role_arn": arn,
-            "resolve_conflicts_on_create": one_of("NONE", "OVERWRITE"),
-            "resolve_conflicts_on_update": one_of("NONE", "OVERWRITE", "PRESERVE"),
-            "service_account_role_arn": arn,
-        },
-    ),
-    "aws_eks_access_entry": keeping(
-        "aws_eks_access_entry",
-        access_entry,
-        immutable=frozenset({"cluster_name", "principal_arn", "type"}),
-        defaults={"type": "STANDARD"},
-        checks={
-            "cluster_name": name,
-            "principal_arn": arn,
-            "type": one_of(
-                *("EC2", "EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "HYBRID_LINUX", "STANDARD")
-            ),
-        },
-    ),
-    "aws_eks_access_policy_association": keeping(
-        "aws_eks_access_policy_association",
-        access_policy,
-        immutable=frozenset({"access_scope", "cluster_name", "policy_arn", "principal_arn"}),
-        checks={
-            "access_scope.type": one_of("cluster", "namespace"),
-            "cluster_name": name,
-            "policy_arn": arn,
-            "principal_arn": arn,
-        },
-    ),
-    "aws_eks_pod_identity_association": keeping(
-        "aws_eks_pod_identity_association",
-        pod_identity,
-        immutable=frozenset({"cluster_name", "namespace", "service_account"}),
-        checks={"role_arn": arn},
-    ),
-}
 RESOURCES = {
-    **KEPT,
     "aws_eks_cluster": Resource(
         create=create_cluster,
         settle=settle_cluster,
@@ -446,35 +223,6 @@ RESOURCES = {
             "name": name,
             "role_arn": arn,
             "upgrade_policy.support_type": one_of("STANDARD", "EXTENDED"),
-        },
-    ),
-    "aws_eks_node_group": Resource(
-        create=create_nodes,
-        settle=settle_nodes,
-        read=read_nodes,
-        delete=lambda api, state: api.call("eks", "delete_nodegroup", **nodes(state)),
-        retag=retagging("eks", "resourceArn", tags="tags", keys="tagKeys", form=dict),
-        immutable=frozenset(
-            {
-                "ami_type",
-                "capacity_type",
-                "cluster_name",
-                "disk_size",
-                "instance_types",
-                "launch_template.id",
-                "launch_template.name",
-                "node_group_name",
-                "node_group_name_prefix",
-                "node_role_arn",
-                "remote_access",
-                "subnet_ids",
-            }
-        ),
-        checks={
-            "capacity_type": one_of("ON_DEMAND", "SPOT", "CAPACITY_BLOCK"),
-            "cluster_name": name,
-            "node_role_arn": arn,
-            "taint.effect": one_of(*EFFECTS),
         },
     ),
 }
