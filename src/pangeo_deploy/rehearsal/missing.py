@@ -16,6 +16,8 @@ from moto.core.base_backend import BackendDict
 from moto.core.resource_tagging import TaggedResource
 from moto.core.responses import ActionResult
 
+from pangeo_deploy.rehearsal import missing_budgets, missing_efs
+
 Answer = tuple[str, dict[str, Any]]
 JSON = {"Content-Type": "application/json"}
 
@@ -30,7 +32,12 @@ def lent_to_moto() -> Iterator[None]:
     tagging = importlib.import_module("moto.resourcegroupstaggingapi.models")
     more = {"eks": missing_eks.tagged, "ecr": tagged_repositories}
     with ExitStack() as stack:
-        for (module, name), additions in (*ADDITIONS.items(), *missing_eks.ADDITIONS.items()):
+        for (module, name), additions in (
+            *ADDITIONS.items(),
+            *missing_budgets.ADDITIONS.items(),
+            *missing_efs.ADDITIONS.items(),
+            *missing_eks.ADDITIONS.items(),
+        ):
             target = getattr(importlib.import_module(module), name)
             for attribute, value in additions.items():
                 stack.enter_context(mock.patch.object(target, attribute, value, create=True))
@@ -75,61 +82,6 @@ def tagged_repositories(backend: Any) -> Iterator[TaggedResource]:
     for repository in backend.repositories.values():
         tags = backend.tagger.get_tag_dict_for_resource(repository.arn)
         yield TaggedResource(arn=repository.arn, tags=tags, resource_type="ecr:repository")
-
-
-# EFS
-
-
-def file_system(response: Any) -> Any:
-    """Return the file system that an EFS request is about."""
-    backend = response.efs_backend
-    identity = response._get_param("FileSystemId")
-    backend.describe_file_systems(file_system_id=identity)  # raises what AWS raises
-    return backend.file_systems_by_id[identity]
-
-
-def put_backup_policy(response: Any) -> Answer:
-    """EFS PutBackupPolicy."""
-    status = response._get_param("BackupPolicy")["Status"]
-    file_system(response)._backup_status = status
-    return json.dumps({"BackupPolicy": {"Status": status}}), JSON
-
-
-def describe_backup_policy(response: Any) -> Answer:
-    """EFS DescribeBackupPolicy, which moto answers for what a file system was made with."""
-    found = file_system(response)
-    status = getattr(found, "_backup_status", "ENABLED" if found._backup else "DISABLED")
-    return json.dumps({"BackupPolicy": {"Status": status}}), JSON
-
-
-def update_file_system(response: Any) -> Answer:
-    """EFS UpdateFileSystem."""
-    found = file_system(response)
-    found.throughput_mode = response._get_param("ThroughputMode") or found.throughput_mode
-    found.provisioned_throughput_in_mibps = response._get_param("ProvisionedThroughputInMibps")
-    return json.dumps(found.info_json()), JSON
-
-
-def update_file_system_protection(response: Any) -> Answer:
-    """EFS UpdateFileSystemProtection."""
-    asked = {
-        "ReplicationOverwriteProtection": response._get_param("ReplicationOverwriteProtection")
-    }
-    file_system(response).file_system_protection = asked
-    return json.dumps(asked), JSON
-
-
-def describe_file_system_policy(response: Any) -> Answer:
-    """EFS DescribeFileSystemPolicy, where moto has a KeyError for a file system that is gone."""
-    identity = file_system(response).file_system_id
-    policy = response.efs_backend.describe_file_system_policy(file_system_id=identity)
-    return json.dumps({"FileSystemId": identity, "Policy": policy}), JSON
-
-
-def delete_file_system_policy(response: Any) -> Answer:
-    """EFS DeleteFileSystemPolicy."""
-    file_system(response).file_system_policy = None
-    return json.dumps({}), JSON
 
 
 # EC2
@@ -212,84 +164,6 @@ def set_key(response: Any, key: str | None) -> str:
     return ""
 
 
-# Budgets
-
-
-def find_budget(response: Any, name: str | None = None) -> Any:
-    """Return the budget that a request is about."""
-    account = response._get_param("AccountId")
-    name = name or response._get_param("BudgetName")
-    response.backend.describe_budget(account, name)  # raises what AWS raises
-    return response.backend.budgets[account][name]
-
-
-def create_budget(response: Any) -> str:
-    """Budgets CreateBudget, with tags."""
-    asked = response._get_param
-    budget, alerts = asked("Budget"), asked("NotificationsWithSubscribers", [])
-    response.backend.create_budget(asked("AccountId"), with_decimals(budget), alerts)
-    tags = {tag["Key"]: tag["Value"] for tag in asked("ResourceTags") or ()}
-    find_budget(response, budget["BudgetName"])._tags = tags
-    return json.dumps({})
-
-
-def update_budget(response: Any) -> str:
-    """Budgets UpdateBudget."""
-    asked = with_decimals(response._get_param("NewBudget"))
-    found = find_budget(response, asked["BudgetName"])
-    period = found.budget["TimePeriod"]
-    found.budget = {
-        "TimePeriod": period,
-        "LastUpdatedTime": found.budget["LastUpdatedTime"],
-        **asked,
-    }
-    return json.dumps({})
-
-
-def with_decimals(budget: dict[str, Any]) -> dict[str, Any]:
-    """Write the limit as AWS does: 250 becomes 250.0."""
-    limit = budget.get("BudgetLimit")
-    if limit and "." not in limit["Amount"]:
-        limit["Amount"] += ".0"
-    return budget
-
-
-def describe_subscribers_for_notification(response: Any) -> str:
-    """Budgets DescribeSubscribersForNotification."""
-    details = response._get_param("Notification")
-    alerts = find_budget(response).notifications
-    found: Any = next((one.subscribers for one in alerts if one.details == details), [])
-    return json.dumps({"Subscribers": found})
-
-
-def budget_tags(response: Any) -> dict[str, str]:
-    """Return the tags of the budget that an ARN names."""
-    _, _, _, _, account, path = response._get_param("ResourceARN").split(":", 5)
-    name = path.removeprefix("budget/")
-    response.backend.describe_budget(account, name)
-    return response.backend.budgets[account][name]._tags  # type: ignore[no-any-return]
-
-
-def list_budget_tags(response: Any) -> str:
-    """Budgets ListTagsForResource."""
-    tags = budget_tags(response).items()
-    return json.dumps({"ResourceTags": [{"Key": key, "Value": value} for key, value in tags]})
-
-
-def tag_budget(response: Any) -> str:
-    """Budgets TagResource."""
-    given = response._get_param("ResourceTags")
-    budget_tags(response).update({tag["Key"]: tag["Value"] for tag in given})
-    return json.dumps({})
-
-
-def untag_budget(response: Any) -> str:
-    """Budgets UntagResource."""
-    for key in response._get_param("ResourceTagKeys"):
-        budget_tags(response).pop(key, None)
-    return json.dumps({})
-
-
 RANGES = {"CidrIp": "CidrIpv4", "CidrIpv6": "CidrIpv6"}
 
 ADDITIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
@@ -299,14 +173,6 @@ ADDITIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("moto.ec2.models.security_groups", "SecurityGroupBackend"): {
         "modify_security_group_rules": modify_security_group_rules,
     },
-    ("moto.efs.responses", "EFSResponse"): {
-        "put_backup_policy": put_backup_policy,
-        "describe_backup_policy": describe_backup_policy,
-        "update_file_system": update_file_system,
-        "update_file_system_protection": update_file_system_protection,
-        "describe_file_system_policy": describe_file_system_policy,
-        "delete_file_system_policy": delete_file_system_policy,
-    },
     ("moto.ec2.responses.launch_templates", "LaunchTemplates"): {
         "modify_launch_template": modify_launch_template,
     },
@@ -314,13 +180,5 @@ ADDITIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("moto.logs.responses", "LogsResponse"): {
         "associate_kms_key": lambda response: set_key(response, response._get_param("kmsKeyId")),
         "disassociate_kms_key": lambda response: set_key(response, None),
-    },
-    ("moto.budgets.responses", "BudgetsResponse"): {
-        "create_budget": create_budget,
-        "update_budget": update_budget,
-        "describe_subscribers_for_notification": describe_subscribers_for_notification,
-        "list_tags_for_resource": list_budget_tags,
-        "tag_resource": tag_budget,
-        "untag_resource": untag_budget,
     },
 }

@@ -9,15 +9,14 @@ from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
     State,
-    between,
     drawn_uuid,
     given_name,
     keeping,
-    one_of,
     retagging,
     tags_as_list,
     tags_as_map,
 )
+from pangeo_deploy.rehearsal.resources.checks import between, one_of
 
 # Budgets live in one region for the whole account.
 REGION = "us-east-1"

@@ -6,16 +6,14 @@ from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
     State,
-    arn,
     changed,
-    document,
     first,
     keeping,
-    one_of,
     retagging,
     tags_as_list,
     tags_as_map,
 )
+from pangeo_deploy.rehearsal.resources.checks import arn, document, one_of
 
 MUTABILITY = one_of("MUTABLE", "IMMUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION")
 ENCRYPTION = one_of("AES256", "KMS", "KMS_DSSE")

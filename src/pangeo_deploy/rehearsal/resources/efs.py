@@ -9,13 +9,11 @@ from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
     State,
-    arn,
     changed,
-    document,
     first,
-    one_of,
     tags_as_list,
 )
+from pangeo_deploy.rehearsal.resources.checks import arn, document, one_of
 
 AFTER = (
     "AFTER_1_DAY",

@@ -7,13 +7,12 @@ from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
     State,
-    arn,
     changed,
     first,
     moment,
-    one_of,
     retagging,
 )
+from pangeo_deploy.rehearsal.resources.checks import arn, one_of
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 

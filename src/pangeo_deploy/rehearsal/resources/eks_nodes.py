@@ -4,13 +4,12 @@ from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
     State,
-    arn,
     changed,
     first,
     given_name,
-    one_of,
     retagging,
 )
+from pangeo_deploy.rehearsal.resources.checks import arn, one_of
 from pangeo_deploy.rehearsal.resources.eks import name
 
 

@@ -1,16 +1,7 @@
 """What is registered with a Kubernetes cluster: kept by the rehearsal, with no API."""
 
-from pangeo_deploy.rehearsal.resources.base import (
-    Api,
-    State,
-    arn,
-    document,
-    drawn,
-    drawn_uuid,
-    keeping,
-    moment,
-    one_of,
-)
+from pangeo_deploy.rehearsal.resources.base import Api, State, drawn, drawn_uuid, keeping, moment
+from pangeo_deploy.rehearsal.resources.checks import arn, document, one_of
 from pangeo_deploy.rehearsal.resources.eks import name
 
 

@@ -4,14 +4,8 @@ from typing import Any
 
 from tf.types import Unknown
 
-from pangeo_deploy.rehearsal.resources.base import (
-    Api,
-    State,
-    changed,
-    document,
-    first,
-    one_of,
-)
+from pangeo_deploy.rehearsal.resources.base import Api, State, changed, first
+from pangeo_deploy.rehearsal.resources.checks import document, one_of
 from pangeo_deploy.rehearsal.resources.ec2 import described, filters
 
 ENDPOINT_LISTS = {

@@ -6,16 +6,14 @@ from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
     State,
-    arn,
-    document,
     first,
     given_name,
-    one_of,
     retagging,
     tags_as_list,
     tags_as_map,
     unique_name,
 )
+from pangeo_deploy.rehearsal.resources.checks import arn, document, one_of
 
 BUS = "default"
 

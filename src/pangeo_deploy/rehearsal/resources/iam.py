@@ -8,17 +8,15 @@ from pangeo_deploy.rehearsal.resources.base import (
     Check,
     Resource,
     State,
-    arn,
     as_json,
-    between,
     changed,
-    document,
     given_name,
     moment,
     retagging,
     tags_as_list,
     tags_as_map,
 )
+from pangeo_deploy.rehearsal.resources.checks import arn, between, document
 
 VERSIONS_KEPT = 5  # of a policy, by AWS
 

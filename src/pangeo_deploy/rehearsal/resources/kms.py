@@ -6,14 +6,12 @@ from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
     State,
-    between,
     changed,
-    document,
     first,
     given_name,
-    one_of,
     retagging,
 )
+from pangeo_deploy.rehearsal.resources.checks import between, document, one_of
 
 ROTATION_DAYS = 365  # what AWS takes where nothing is said
 DELETION_DAYS = 30

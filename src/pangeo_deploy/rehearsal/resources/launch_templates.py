@@ -13,11 +13,11 @@ from pangeo_deploy.rehearsal.resources.base import (
     first,
     from_api,
     given_name,
-    one_of,
     tags_as_list,
     tags_as_map,
     to_api,
 )
+from pangeo_deploy.rehearsal.resources.checks import one_of
 from pangeo_deploy.rehearsal.resources.ec2 import filters, retag
 
 # Where the API's name of a part of the template is not the attribute's.

@@ -6,13 +6,12 @@ from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
     State,
-    arn,
     changed,
     first,
     given_name,
-    one_of,
     retagging,
 )
+from pangeo_deploy.rehearsal.resources.checks import arn, one_of
 
 # CloudWatch Logs, PutRetentionPolicy: the days there are; 0 is the schema's word for ever.
 DAYS = (

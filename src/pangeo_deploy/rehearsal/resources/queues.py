@@ -6,12 +6,11 @@ from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
     State,
-    between,
     changed,
-    document,
     given_name,
     retagging,
 )
+from pangeo_deploy.rehearsal.resources.checks import between, document
 
 QUEUE = {
     "content_based_deduplication": "ContentBasedDeduplication",

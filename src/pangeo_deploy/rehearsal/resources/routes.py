@@ -3,15 +3,8 @@
 import zlib
 from typing import Any
 
-from pangeo_deploy.rehearsal.resources.base import (
-    Api,
-    Resource,
-    State,
-    changed,
-    cidr,
-    exactly_one,
-    first,
-)
+from pangeo_deploy.rehearsal.resources.base import Api, Resource, State, changed, first
+from pangeo_deploy.rehearsal.resources.checks import cidr, exactly_one
 from pangeo_deploy.rehearsal.resources.ec2 import described, filters
 
 DESTINATIONS = {

@@ -3,15 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from pangeo_deploy.rehearsal.resources.base import (
-    Api,
-    Resource,
-    State,
-    document,
-    from_api,
-    one_of,
-    to_api,
-)
+from pangeo_deploy.rehearsal.resources.base import Api, Resource, State, from_api, to_api
+from pangeo_deploy.rehearsal.resources.checks import document, one_of
 from pangeo_deploy.rehearsal.resources.s3 import encryption_rule, optional
 
 

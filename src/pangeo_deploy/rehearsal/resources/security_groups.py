@@ -7,13 +7,11 @@ from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
     State,
-    between,
     changed,
-    cidr,
-    exactly_one,
     first,
     tags_as_list,
 )
+from pangeo_deploy.rehearsal.resources.checks import between, cidr, exactly_one
 from pangeo_deploy.rehearsal.resources.ec2 import described, filters, retag
 
 # The four forms of a rule's other side: attribute, list in a permission, key there.

@@ -4,16 +4,14 @@ from pangeo_deploy.rehearsal.resources.base import (
     Api,
     Resource,
     State,
-    arn,
     as_json,
     changed,
-    document,
     given_name,
-    one_of,
     retagging,
     tags_as_list,
     tags_as_map,
 )
+from pangeo_deploy.rehearsal.resources.checks import arn, document, one_of
 from pangeo_deploy.rehearsal.resources.queues import as_text
 
 TOPIC = {

@@ -3,14 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pangeo_deploy.rehearsal.resources.base import (
-    Api,
-    State,
-    changed,
-    cidr,
-    first,
-    one_of,
-)
+from pangeo_deploy.rehearsal.resources.base import Api, State, changed, first
+from pangeo_deploy.rehearsal.resources.checks import cidr, one_of
 from pangeo_deploy.rehearsal.resources.ec2 import described, filters
 
 VPC_SWITCHES = {
