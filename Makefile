@@ -25,7 +25,7 @@ docs-live: $(VENV)/book.installed
 	@$(BIN)/pangeo-deploy book serve
 
 test: $(VENV)/test.installed debian
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/check.installed $(VENV)/checkov.installed
 	@$(BIN)/ruff check .

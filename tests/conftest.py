@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,16 @@ from typing import Any
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, and let children hear it: a shell that puts the tests aside turns it off."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what is slow: quick files at the end keep both processes at work."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,11 @@ def state(tmp_path: Path) -> Path:
 @pytest.fixture
 def cli(state: Path) -> Cli:
     """Run `pangeo-deploy` as a process, in the project, with a state folder of the test's own."""
+    return cli_with(state)
+
+
+def cli_with(state: Path) -> Cli:
+    """Return what runs `pangeo-deploy` as a process, in the project, with this state folder."""
 
     def run(*arguments: str, cwd: Path = PROJECT, **environment: str) -> Ran:
         done = subprocess.run(

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import PROJECT, Cli, Ran, command
+from tests.conftest import PROJECT, Cli, Ran, cli_with, command
 
 pytestmark = pytest.mark.slow
 
@@ -30,8 +30,8 @@ def good(ran: Ran) -> Ran:
     return ran
 
 
-@pytest.mark.parametrize("environment", ["staging", "prod"])
-def test_plan_apply_nothing_more_destroy_nothing_left(cli: Cli, environment: str) -> None:
+def made(cli: Cli, environment: str) -> int:
+    """Plan, apply, and find nothing more to do; return how many resources that made."""
     plan = good(cli("plan", environment, "--json")).json
     assert plan["create"] == len(plan["resources"]) > 20
     assert (plan["update"], plan["replace"], plan["delete"]) == (0, 0, 0)
@@ -49,30 +49,37 @@ def test_plan_apply_nothing_more_destroy_nothing_left(cli: Cli, environment: str
     assert again["floor_usd_per_month"] == plan["floor_usd_per_month"]
     assert Decimal(again["floor_change_usd_per_month"]) == 0
     assert good(cli("drift", environment, "--json")).json == {"drifted": []}
-    held = cli("sweep", environment, "--json")
-    assert held.code == 3
-    assert len(held.json["left"]) > 5
+    return int(plan["create"])
 
-    destroyed = good(cli("destroy", environment, "--json")).json
-    assert len(destroyed["resources"]) == plan["create"]
-    assert destroyed["left"] == []
+
+def destroyed(cli: Cli, environment: str, resources: int) -> None:
+    """Destroy so many resources, and find nothing left."""
+    found = good(cli("destroy", environment, "--json")).json
+    assert len(found["resources"]) == resources
+    assert found["left"] == []
     assert good(cli("sweep", environment, "--json")).json == {"left": []}
 
 
-def test_the_two_environments_live_side_by_side(cli: Cli) -> None:
-    for environment in ("staging", "prod"):
-        good(cli("plan", environment))
-        good(cli("apply", environment))
-    good(cli("destroy", "staging"))
+def test_two_environments_live_side_by_side_from_plan_to_nothing_left(cli: Cli) -> None:
+    staging, prod = made(cli, "staging"), made(cli, "prod")
+    destroyed(cli, "staging", staging)
+
     assert good(cli("plan", "prod", "--json")).json["resources"] == []
+    swept = cli("sweep", "prod", "--json")
+    assert swept.code == 3
+    held = {one["type"]: one["usd_per_month"] for one in swept.json["left"]}
+    assert len(held) > 5
+    assert held["vpc"] == "0.00"
+    assert Decimal(held["nat-gateway"]) > Decimal(held["address"]) > 0
+    destroyed(cli, "prod", prod)
 
 
 def test_data_outlives_the_deployment_and_is_found_by_the_next(cli: Cli) -> None:
     first = good(cli("plan", "staging", "--json")).json
     good(cli("apply", "staging"))
-    destroyed = good(cli("destroy", "staging", "--keep-data", "--json")).json
-    assert destroyed["left"] == []
-    assert {one["type"] for one in destroyed["kept"]} >= {"s3", "elasticfilesystem:file-system"}
+    ended = good(cli("destroy", "staging", "--keep-data", "--json")).json
+    assert ended["left"] == []
+    assert {one["type"] for one in ended["kept"]} >= {"s3", "elasticfilesystem:file-system"}
     again = good(cli("plan", "staging", "--json")).json
     kinds = {one["type"] for one in again["resources"]}
     assert 0 < again["create"] < first["create"]
@@ -82,26 +89,10 @@ def test_data_outlives_the_deployment_and_is_found_by_the_next(cli: Cli) -> None
     assert good(cli("destroy", "staging", "--json")).json["left"] == []
 
 
-def test_a_sweep_prices_what_it_finds(cli: Cli) -> None:
-    good(cli("plan", "prod"))
-    good(cli("apply", "prod"))
-    held = {
-        one["type"]: one["usd_per_month"] for one in cli("sweep", "prod", "--json").json["left"]
-    }
-    assert held["vpc"] == "0.00"
-    assert Decimal(held["nat-gateway"]) > Decimal(held["address"]) > 0
-
-
 def test_apply_without_a_plan_refuses(cli: Cli) -> None:
     ran = cli("apply", "staging")
     assert ran.code == 2
     assert "pangeo-deploy plan staging" in ran.err
-
-
-def test_apply_refuses_a_plan_twice(cli: Cli) -> None:
-    good(cli("plan", "staging"))
-    good(cli("apply", "staging"))
-    assert cli("apply", "staging").code == 2
 
 
 def test_apply_refuses_when_the_files_changed(cli: Cli, copy: Path) -> None:
@@ -113,41 +104,35 @@ def test_apply_refuses_when_the_files_changed(cli: Cli, copy: Path) -> None:
     assert "changed" in ran.err
 
 
-def test_apply_refuses_a_plan_of_an_older_state(cli: Cli, state: Path) -> None:
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cli, Path]:
+    """A command line with a plan of staging, and the plan's file: neither applied nor changed."""
+    before = set((PROJECT / "terraform").rglob("*"))
+    cli = cli_with(tmp_path_factory.mktemp("planned") / "state")
     file = Path(good(cli("plan", "staging", "--json")).json["plan_file"])
-    kept = state / "kept.tfplan"
-    shutil.copy(file, kept)
-    shutil.copy(file.with_suffix(".json"), kept.with_suffix(".json"))
-    good(cli("apply", "staging"))
-    ran = cli("apply", "staging", str(kept))
-    assert ran.code == 2
-    assert "changed" in ran.err
+    assert set((PROJECT / "terraform").rglob("*")) == before  # nothing is written into the tree
+    return cli, file
 
 
-def test_apply_refuses_an_altered_plan(cli: Cli) -> None:
-    file = Path(good(cli("plan", "staging", "--json")).json["plan_file"])
-    file.write_bytes(file.read_bytes()[:-100])
-    ran = cli("apply", "staging")
+def test_apply_refuses_an_altered_plan(planned: tuple[Cli, Path], tmp_path: Path) -> None:
+    cli, file = planned
+    altered = tmp_path / file.name
+    altered.write_bytes(file.read_bytes()[:-100])
+    shutil.copy(file.with_suffix(".json"), altered.with_suffix(".json"))
+    ran = cli("apply", "staging", str(altered))
     assert ran.code == 2
     assert "not the plan" in ran.err
 
 
-def test_apply_refuses_the_plan_of_another_environment(cli: Cli) -> None:
-    file = good(cli("plan", "staging", "--json")).json["plan_file"]
-    ran = cli("apply", "prod", file)
+def test_apply_refuses_the_plan_of_another_environment(planned: tuple[Cli, Path]) -> None:
+    cli, file = planned
+    ran = cli("apply", "prod", str(file))
     assert ran.code == 2
     assert "staging" in ran.err
 
 
-def test_a_plan_is_for_its_owner_only(cli: Cli) -> None:
-    file = Path(good(cli("plan", "staging", "--json")).json["plan_file"])
-    assert file.stat().st_mode & 0o077 == 0
-
-
-def test_nothing_is_written_into_the_tree(cli: Cli) -> None:
-    before = set((PROJECT / "terraform").rglob("*"))
-    good(cli("plan", "staging"))
-    assert set((PROJECT / "terraform").rglob("*")) == before
+def test_a_plan_is_for_its_owner_only(planned: tuple[Cli, Path]) -> None:
+    assert planned[1].stat().st_mode & 0o077 == 0
 
 
 def test_a_misspelt_variable_is_named(cli: Cli, copy: Path) -> None:
@@ -216,7 +201,6 @@ def test_a_stopped_apply_leaves_no_process_and_no_lock_and_can_be_finished(
     remaining = good(cli("plan", "staging", "--json")).json
     assert remaining["create"] > 0
     good(cli("apply", "staging"))
-    assert good(cli("plan", "staging", "--json")).json["resources"] == []
     assert good(cli("destroy", "staging", "--json")).json["left"] == []
 
 
@@ -262,9 +246,19 @@ def test_aws_is_not_touched_without_its_backend(cli: Cli) -> None:
     assert "tfbackend" in ran.json["error"]["why"]
 
 
-def test_a_state_cut_short_is_refused_and_left_alone(cli: Cli, state: Path) -> None:
-    good(cli("plan", "staging"))
+def test_after_an_apply_its_plan_an_older_one_and_a_state_cut_short_are_refused(
+    cli: Cli, state: Path
+) -> None:
+    plan = Path(good(cli("plan", "staging", "--json")).json["plan_file"])
+    older = state / "older.tfplan"
+    shutil.copy(plan, older)
+    shutil.copy(plan.with_suffix(".json"), older.with_suffix(".json"))
     good(cli("apply", "staging"))
+    assert cli("apply", "staging").code == 2
+    ran = cli("apply", "staging", str(older))
+    assert ran.code == 2
+    assert "changed" in ran.err
+
     file = state / "rehearsal/staging/terraform.tfstate"
     file.write_bytes(file.read_bytes()[:5000])
     before = file.read_bytes()
