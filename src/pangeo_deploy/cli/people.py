@@ -1,7 +1,7 @@
 """The verbs `usage` and `whatif`: what people did, and what it would cost another way."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from pangeo_deploy.cli.console import (
 )
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.errors import BadInput
+
+if TYPE_CHECKING:
+    from pangeo_deploy.usage.gather import Gathered
 
 usage = typer.Typer(help="What people did with the hub.", no_args_is_help=True)
 
@@ -49,6 +52,39 @@ def collect(
             end=end,
             progress=progress,
         )
+    _show(written, json)
+
+
+@usage.command("import")
+def bring(
+    out: Annotated[Path, typer.Option(help="The folder to write sessions.csv and gaps.csv to.")],
+    log: Annotated[Path | None, typer.Option(help="JupyterHub's log, in UTC.")] = None,
+    gateway: Annotated[
+        Path | None, typer.Option(help="Dask-Gateway's database, a file of SQLite.")
+    ] = None,
+    events: Annotated[
+        list[Path] | None,
+        typer.Option(help="BinderHub's launches, events-YYYY-MM-DD.jsonl; repeatable."),
+    ] = None,
+    cpu_cores: Annotated[float, typer.Option(help="Of each server and worker.")] = 1.0,
+    memory_gib: Annotated[float, typer.Option(help="Of each server and worker.")] = 2.0,
+    json: JsonOption = False,
+) -> None:
+    """Write down who used a hub that has no Prometheus, from the records of its parts."""
+    from pangeo_deploy.usage.gather import bring
+
+    written = bring(
+        out,
+        log=log,
+        gateway=gateway,
+        events=events or (),
+        cpu_cores=cpu_cores,
+        memory_gib=memory_gib,
+    )
+    _show(written, json)
+
+
+def _show(written: "Gathered", json: bool) -> None:
     document = written.as_dict()
     human = [
         f"{document['sessions']} sessions of {document['users']} people: {written.sessions_file}",

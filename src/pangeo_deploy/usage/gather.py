@@ -1,6 +1,7 @@
 """Collect a deployment's use into files: sessions.csv, gaps.csv, and homes.csv where homes are."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from pangeo_deploy.files import write_whole
 from pangeo_deploy.hub.access import janitors_view, records
 from pangeo_deploy.progress import Progress, silent
 from pangeo_deploy.usage import files, homes
+from pangeo_deploy.usage.collect import binder as binder_collector
+from pangeo_deploy.usage.collect import gateway as gateway_collector
 from pangeo_deploy.usage.collect import hub as hub_collector
 from pangeo_deploy.usage.collect import prometheus as pods_collector
 from pangeo_deploy.usage.collect.running import joined
-from pangeo_deploy.usage.sessions import Sessions
+from pangeo_deploy.usage.sessions import Sessions, check
 
 
 @dataclass(frozen=True)
@@ -84,18 +87,52 @@ def gather(
     if log is not None:
         told = hub_collector.from_log(log, cpu_cores=0, memory_gib=0, zone=zone).raw
     sessions = joined(found, told, users or ()).sessions()
-    written = Gathered(
-        sessions,
-        found.gaps,
-        out / "sessions.csv",
-        out / "gaps.csv",
-        out / "homes.csv" if where else None,
-    )
+    written = _write(sessions, found.gaps, out)
+    if where:
+        file = out / "homes.csv"
+        written, kept = replace(written, homes_file=file), homes.measure(where.homes)
+        write_whole(file, kept.to_csv(index=False, lineterminator="\n"))
+    return written
+
+
+def bring(
+    out: Path,
+    *,
+    log: Path | None = None,
+    gateway: Path | None = None,
+    events: Sequence[Path] = (),
+    cpu_cores: float = 1.0,
+    memory_gib: float = 2.0,
+) -> Gathered:
+    """Write what a hub's own records tell into files in `out`, for a hub without a Prometheus.
+
+    `log` is JupyterHub's, in UTC, `gateway` Dask-Gateway's database, `events` BinderHub's launches:
+    each tells of other sessions, so nobody is counted twice. The first two do not know how large a
+    server or a worker was: `cpu_cores` and `memory_gib` (GiB) say it. Raises what the collectors
+    raise, and `BadInput` where nothing is named.
+    """
+    found = []
+    if log:
+        found.append(hub_collector.from_log(log, cpu_cores=cpu_cores, memory_gib=memory_gib))
+    if gateway:
+        found.append(
+            gateway_collector.collect(gateway, worker_cores=cpu_cores, worker_memory_gib=memory_gib)
+        )
+    if events:
+        found.append(binder_collector.collect(events))
+    if not found:
+        raise BadInput("No record is named.", fix="Pass --log, --gateway or --events.")
+    window = min(one.start for one in found), max(one.end for one in found)
+    raw = pd.concat([one.raw.astype(object) for one in found], ignore_index=True)
+    source = ", ".join(one.source for one in found)
+    gaps = pd.concat([one.gaps for one in found], ignore_index=True)
+    return _write(check(raw, source=source, window=window), gaps, out)
+
+
+def _write(sessions: Sessions, gaps: pd.DataFrame, out: Path) -> Gathered:
+    written = Gathered(sessions, gaps, out / "sessions.csv", out / "gaps.csv", None)
     files.write(sessions, written.sessions_file)
-    write_whole(written.gaps_file, found.gaps.to_csv(index=False, lineterminator="\n"))
-    if where and written.homes_file:
-        kept = homes.measure(where.homes)
-        write_whole(written.homes_file, kept.to_csv(index=False, lineterminator="\n"))
+    write_whole(written.gaps_file, gaps.to_csv(index=False, lineterminator="\n"))
     return written
 
 

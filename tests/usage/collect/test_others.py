@@ -138,3 +138,22 @@ def test_launches_are_sessions_and_missing_days_are_gaps(tmp_path):
         binder.collect([tmp_path / "launches.jsonl"])
     with pytest.raises(BadInput, match="cannot be read"):
         binder.collect([tmp_path / "events-2024-07-09.jsonl"])
+
+
+def test_records_of_a_hub_without_prometheus_become_one_table(cli, tmp_path):
+    log, launches, out = (tmp_path / name for name in ("hub.log", "events-2024-07-01.jsonl", "out"))
+    log.write_text(LOG)
+    launches.write_text("\n".join([event(), event()]))
+    nothing = cli("usage", "import", "--out", str(out), "--json")
+    assert nothing.code == 2
+    assert "--log" in nothing.json["error"]["fix"]
+    assert not out.exists()
+
+    records = ("--log", str(log), "--events", str(launches), "--memory-gib", "4")
+    ran = cli("usage", "import", "--out", str(out), *records, "--json")
+    assert ran.code == 0, ran.err
+    table = pd.read_csv(out / "sessions.csv")
+    assert table.kind.value_counts().to_dict() == {"notebook": 5, "binder": 2}
+    assert set(table[table.kind == "notebook"].memory_gib) == {4.0}
+    report = cli("usage", "report", "--sessions", str(out / "sessions.csv"), "--json")
+    assert report.code == 0, report.err
