@@ -83,7 +83,7 @@ $(VENV)/uv.installed: $(LOCKED)
 # Some tests drive Debian's Chromium, or read a real Prometheus; where these may not be installed
 # they are skipped (in CI, a missing Chromium is a failure). RUNLEVEL=1: no service is started.
 debian:
-	@missing=$$(for program in chromium prometheus; do command -v $$program > /dev/null || echo $$program; done); \
+	@missing=$$(for program in chromium prometheus prometheus-alertmanager; do command -v $$program > /dev/null || echo $$program; done); \
 	test -z "$$missing" || { \
 	  test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
 	  && echo "Installing for the tests:" $$missing \

@@ -117,6 +117,7 @@ module "identity" {
   scratch_bucket_arn      = module.storage.bucket_arns["scratch"]
   bill_bucket_arn         = module.storage.bucket_arns["bills"]
   binder_repositories_arn = module.registry.binder_repositories_arn
+  alerts_topic_arn        = module.cost.alerts_topic
   permissions_boundary    = local.permissions_boundary
 }
 

@@ -88,6 +88,11 @@ output "bill_location" {
   value       = module.cost.bill_location
 }
 
+output "alerts_topic" {
+  description = "Where the support chart's Alertmanager sends what it is told."
+  value       = module.cost.alerts_topic
+}
+
 output "monthly_budget_usd" {
   description = "What the deployment may cost a month, in USD."
   value       = var.monthly_budget_usd

@@ -9,6 +9,7 @@ variables {
   cluster_name            = "pangeo-test"
   scratch_bucket_arn      = "arn:aws:s3:::pangeo-test-scratch-123456789012"
   bill_bucket_arn         = "arn:aws:s3:::pangeo-test-bills-123456789012"
+  alerts_topic_arn        = "arn:aws:sns:us-west-2:123456789012:pangeo-test-alerts"
   binder_repositories_arn = "arn:aws:ecr:us-west-2:123456789012:repository/pangeo-test/binder/*"
   tags                    = { deployment = "pangeo-test" }
 }
@@ -44,7 +45,7 @@ run "identities" {
   }
 
   assert {
-    condition     = keys(aws_eks_pod_identity_association.workload) == ["binder", "cost-reader", "dask", "hub", "notebook"]
+    condition     = keys(aws_eks_pod_identity_association.workload) == ["alertmanager", "binder", "cost-reader", "dask", "hub", "notebook"]
     error_message = "These workloads act in AWS, and no other."
   }
 

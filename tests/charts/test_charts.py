@@ -26,6 +26,7 @@ OUTPUTS = {
     "homes_file_system_id": "fs-0123456789abcdef0",
     "homes_zone": "us-west-2a",
     "binder_prefix": "123456789012.dkr.ecr.us-west-2.amazonaws.com/pangeo-prod/binder/",
+    "alerts_topic": "arn:aws:sns:us-west-2:123456789012:pangeo-prod-alerts",
     "karpenter": {"queue": "q", "instance_profile": "p", "discovery_tag": "pangeo-prod"},
 }
 

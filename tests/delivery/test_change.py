@@ -83,8 +83,8 @@ def test_a_pull_request_gets_one_comment_that_says_what_it_does(
     event, run = pull
     assert run.result == "success", run.log
     (text,) = stage.github.comment_texts(7)
-    assert "| staging | 0 | 0 | 0 | 109 | 0.00 → 130.90 |" in text
-    assert "| prod | 0 | 0 | 0 | 121 | 0.00 → 240.64 |" in text
+    assert "| staging | 0 | 0 | 0 | 112 | 0.00 → 130.90 |" in text
+    assert "| prod | 0 | 0 | 0 | 124 | 0.00 → 240.64 |" in text
     assert "within | none |" in text
     assert "`module.cluster.aws_eks_cluster.this`" in text
     assert "/artifacts/book-preview" in text
@@ -109,7 +109,7 @@ def test_a_fork_gets_a_review_in_the_rehearsal_and_no_role_secret_or_comment(
     assert stage.runner.assumed == []
     assert stage.github.comment_texts(8) == []
     assert "Planned in the rehearsal" in forked.jobs["comment"].summary
-    assert "| staging | 0 | 0 | 0 | 109 |" in forked.jobs["comment"].summary
+    assert "| staging | 0 | 0 | 0 | 112 |" in forked.jobs["comment"].summary
     names = [one.name for one in forked.jobs["comment"].steps if one.outcome == "skipped"]
     assert "Say it on the pull request" in names
     assert stage.github.refused == []  # it did not even try

@@ -1,4 +1,7 @@
-"""What Prometheus watches: the rules of helm/files/alerts.yaml with an environment's own limits."""
+"""What Prometheus watches, with an environment's own limits, and whom Alertmanager tells.
+
+The rules are helm/files/alerts.yaml, the way to people is helm/files/alertmanager.yaml.
+"""
 
 import json
 import re
@@ -42,3 +45,16 @@ def budget(project: Path, environment: str) -> list[tuple[Labels, float]]:
     file = project / "terraform" / "environments" / f"{environment}.tfvars"
     found = re.search(r"^\s*monthly_budget_usd\s*=\s*([\d.]+)", file.read_text(), re.MULTILINE)
     return [({"of": "budget_usd_per_month"}, float(found[1]))] if found else []
+
+
+def told(project: Path, topic: str) -> dict[str, Any]:
+    """Return Alertmanager's configuration that tells `topic` (an ARN; "": nobody yet)."""
+    found: dict[str, Any] = yaml.safe_load(
+        (project / "helm" / "files" / "alertmanager.yaml").read_text()
+    )
+    for receiver in found["receivers"]:
+        if not topic:
+            del receiver["sns_configs"]
+        for one in receiver.get("sns_configs", ()):
+            one |= {"topic_arn": topic, "sigv4": {"region": topic.split(":")[3]}}
+    return found

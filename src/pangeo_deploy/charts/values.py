@@ -56,6 +56,8 @@ def complete(
         ]
         files = at(values, ("prometheus", "serverFiles"))
         files["alerting_rules.yml"] = {"groups": alerts.rule_groups(project, bounds)}
+        topic = (outputs or {}).get("alerts_topic", "")
+        at(values, ("prometheus", "alertmanager"))["config"] = alerts.told(project, topic)
     return values
 
 

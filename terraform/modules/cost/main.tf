@@ -26,8 +26,8 @@ resource "aws_ce_cost_allocation_tag" "this" {
 }
 
 resource "aws_sns_topic" "alerts" {
-  name         = "${var.name}-cost-alerts"
-  display_name = "Cost of ${var.name}"
+  name         = "${var.name}-alerts"
+  display_name = "Alerts of ${var.name}"
 }
 
 data "aws_iam_policy_document" "alerts" {

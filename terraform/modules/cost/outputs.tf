@@ -4,7 +4,7 @@ output "bill_location" {
 }
 
 output "alerts_topic" {
-  description = "ARN of the topic that budget and anomaly alerts go to."
+  description = "ARN of the topic that all alerts go to: of the budget, of odd costs, and of the hub."
   value       = aws_sns_topic.alerts.arn
 }
 

@@ -7,11 +7,12 @@ locals {
   secrets   = "arn:${local.partition}:secretsmanager:${local.region}:${data.aws_caller_identity.current.account_id}:secret:${var.name}"
 
   workloads = {
-    binder      = { namespace = var.hub_namespace, service_account = "binderhub", policy = data.aws_iam_policy_document.binder.json }
-    cost-reader = { namespace = var.support_namespace, service_account = "cost-reader", policy = data.aws_iam_policy_document.cost_reader.json }
-    dask        = { namespace = var.hub_namespace, service_account = "dask", policy = data.aws_iam_policy_document.dask.json }
-    hub         = { namespace = var.hub_namespace, service_account = "hub", policy = data.aws_iam_policy_document.hub.json }
-    notebook    = { namespace = var.hub_namespace, service_account = "notebook", policy = data.aws_iam_policy_document.notebook.json }
+    alertmanager = { namespace = var.support_namespace, service_account = "alertmanager", policy = data.aws_iam_policy_document.alertmanager.json }
+    binder       = { namespace = var.hub_namespace, service_account = "binderhub", policy = data.aws_iam_policy_document.binder.json }
+    cost-reader  = { namespace = var.support_namespace, service_account = "cost-reader", policy = data.aws_iam_policy_document.cost_reader.json }
+    dask         = { namespace = var.hub_namespace, service_account = "dask", policy = data.aws_iam_policy_document.dask.json }
+    hub          = { namespace = var.hub_namespace, service_account = "hub", policy = data.aws_iam_policy_document.hub.json }
+    notebook     = { namespace = var.hub_namespace, service_account = "notebook", policy = data.aws_iam_policy_document.notebook.json }
   }
 
   # AWS's own add-ons, with AWS's own policies for them.

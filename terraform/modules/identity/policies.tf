@@ -103,3 +103,11 @@ data "aws_iam_policy_document" "cost_reader" {
     resources = [var.bill_bucket_arn]
   }
 }
+
+data "aws_iam_policy_document" "alertmanager" {
+  statement {
+    sid       = "Tell"
+    actions   = ["sns:Publish"]
+    resources = [var.alerts_topic_arn]
+  }
+}

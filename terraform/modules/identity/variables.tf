@@ -50,6 +50,11 @@ variable "binder_repositories_arn" {
   description = "ARN pattern of the image repositories that BinderHub pushes to."
 }
 
+variable "alerts_topic_arn" {
+  type        = string
+  description = "ARN of the topic that Alertmanager tells."
+}
+
 variable "permissions_boundary" {
   type        = string
   description = "ARN of the policy that bounds every role made here; null for none."
