@@ -14,6 +14,7 @@ from tests.conftest import PROJECT
 from tests.delivery.conftest import Stage
 from tests.delivery.results import Event, Run
 
+ENVIRONMENTS = ("staging", "prod")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -108,6 +109,45 @@ def test_going_back_takes_a_recorded_deployment_and_plans_it_anew(
     assert (last["kind"], last["commit"], last["smoke"]) == ("rollback", good, True)
 
 
+@pytest.mark.parametrize(("room", "servers"), [("extend", 100), ("shrink", 9)])
+def test_an_event_gets_room_at_a_stated_price_and_gives_it_back(
+    stage: Stage, deployed: Deployment, room: str, servers: int
+) -> None:
+    run = stage.by_hand("event.yml", event="example-hackweek", room=room)
+    assert run.result == "success", run.log
+    assert "example-hackweek" in run.jobs["price"].summary
+    assert "USD" in run.jobs["price"].summary
+    assert run.jobs["room"].environment == "staging"
+    folder = Deployment("staging", project=PROJECT, state=stage.state()).folder
+    hub = json.loads((folder / "hub" / "hub.json").read_text())
+    assert hub["settings"]["limits"]["servers"] == servers
+    last = [json.loads(one) for one in stage.github.files.values()][-1]
+    assert (last["kind"], last["commit"], last["smoke"]) == ("event", stage.main(), True)
+
+
+def test_an_event_that_is_not_in_the_calendar_changes_nothing(stage: Stage) -> None:
+    run = stage.by_hand("event.yml", event="no-such-week", room="extend")
+    assert run.results["price"] == "failure"
+    assert run.results["room"] == "skipped"
+    assert "example-hackweek" in run.log
+
+
+def test_each_week_what_nobody_owns_and_what_becomes_dear_is_looked_for(
+    stage: Stage, deployed: Deployment
+) -> None:
+    run = stage.runner.run("weekly.yml", Event("schedule", stage.main(), schedule="43 9 * * 1"))
+    assert run.result == "success", run.log
+    looked = {f"{what} {one}" for what in ("sweep", "support", "janitor") for one in ENVIRONMENTS}
+    assert set(run.results) == {*looked, "book", "notify"}
+    assert stage.github.open_issues() == {}
+
+
+def test_each_month_its_figures_are_kept_for_the_book(stage: Stage, deployed: Deployment) -> None:
+    run = stage.runner.run("monthly.yml", Event("schedule", stage.main(), schedule="43 9 5 * *"))
+    assert run.result == "success", run.log
+    assert any(name.startswith("months/") for name in stage.github.files)
+
+
 def test_destroy_wants_the_name_twice_and_keeps_the_data(
     stage: Stage, deployed: Deployment
 ) -> None:
@@ -120,8 +160,8 @@ def test_destroy_wants_the_name_twice_and_keeps_the_data(
     assert run.result == "success", run.log
     assert run.jobs["destroy"].environment == "staging"
     assert present(stage) == (False, 2)  # homes and buckets stay unless asked otherwise
-    kinds = [json.loads(one)["kind"] for one in stage.github.files.values()]
-    assert kinds[-1] == "destroy"
+    last = [json.loads(one) for one in stage.github.files.values()][-1]
+    assert last["kind"] == "destroy"
 
 
 def present(stage: Stage) -> tuple[bool, int]:
