@@ -50,7 +50,8 @@ def _rehearsal(deployment: Deployment) -> Iterator[Cloud]:
     ):
         yield Cloud(
             client=account.client,
-            terraform=environment,
+            # A rehearsal fits Binder: Terraform collects its garbage before its heap is this large.
+            terraform={"GOMEMLIMIT": "64MiB"} | environment,
             # Relative to the root module's folder: a plan holds it, and is applied elsewhere too.
             backend=f'terraform {{\n  backend "local" {{\n    path = "../{state.name}"\n  }}\n}}\n',
             state_file=state,

@@ -156,9 +156,9 @@ def test_every_result_and_number_resolves_to_its_provenance(
         assert panel.select_one("summary") is not None
 
 
-# MiB that a notebook may hold, by Binder's limits; two have a reason to hold more: Terraform beside
-# the account, and a hub's ten processes.
-MOST_MIB = {"01-deploy": 800, "02-hub": 1229}
+# MiB that a notebook may hold, by Binder's limits; one has a reason to hold more: a hub's ten
+# processes.
+MOST_MIB = {"02-hub": 1229}
 
 
 def test_every_notebook_fits_binder(html: Path) -> None:

@@ -19,10 +19,10 @@ from typing import IO, Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.loaders import Loader
 
 from pangeo_deploy.errors import BadInput, MissingPrerequisite
 from pangeo_deploy.files import write_whole
+from pangeo_deploy.rehearsal.models import models
 
 REGION = "us-west-2"
 STARTING_SECONDS = 30.0
@@ -199,14 +199,5 @@ def isolated_session() -> boto3.Session:
         }
     )
     core.set_credentials("rehearsal", "rehearsal")
-    core.register_component("data_loader", Models())
+    core.register_component("data_loader", models())
     return boto3.Session(botocore_session=core)
-
-
-class Models(Loader):  # type: ignore[misc]
-    """botocore's loader, without the look into every service's folder before it loads one."""
-
-    def list_available_services(self, type_name: str) -> list[str]:
-        """Return the services that have models, of whatever type."""
-        folders = (Path(path) for path in self.search_paths)
-        return [one.name for folder in folders if folder.is_dir() for one in folder.iterdir()]

@@ -8,7 +8,6 @@ import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from typing import Any
 from unittest import mock
 
@@ -17,6 +16,7 @@ from moto.core.resource_tagging import TaggedResource
 from moto.core.responses import ActionResult
 
 from pangeo_deploy.rehearsal import missing_budgets, missing_efs
+from pangeo_deploy.rehearsal.models import policy_of_aws
 
 Answer = tuple[str, dict[str, Any]]
 JSON = {"Content-Type": "application/json"}
@@ -130,19 +130,11 @@ def modify_launch_template(response: Any) -> ActionResult:
 # IAM
 
 
-@cache
-def policies_of_aws() -> dict[str, dict[str, Any]]:
-    """Return the policies that AWS offers, by name."""
-    text = importlib.import_module("moto.iam.aws_managed_policies").aws_managed_policies_data
-    found: dict[str, dict[str, Any]] = json.loads(text)
-    return found
-
-
 def attach_role_policy(backend: Any, policy_arn: str, role_name: str) -> None:
     """IAM AttachRolePolicy; AWS's own policies come in when one is first used, not all at once."""
     models = importlib.import_module("moto.iam.models")
     name = policy_arn.rsplit("/", 1)[-1]
-    if policy_arn not in backend.managed_policies and (data := policies_of_aws().get(name)):
+    if policy_arn not in backend.managed_policies and (data := policy_of_aws(name)):
         where = (name, backend.account_id, backend.region_name)
         policy = models.AWSManagedPolicy.from_data(*where, data)
         if policy.arn == policy_arn:

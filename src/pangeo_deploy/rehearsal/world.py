@@ -30,6 +30,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.test import run_wsgi_app
 
 from pangeo_deploy.rehearsal import missing
+from pangeo_deploy.rehearsal.models import offerings_when_asked
 from pangeo_deploy.rehearsal.state import State, holders
 
 READ_ONLY = ("Describe", "Get", "List", "Head", "BatchGet", "Lookup", "Search", "Simulate")
@@ -284,7 +285,7 @@ def moto_to_ourselves(session: boto3.Session) -> Iterator[None]:
     random = mock_random.getstate()
     models = session._session.get_component("data_loader")
     empty_moto()
-    with mock.patch.object(boto3, "Session", return_value=session):
+    with mock.patch.object(boto3, "Session", return_value=session), offerings_when_asked():
         for module in ("moto.ec2", "moto.eks"):  # these make a session when they are imported
             importlib.import_module(module)
     with (
