@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import pangeo_deploy
 from pangeo_deploy.errors import BadInput
 from pangeo_deploy.publish import cache, keys, notebooks
+from pangeo_deploy.publish.build import longest_first
 from tests.publish.conftest import Project, code, make_project, write_notebook
 
 SHAPE, MONEY = "01-shape", "02-money"
@@ -163,6 +164,31 @@ def test_the_cache_does_not_grow_without_end(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == cache.KEPT
     assert cache.load(tmp_path, "one", runs[-1]) is not None
     assert cache.load(tmp_path, "one", runs[0]) is None
+
+
+def test_the_longest_notebook_begins_first(small: Project) -> None:
+    """By its last kept run, else as recorded; one that never ran may be the longest."""
+    folder = small.path / "kept"
+
+    def begun() -> list[str]:
+        books = notebooks.find(small.path)
+        return [book.name for book in longest_first(books, folder, small.path)]
+
+    def ran(name: str, seconds: float) -> None:
+        entry = cache.Entry(nbformat.v4.new_notebook(), cache.Cost(seconds, 1))
+        cache.store(folder, name, {"code": {"": str(seconds)}}, entry)
+
+    assert begun() == [SHAPE, MONEY]
+    small.write("data/notebook_costs.csv", f"notebook,seconds\n{SHAPE},5.0\n")
+    assert begun() == [MONEY, SHAPE]
+    small.write("data/notebook_costs.csv", f"notebook,seconds\n{SHAPE},5.0\n{MONEY},4.0\n")
+    assert begun() == [SHAPE, MONEY]
+    ran(MONEY, 6.0)
+    assert begun() == [MONEY, SHAPE]
+    ran(SHAPE, 7.0)
+    assert begun() == [SHAPE, MONEY]
+    next(folder.glob(f"{SHAPE}-*")).write_text("{")
+    assert begun() == [MONEY, SHAPE]
 
 
 @given(st.lists(st.sampled_from("mc"), max_size=8), st.integers(0, 8), st.booleans())

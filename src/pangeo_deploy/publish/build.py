@@ -14,7 +14,17 @@ from typing import Any
 from pangeo_deploy.errors import BadInput, Interrupted, MissingPrerequisite
 from pangeo_deploy.files import write_whole
 from pangeo_deploy.progress import Event, Progress, silent
-from pangeo_deploy.publish import cache, execute, freshness, keys, notebooks, render, stage, watch
+from pangeo_deploy.publish import (
+    cache,
+    execute,
+    freshness,
+    keys,
+    notebooks,
+    provenance,
+    render,
+    stage,
+    watch,
+)
 from pangeo_deploy.publish.executed import Executed
 from pangeo_deploy.publish.report import Report
 
@@ -116,7 +126,7 @@ def _execute(
 
         missing = [book for book in ready if kept[book.name] is None]
         failures = execute.run(
-            missing,
+            longest_first(missing, folder, project),
             project,
             scratch,
             workers=workers or max(1, min(os.cpu_count() or 1, len(missing))),
@@ -133,6 +143,23 @@ def _execute(
             whole = notebooks.graft(book, entry.notebook)
             done[book.name] = Executed(book, whole, parts[book.name], entry.cost, why[book.name])
     return {book.name: done[book.name] for book in found}
+
+
+def longest_first(
+    books: list[notebooks.Notebook], folder: Path, project: Path
+) -> list[notebooks.Notebook]:
+    """Return `books` by what each took when it last ran, so that none is begun late and waited for.
+
+    That is in the cache in `folder`; where it is not, in the project's recorded costs. One that has
+    never run comes first: it may be the longest.
+    """
+    recorded = provenance.read_costs(project)
+
+    def expected(book: notebooks.Notebook) -> float:
+        known = cache.seconds(folder, book.name)
+        return float(recorded.get(book.name, {}).get("seconds", "inf")) if known is None else known
+
+    return sorted(books, key=expected, reverse=True)
 
 
 def _put_back(entry: cache.Entry, project: Path) -> None:

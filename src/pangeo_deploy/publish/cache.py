@@ -6,6 +6,7 @@ nothing that cannot be computed again.
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -76,6 +77,14 @@ def store(cache: Path, name: str, parts: Parts, entry: Entry) -> None:
     entries = sorted(_entries(cache, name), key=lambda path: path.stat().st_mtime)
     for old in entries[:-KEPT]:
         old.unlink(missing_ok=True)
+
+
+def seconds(cache: Path, name: str) -> float | None:
+    """Return what the notebook's last kept run took; None where none is kept."""
+    for path in sorted(_entries(cache, name), key=lambda path: path.stat().st_mtime, reverse=True):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            return Cost(**json.loads(path.read_text())["cost"]).seconds
+    return None
 
 
 def why_missing(cache: Path, name: str, parts: Parts) -> list[str]:
