@@ -226,6 +226,29 @@ def test_a_typed_number_is_found(tmp_path: Path, text: str) -> None:
         typed.refuse([page], [result("412.50 USD")])
 
 
+SHORT = {
+    "15 % of the disk": False,  # by chance: nothing of that notebook is in the section
+    "15 % of {value}`04-usage/hours`": False,
+    "15 % of {value}`05-cost/whole`": True,
+    "15 %, as the figure says:\n\n```{result} 05-cost/shares\n```": True,
+    "15 % of the disk\n\n## Another section\n\n{value}`05-cost/whole`": False,
+    "{typed}`15 %` of {value}`05-cost/whole`": False,
+    "400 MB of {value}`05-cost/whole`": True,
+    "400 MB is Binder's limit": False,
+    "412.50 USD": True,  # three digits are nobody's by chance
+    "0.63 of the time": False,
+    "1.05 of the time": True,
+}
+
+
+@pytest.mark.parametrize("text", SHORT)
+def test_a_short_number_counts_only_beside_its_notebooks_results(tmp_path: Path, text: str) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"# Cost\n\nIt is {text}\n")
+    known = ("15 %", "400 MB", "412.50 USD", "0.63 of", "1.05 of")
+    assert bool(list(typed.typed(page, [result(one) for one in known]))) is SHORT[text]
+
+
 def test_small_bare_numbers_are_not_anybodys(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("There are 6 months, and 8,766 pods.")

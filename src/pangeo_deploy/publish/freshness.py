@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pangeo_deploy.files import digest, write_whole
-from pangeo_deploy.publish import keys, notebooks, versions
+from pangeo_deploy.publish import keys, notebooks, results, versions
 from pangeo_deploy.publish.executed import Executed
 from pangeo_deploy.publish.provenance import COSTS, PRICES
 from pangeo_deploy.publish.sources import package_folder
@@ -18,7 +18,6 @@ PROSE = "book"
 # What shows on every page, in the panels and at the foot.
 _SETTINGS = ("_config.yml", "_toc.yml", "CITATION.cff", COSTS, PRICES, versions.LIST, versions.LAST)
 _REFERENCE = re.compile(r"^```\{(?:cli|api)-reference\}", re.MULTILINE)
-_USES = re.compile(r"\{(?:value|result)\}`?\s*([\w-]+)/[\w-]+")
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def _pages(project: Path) -> dict[str, dict[str, Any]]:
     for path in [*prose, *sorted((project / notebooks.FOLDER).glob("*.ipynb"))]:
         is_notebook = path.suffix == ".ipynb"
         name = f"{notebooks.FOLDER}/{path.stem}" if is_notebook else path.stem
-        uses = {path.stem} if is_notebook else set(_USES.findall(path.read_text()))
+        uses = {path.stem} if is_notebook else results.uses(path.read_text())
         whole = _REFERENCE.search(path.read_text()) if not is_notebook else None
         root = package_folder()
         pages[name] = {

@@ -20,6 +20,7 @@ REQUIRED = {
     "number": ("caption", "sources", "text", "value"),
 }
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_USES = re.compile(r"\{(?:value|result)\}`?\s*([\w-]+)/[\w-]+")
 # What is written to a file of its own beside the index, and under which ending.
 _FILES = {"light": "light.svg", "dark": "dark.svg", "data": "csv"}
 
@@ -93,6 +94,11 @@ def load(folder: Path) -> dict[str, Result]:
     return {
         key: Result(**{**entry, "sources": tuple(entry["sources"])}) for key, entry in index.items()
     }
+
+
+def uses(text: str) -> set[str]:
+    """Return the notebooks whose results a page's `text` shows."""
+    return set(_USES.findall(text))
 
 
 def bundles(cell: Any) -> list[dict[str, Any]]:
