@@ -70,9 +70,15 @@ def test_the_crate_is_whole(built_once: Project) -> None:
     links = re.findall(r'\{"@id": ("[^"]+")\}', json.dumps(crate))
     named = {json.loads(link) for link in links} - {"https://w3id.org/ro/crate/1.2"}
     assert named <= graph.keys()
-    files = [part["@id"] for part in root["hasPart"]]
+    # Every file is a part of the whole, and what it says of its size is so.
+    parts = [part["@id"] for part in root["hasPart"]]
+    assert set(parts) == {one["@id"] for one in crate["@graph"] if "File" in one["@type"]}
+    files = [part for part in parts if not part.startswith("https://")]
     assert len(files) == 3
-    assert all((built_once.html / file).is_file() for file in files)
+    sizes = [(built_once.html / file).stat().st_size for file in files]
+    assert [int(graph[file]["contentSize"]) for file in files] == sizes
+    assert all(graph[part]["encodingFormat"] and graph[part]["description"] for part in parts)
+    assert all(graph["#python"][name] for name in ("name", "url", "version"))
     run = graph[f"#run-{MONEY}"]
     assert run["@type"] == "CreateAction"
     (source,) = run["object"]

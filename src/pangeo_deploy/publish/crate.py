@@ -4,6 +4,7 @@ Each notebook is a file and the instrument of one CreateAction, whose objects ar
 inputs and whose results are the figures, tables and numbers that it displays.
 """
 
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,28 @@ from pangeo_deploy.publish.results import FOLDER, Result
 FILE = "ro-crate-metadata.json"
 VERSION = "1.2"
 CONTEXT = f"https://w3id.org/ro/crate/{VERSION}/context"
-_ENDINGS = {".csv": "text/csv", ".svg": "image/svg+xml"}
+# By ending, and not as this machine would guess: the book is the same bytes everywhere.
+_FORMATS = {
+    ".csv": "text/csv",
+    ".ipynb": "application/x-ipynb+json",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".parquet": "application/vnd.apache.parquet",
+    ".py": "text/x-python",
+    ".svg": "image/svg+xml",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+}
+_LICENSE = "https://spdx.org/licenses/BSD-3-Clause"
 
 
 def describe(
-    project: Path, proof: Mapping[str, Any], found: Mapping[str, Result]
+    project: Path, proof: Mapping[str, Any], found: Mapping[str, Result], published: Path
 ) -> dict[str, Any]:
-    """Return the crate of the book of `project`: its JSON-LD document."""
+    """Return the crate of the book of `project`: its JSON-LD document.
+
+    `published` is the folder that becomes the top of the book: it holds the results' files.
+    """
     citation = _citation(project)
     blob = f"{proof['repository']}/blob/{proof['commit'] or 'main'}"
     inputs = {
@@ -29,7 +45,11 @@ def describe(
         for book in proof["notebooks"].values()
         for path, entry in book["inputs"].items()
     }
-    files = [f"{FOLDER}/{name}" for one in found.values() for name in sorted(one.files.values())]
+    data = [
+        *[_input(project, path, entry, blob, proof) for path, entry in sorted(inputs.items())],
+        *[_book(project, name, book) for name, book in proof["notebooks"].items()],
+        *[_file(one, what, published) for one in found.values() for what in sorted(one.files)],
+    ]
     numbers = [_number(one) for one in found.values() if one.kind == "number"]
     program = {
         "@id": "#pangeo-deploy",
@@ -54,20 +74,33 @@ def describe(
                 "name": citation.get("title", "The book"),
                 "description": citation.get("abstract", "A book computed from notebooks."),
                 "datePublished": str(citation.get("date-released", "1970-01-01")),
-                "license": {"@id": "https://spdx.org/licenses/BSD-3-Clause"},
-                "hasPart": [{"@id": name} for name in files],
+                "license": {"@id": _LICENSE},
+                "publisher": {"@id": "#publisher"},
+                "hasPart": [{"@id": one["@id"]} for one in data],
                 "mentions": [{"@id": f"#run-{name}"} for name in proof["notebooks"]],
             },
             {
-                "@id": "https://spdx.org/licenses/BSD-3-Clause",
+                "@id": _LICENSE,
                 "@type": "CreativeWork",
                 "name": "BSD 3-Clause",
+                "description": "Use, change and pass on, with the copyright notice; no warranty.",
+            },
+            {
+                "@id": "#publisher",
+                "@type": "Organization",
+                "name": citation.get("authors", [{}])[0].get("name", "The authors"),
+                "url": proof["repository"],
+            },
+            {
+                "@id": "#python",
+                "@type": "ComputerLanguage",
+                "name": "Python",
+                "url": "https://www.python.org",
+                "version": ".".join(platform.python_version_tuple()[:2]),
             },
             program,
-            *[_input(path, entry, blob) for path, entry in sorted(inputs.items())],
-            *[_book(name, book) for name, book in proof["notebooks"].items()],
+            *data,
             *[_run(name, book, found) for name, book in proof["notebooks"].items()],
-            *[_file(one, content) for one in found.values() for content in sorted(one.files)],
             *numbers,
         ],
     }
@@ -78,24 +111,36 @@ def _citation(project: Path) -> dict[str, Any]:
     return dict(yaml.safe_load(file.read_text())) if file.exists() else {}
 
 
-def _input(path: str, entry: Mapping[str, str], blob: str) -> dict[str, Any]:
-    described = {"description": entry["origin"]} if entry["origin"] else {}
+def _input(
+    project: Path, path: str, entry: Mapping[str, str], blob: str, proof: Mapping[str, Any]
+) -> dict[str, Any]:
+    readers = [name for name, book in proof["notebooks"].items() if path in book["inputs"]]
     return {
         "@id": f"{blob}/{path}",
         "@type": "File",
         "name": path,
+        "description": entry["origin"] or f"An input of {', '.join(readers)}.",
         "sha256": entry["sha256"],
-        **described,
+        **_form(project / path),
     }
 
 
-def _book(name: str, book: Mapping[str, Any]) -> dict[str, Any]:
+def _book(project: Path, name: str, book: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "@id": book["source"],
         "@type": ["File", "SoftwareSourceCode"],
         "name": name,
-        "encodingFormat": "application/x-ipynb+json",
-        "programmingLanguage": "Python",
+        "description": "A notebook: it computes the results that its run names.",
+        "programmingLanguage": {"@id": "#python"},
+        **_form(project / book["file"]),
+    }
+
+
+def _form(file: Path) -> dict[str, str]:
+    """Return how long a file is and what it is."""
+    return {
+        "contentSize": str(file.stat().st_size),
+        "encodingFormat": _FORMATS.get(file.suffix, "text/plain"),
     }
 
 
@@ -116,16 +161,15 @@ def _run(name: str, book: Mapping[str, Any], found: Mapping[str, Result]) -> dic
     }
 
 
-def _file(one: Result, content: str) -> dict[str, Any]:
-    name = one.files[content]
+def _file(one: Result, content: str, published: Path) -> dict[str, Any]:
+    name = f"{FOLDER}/{one.files[content]}"
     return {
-        "@id": f"{FOLDER}/{name}",
+        "@id": name,
         "@type": "File",
         "name": f"{one.key} ({content})",
-        "description": one.alt or one.caption,
-        "encodingFormat": _ENDINGS[Path(name).suffix],
+        "description": f"{one.alt or one.caption} {_sources(one)}",
         "keywords": one.origin,
-        "citation": list(one.sources),
+        **_form(published / name),
     }
 
 
@@ -134,9 +178,13 @@ def _number(one: Result) -> dict[str, Any]:
         "@id": f"#{one.anchor}",
         "@type": "PropertyValue",
         "name": one.key,
-        "description": one.caption,
+        "description": f"{one.caption} {_sources(one)}",
         "value": one.value,
         **({"unitText": one.unit} if one.unit else {}),
         "additionalType": one.origin,
-        "citation": list(one.sources),
     }
+
+
+def _sources(one: Result) -> str:
+    # In words: a `citation` must be an address, and many sources have none.
+    return f"Sources: {'; '.join(one.sources)}."

@@ -61,7 +61,8 @@ def write(stage: Path, project: Path, done: Mapping[str, Executed]) -> dict[str,
     shutil.copytree(stage / results.FOLDER, stage / PUBLISHED / results.FOLDER)
     if picture:
         (stage / PUBLISHED / sphinx_book.PREVIEW).write_bytes(picture)
-    (stage / PUBLISHED / crate.FILE).write_text(_json(crate.describe(project, proof, found)))
+    described = crate.describe(project, proof, found, stage / PUBLISHED)
+    (stage / PUBLISHED / crate.FILE).write_text(_json(described))
     (stage / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     return found
 
