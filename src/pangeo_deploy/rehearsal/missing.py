@@ -5,7 +5,6 @@ in its form.
 """
 
 import importlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
