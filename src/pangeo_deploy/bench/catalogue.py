@@ -2,13 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
-from pangeo_deploy.bench import compute, life, roofline, scheduling, storage, streaming
+from pangeo_deploy.bench import (
+    compute,
+    life,
+    roofline,
+    scheduling,
+    spans,
+    storage,
+    streaming,
+)
 from pangeo_deploy.bench.workload import Workload
 from pangeo_deploy.errors import BadInput
 
 WORKLOADS: Mapping[str, Workload] = {
     one.name: one
-    for room in (roofline, scheduling, streaming, compute, storage, life)
+    for room in (roofline, scheduling, streaming, compute, spans, storage, life)
     for one in room.WORKLOADS
 }
 

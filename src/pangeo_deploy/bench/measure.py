@@ -1,5 +1,6 @@
 """One run: what it took, where the time went, and whether its answer was right."""
 
+import asyncio
 import contextlib
 import math
 import os
@@ -130,21 +131,36 @@ def _watched(scene: Scene, columns: dict[str, Any]) -> Iterator[None]:
         finally:
             columns.update(_processes([probe.end()]))
         return
-    before = time.time()
-    there = client.run_on_scheduler(probe.clear)
-    columns["_ahead"] = there - (before + time.time()) / 2  # the scheduler's clock less ours
-    client.run(probe.begin)
+    columns["_ahead"] = client.sync(_begin, client)
     try:
         yield
     finally:
         # A dead scheduler says nothing more; the failure that is under way says why.
         with contextlib.suppress(Exception):
-            columns.update(_processes(list(client.run(probe.end, on_error="ignore").values())))
-            seen = client.run_on_scheduler(probe.seen)
+            processes, seen = client.sync(_end, client)
+            columns.update(_processes(list(processes.values())))
             columns.update({f"_{name}": seen[name] for name in ("received", "first", "last")})
             columns.update({name: seen[name] for name in ("tasks", "retries", "lost_workers")})
             columns.update({_SECONDS[kind]: took for kind, took in seen["seconds"].items()})
             columns["worker_seconds_busy"] = columns["busy_seconds"]
+
+
+async def _begin(client: Any) -> float:
+    """Begin a run in all processes at once; return the scheduler's clock less ours."""
+
+    async def ahead() -> float:
+        before = time.time()
+        there: float = await client.run_on_scheduler(probe.clear)
+        return there - (before + time.time()) / 2
+
+    return (await asyncio.gather(ahead(), client.run(probe.begin)))[0]
+
+
+async def _end(client: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """End it: one round trip for what workers and scheduler saw."""
+    workers = client.run(probe.end, on_error="ignore")
+    processes, seen = await asyncio.gather(workers, client.run_on_scheduler(probe.seen))
+    return processes, seen
 
 
 def _processes(seen: list[dict[str, Any]]) -> dict[str, Any]:
@@ -200,10 +216,4 @@ def _settle(scene: Scene) -> None:
     if scene.client is None:
         return
     with contextlib.suppress(Exception):
-        until = time.monotonic() + 10.0
-        while scene.client.run_on_scheduler(_tasks_left) and time.monotonic() < until:
-            time.sleep(0.005)
-
-
-def _tasks_left(dask_scheduler: Any) -> int:
-    return len(dask_scheduler.tasks)
+        scene.client.run_on_scheduler(probe.forgotten)

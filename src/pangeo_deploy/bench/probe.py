@@ -4,6 +4,7 @@ These functions run in the cluster's processes, sent there by `Client.run`. One 
 a time, so a process has one `_Probe`; workers that share a process share it.
 """
 
+import asyncio
 import os
 import platform
 import threading
@@ -19,6 +20,7 @@ from zarr.storage import WrapperStore
 from pangeo_deploy.bench.data import MEGABYTE
 
 STEP_SECONDS = 0.02  # between two looks at the memory
+PATIENCE = 10.0  # seconds until the scheduler must have forgotten a run
 NAME = "pangeo-deploy-bench"
 COUNTS = ("bytes_read", "bytes_written", "requests_read", "requests_written")
 
@@ -173,6 +175,13 @@ def seen(dask_scheduler: Scheduler) -> dict[str, Any]:
         "lost_workers": len(plugin.there - set(dask_scheduler.workers)),
         "seconds": dict(plugin.seconds),
     }
+
+
+async def forgotten(dask_scheduler: Scheduler) -> None:
+    """Wait there until no task is left; asking again and again from here would cost more."""
+    until = time.monotonic() + PATIENCE
+    while dask_scheduler.tasks and time.monotonic() < until:
+        await asyncio.sleep(0.0005)
 
 
 def saturate(value: float, dask_scheduler: Scheduler) -> float:
