@@ -1,6 +1,7 @@
 """Record the campaigns that notebook 03-benchmarks shows, each as one run file under data/.
 
-    python tools/measure_bench.py data [bench_xs bench_strong bench_weak bench_life bench_repeats]
+    python tools/measure_bench.py data [bench_xs bench_strong bench_weak bench_life bench_families
+        bench_repeats]
 
 On a machine with nothing else to do each takes a few minutes; every row holds the load average. A
 campaign that was interrupted goes on where it stopped; remove its file to measure anew.
@@ -25,12 +26,20 @@ SCALING = (
     "climatology-month:better:time",
     "anomaly:better:space",
 )
+# What lies under the workloads: the machine, the scheduler, and the ways to store the same bytes.
+FAMILIES = (
+    "roofline",
+    *("no-op-map-1000", "round-trip", "tree-sum"),  # the larger ones take as long as all others
+    *("write", "read", "open", "select-point", "select-map", "select-box"),
+    *(f"read-{at_once}-at-once" for at_once in (1, 4, 16, 64)),
+)
 NOWHERE = Path()
 CAMPAIGNS: Mapping[str, Request] = {
     "bench_xs": Request(("core",), NOWHERE, least=HEADLINE, most=HEADLINE),
     "bench_strong": Request(SCALING, NOWHERE, **WORKERS),  # type: ignore[arg-type]
     "bench_weak": Request(SCALING, NOWHERE, weak=True, **WORKERS),  # type: ignore[arg-type]
     "bench_life": Request(("life",), NOWHERE, least=HEADLINE, most=HEADLINE),
+    "bench_families": Request(FAMILIES, NOWHERE, grid=(2, 180, 240), least=HEADLINE, most=HEADLINE),
     # Nothing changes here: every workload twice in each block, to try the regression rule. A
     # quarter of the size, for many blocks in minutes.
     "bench_repeats": Request(("core",), NOWHERE, grid=(2, 120, 160), least=REPEATED, most=REPEATED),

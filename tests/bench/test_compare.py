@@ -183,6 +183,22 @@ def test_rules_are_tried_on_repeats_in_the_order_of_time() -> None:
     assert evaluate.tried(rule, evaluate.halves(drifting)).false_alarms == 1
 
 
+def test_more_pairs_find_more_and_the_fewest_that_do_are_named() -> None:
+    noisy = np.random.default_rng(4).lognormal(0, 0.15, (2, 40))
+    rule = evaluate.PAIRED_RULES["bench compare, pairs"]
+    both = noisy[0], noisy[1]
+    found = [evaluate.power(rule, both, n) for n in (6, 12, 40)]
+    assert found == sorted(found)
+    assert found[0] < 0.95 < found[-1]
+    needed = evaluate.pairs_needed(rule, both, 0.95, (6, 12, 24, 40))
+    assert needed in (12, 24, 40)
+    assert evaluate.pairs_needed(rule, both, 1.01, (6,)) is None
+    wild = noisy[0], noisy[0] * np.where(np.arange(40) % 6 == 0, 0.01, 1.2)
+    few = wild[0][:10], wild[1][:10]
+    assert rule(*few)
+    assert not evaluate.signed_rank(*few)  # two wild pairs of ten blind it
+
+
 def test_the_rules_of_others_do_what_their_code_does() -> None:
     flat = np.full(10, 10.0) + np.linspace(-0.1, 0.1, 10)
     assert evaluate.asv(flat, 1.6 * flat)

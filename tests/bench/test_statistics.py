@@ -4,6 +4,7 @@ from math import comb
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from pangeo_deploy.bench import statistics
 
@@ -41,7 +42,26 @@ def test_p_values_are_honest_where_nothing_changed(paired: bool) -> None:
 
 def test_the_least_p_is_that_of_a_complete_separation() -> None:
     assert statistics.smallest_p(5, 6, paired=False) == pytest.approx(1 / comb(11, 5))
-    assert statistics.smallest_p(7, 7, paired=True) == pytest.approx(1 / 2**7)
+    assert statistics.smallest_p(4, 4, paired=True) == 1  # nothing is left to trim
+    assert statistics.smallest_p(5, 5, paired=True) == 0
+
+
+def test_pairs_are_compared_by_yuens_test() -> None:
+    draw = np.random.default_rng(2)
+    a, b = draw.lognormal(0, 0.1, (2, 10))
+    log = np.sort(np.log(b / a))
+    spread = np.clip(log, log[2], log[7])  # the two least and the two greatest drawn in
+    error = np.sqrt(9 * spread.var(ddof=1) / (6 * 5))
+    expected = stats.t.sf(log[2:8].mean() / error, 5)
+    assert statistics.slower(a, b, paired=True, margin=0) == pytest.approx(expected)
+
+
+def test_a_wild_pair_does_not_hide_a_slowdown() -> None:
+    before = np.full(10, 10.0) + np.linspace(-0.2, 0.2, 10)
+    after = 1.2 * before[::-1]
+    after[0] /= 30  # one run of ten was disturbed
+    assert statistics.slower(before, after, paired=True, margin=0.03) < 0.001
+    assert statistics.slower(before, before, paired=True, margin=0.03) == 1
 
 
 def test_many_comparisons_are_corrected() -> None:

@@ -34,7 +34,7 @@ PARAMETERS: Mapping[str, Column] = {
     "family": Column("text", "", "roofline, scheduler, compute, storage or life", True),
     "scheme": Column("text", "", "how the chunks lie: space, time, auto, box; none where no chunk"),
     "chunk_mb": Column("number", "MB", "size of a Dask chunk, uncompressed"),
-    "chunks_per_worker": Column("number", "1", "NCAR's chunk_per_worker"),
+    "chunks_per_worker": Column("number", "1", "NCAR's chunk_per_worker; null in our own runs"),
     "dataset_mb": Column("number", "MB", "size of the data worked on, uncompressed", True),
     "tier": Column("text", "", "xs, s, m or l; null for other people's runs"),
     "on": Column("text", "", "local, gateway, or what else the cluster is", True),
@@ -126,6 +126,7 @@ ANSWER: Mapping[str, Column] = {
     "failed": Column("yes-no", "", "the run did not end, or ended with a wrong answer", True),
     "reason": Column("text", "", "why it failed; null: it did not"),
 }
+# Put to runs when they are read (`pangeo_deploy.bench.cost`): no run file has a price of its own.
 COST: Mapping[str, Column] = {
     "worker_seconds_billed": Column("number", "s", "node-seconds paid, start and idle tail too"),
     "worker_seconds_busy": Column("number", "s", "of these, in tasks"),

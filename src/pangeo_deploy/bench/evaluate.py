@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
 from pangeo_deploy.bench import statistics
 from pangeo_deploy.bench.columns import PARAMETERS
@@ -31,7 +32,7 @@ class Tried:
     found: int
 
 
-def rank_rule(margin: float, level: float, *, paired: bool = False) -> Rule:
+def rule_of(margin: float, level: float, *, paired: bool = False) -> Rule:
     """Return the rule: `statistics.slower` with this margin has a p value of at most `level`."""
     return lambda a, b: statistics.slower(a, b, paired=paired, margin=margin) <= level
 
@@ -61,13 +62,22 @@ def plain_p(before: Times, after: Times) -> float:
 
 
 RULES: Mapping[str, Rule] = {
-    "bench compare": rank_rule(MARGIN, LEVEL["independent"]),
-    "Mann-Whitney test alone": rank_rule(0, LEVEL["independent"]),
+    "bench compare": rule_of(MARGIN, LEVEL["independent"]),
+    "Mann-Whitney test alone": rule_of(0, LEVEL["independent"]),
     "asv, factor 1.5": asv,
     "coiled/benchmarks": coiled,
 }
+
+
+def signed_rank(before: Times, after: Times) -> bool:
+    """Say what Wilcoxon's signed-rank test of the ratios would, at the same margin and level."""
+    over = np.log(after / before / (1 + MARGIN))
+    return bool(stats.wilcoxon(over, alternative="greater").pvalue <= LEVEL["paired"])
+
+
 PAIRED_RULES: Mapping[str, Rule] = {
-    "bench compare, pairs": rank_rule(MARGIN, LEVEL["paired"], paired=True),
+    "bench compare, pairs": rule_of(MARGIN, LEVEL["paired"], paired=True),
+    "signed-rank test, pairs": signed_rank,
 }
 
 
@@ -122,6 +132,31 @@ def windows(both: Iterable[tuple[Times, Times]], size: int = RUNS) -> list[tuple
     return [
         (a[at : at + size], b[at : at + size]) for a, b in both for at in range(len(a) - size + 1)
     ]
+
+
+def power(
+    rule: Rule, both: tuple[Times, Times], pairs: int, seed: int = 0, resamples: int = 200
+) -> float:
+    """Return the share of slowdowns that `rule` finds in so many pairs like those of `both`.
+
+    Pairs are drawn again with replacement: what more blocks would show if they were as these are.
+    """
+    a, b = both
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(len(a), size=(resamples, pairs))
+    turned = rng.random((resamples, pairs)) < 0.5  # which of two equals is before is chance
+    found = [
+        rule(np.where(swap, b[at], a[at]), SLOWDOWN * np.where(swap, a[at], b[at]))
+        for at, swap in zip(drawn, turned, strict=True)
+    ]
+    return float(np.mean(found))
+
+
+def pairs_needed(
+    rule: Rule, both: tuple[Times, Times], aim: float, choices: Iterable[int]
+) -> int | None:
+    """Return the fewest pairs of `choices` with a power of `aim`; None where none has it."""
+    return next((n for n in choices if power(rule, both, n) >= aim), None)
 
 
 def tried(rule: Rule, cut: Iterable[tuple[Times, Times]], slowdown: float = SLOWDOWN) -> Tried:

@@ -140,7 +140,8 @@ def _watched(scene: Scene, columns: dict[str, Any]) -> Iterator[None]:
             processes, seen = client.sync(_end, client)
             columns.update(_processes(list(processes.values())))
             columns.update({f"_{name}": seen[name] for name in ("received", "first", "last")})
-            columns.update({name: seen[name] for name in ("tasks", "retries", "lost_workers")})
+            counts = ("tasks", "graph_mb", "retries", "lost_workers")
+            columns.update({name: seen[name] for name in counts})
             columns.update({_SECONDS[kind]: took for kind, took in seen["seconds"].items()})
             columns["worker_seconds_busy"] = columns["busy_seconds"]
 

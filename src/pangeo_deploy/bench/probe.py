@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
+from distributed.utils import nbytes
 from zarr.storage import WrapperStore
 
 from pangeo_deploy.bench.data import MEGABYTE
@@ -127,10 +128,20 @@ class Tasks(SchedulerPlugin):
         """Forget what was counted."""
         self.received: float | None = None
         self.first = self.last = float("nan")
-        self.tasks = self.retries = 0
+        self.tasks = self.retries = self.graph_bytes = 0
         self.there: frozenset[str] = frozenset()  # the workers that a run began with
         self.seconds = {"compute": 0.0, "transfer": 0.0, "disk": 0.0, "deserialize": 0.0}
         self._seen: set[Any] = set()
+
+    async def start(self, scheduler: Scheduler) -> None:
+        """Look at what clients send: no plugin is told how large a graph is."""
+        handle = scheduler.stream_handlers["update-graph"]
+
+        async def counted(*arguments: Any, expr_ser: Any, **more: Any) -> Any:
+            self.graph_bytes += sum(map(nbytes, expr_ser.frames))
+            return await handle(*arguments, expr_ser=expr_ser, **more)
+
+        scheduler.stream_handlers["update-graph"] = counted
 
     def update_graph(self, scheduler: Scheduler, **_more: Any) -> None:
         """Note when the graph has arrived."""
@@ -172,6 +183,7 @@ def seen(dask_scheduler: Scheduler) -> dict[str, Any]:
         "last": plugin.last,
         "tasks": plugin.tasks,
         "retries": plugin.retries,
+        "graph_mb": plugin.graph_bytes / MEGABYTE,
         "lost_workers": len(plugin.there - set(dask_scheduler.workers)),
         "seconds": dict(plugin.seconds),
     }

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from pangeo_deploy.bench import gate, importer, runs, scaling, statistics
+from pangeo_deploy.bench import cost, gate, importer, runs, scaling, statistics
 from pangeo_deploy.bench.columns import PARAMETERS
+from pangeo_deploy.origin import Origin
 
 # The papers' aggregation: a median for each of these.
 PAPERS = ["operation", "scheme", "chunk_mb", "nodes"]
@@ -25,11 +26,16 @@ class Report:
     strong: pd.DataFrame
     weak: pd.DataFrame
     limits: pd.DataFrame
+    costs: pd.DataFrame | None = None  # where rates were given
+    price: str = ""  # whose, of what, when
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of `bench report`."""
-        names = ("table", "strong", "weak", "limits")
-        tables = {name: _records(getattr(self, name)) for name in names}
+        names = ["table", "strong", "weak", "limits"]
+        tables: dict[str, Any] = {name: _records(getattr(self, name)) for name in names}
+        if self.costs is not None:
+            told = {"origin": str(Origin.MODELLED), "price": self.price}
+            tables["costs"] = {**told, "table": _records(self.costs)}
         return {"rows": self.rows, "failed": self.failed, "origins": list(self.origins), **tables}
 
 
@@ -46,12 +52,13 @@ def load(paths: Path | Sequence[Path]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
 
 
-def report(table: pd.DataFrame) -> Report:
+def report(table: pd.DataFrame, rates: cost.Rates | None = None) -> Report:
     """Return the medians of a run table, with intervals, its scaling curves, and what limits runs.
 
     Runs are one configuration where machine and parameters agree: the papers' four columns come
     first, then those others in which this table's runs differ. Failed runs are counted apart.
-    `roofline_ratio` is the median of `gate.roofline_ratios`, null where no numpy ran beside.
+    `roofline_ratio` is the median of `gate.roofline_ratios`, null where no numpy ran beside. With
+    `rates` also what the same runs cost on such nodes: a model.
     """
     counted = table.assign(roofline_ratio=gate.roofline_ratios(table))
     counted = counted[table.role != "warm-up"]
@@ -81,6 +88,8 @@ def report(table: pd.DataFrame) -> Report:
         scaling.curves(counted, "strong"),
         scaling.curves(counted, "weak"),
         scaling.limits(counted),
+        None if rates is None else cost.medians(cost.priced(counted, rates), [*PAPERS, *others]),
+        "" if rates is None else f"{rates.source}, {rates.date}",
     )
 
 

@@ -1,14 +1,17 @@
 """The verbs that read benchmark runs: `bench report`, `compare` and `import`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from pangeo_deploy.cli.console import JsonOption, reporting, show, table
+from pangeo_deploy.errors import BadInput
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from pangeo_deploy.bench.cost import Rates
 
 REGRESSION = 3
 
@@ -18,12 +21,39 @@ RunsArgument = Annotated[
 ]
 
 
-def report(runs: RunsArgument, json: JsonOption = False) -> None:
-    """Show the median time of each configuration, and how it scales with workers."""
+def report(
+    runs: RunsArgument,
+    instance: Annotated[
+        str | None, typer.Option(help="Also what it costs on nodes such as r5.large.")
+    ] = None,
+    region: Annotated[str, typer.Option(help="Whose prices.")] = "us-west-2",
+    capacity: Annotated[
+        Literal["on-demand", "spot"], typer.Option(help="Of the workers' nodes.")
+    ] = "on-demand",
+    scheduler: Annotated[
+        str | None, typer.Option(help="The scheduler's node; as the workers' if not named.")
+    ] = None,
+    life: Annotated[
+        Path | None, typer.Option(help="Runs of `life`: what start, tail and a lost node take.")
+    ] = None,
+    node_start: Annotated[
+        float, typer.Option(min=0, help="Seconds a node takes before its worker starts.")
+    ] = 0.0,
+    interruptions: Annotated[
+        float, typer.Option(min=0, help="That a node has in an hour; needs --life.")
+    ] = 0.0,
+    json: JsonOption = False,
+) -> None:
+    """Show the median time of each configuration, how it scales, and what it costs."""
     from pangeo_deploy.bench import report as room
 
     with reporting("Reading runs"):
-        result = room.report(room.load(runs))
+        rates = None
+        if instance is not None:
+            rates = _rates(
+                (instance, scheduler or instance, region, capacity), life, node_start, interruptions
+            )
+        result = room.report(room.load(runs), rates)
     origins = ", ".join(result.origins)
     columns = (
         "operation",
@@ -55,6 +85,7 @@ def report(runs: RunsArgument, json: JsonOption = False) -> None:
         *_curves("Strong scaling: the same data, more workers", result.strong),
         *_curves("Weak scaling: the same data for each worker", result.weak),
         *_limits(result.limits),
+        *([] if result.costs is None else _costs(result.costs, result.price)),
     ]
     show(result.as_dict(), json, human)
 
@@ -109,6 +140,30 @@ def import_(
     campaigns = list(found.campaign.unique())
     document = {"runs": str(out), "rows": len(found), "campaigns": campaigns}
     show(document, json, [f"{out}: {len(found)} runs of {len(campaigns)} campaigns (published)."])
+
+
+def _rates(
+    what: tuple[str, str, str, str], life: Path | None, node_start: float, interruptions: float
+) -> "Rates":
+    from pangeo_deploy.bench import cost
+    from pangeo_deploy.bench import report as room
+    from pangeo_deploy.cost import prices
+
+    instance, scheduler, region, capacity = what
+    if interruptions and (life is None or capacity != "spot"):
+        raise BadInput(
+            "Interruptions have no cost without the runs that say what one takes.",
+            why="They need spot nodes, and runs of `life`.",
+            fix="Add --capacity spot and --life data/bench_life.parquet.",
+        )
+    rates = cost.rates(
+        prices.read(), region, instance, scheduler, capacity, start_seconds=node_start
+    )
+    if life is None:
+        return rates
+    recorded = room.load(life)
+    rates = cost.lived(rates, recorded, node_start=node_start)
+    return cost.interrupted(rates, recorded, "killed", interruptions) if interruptions else rates
 
 
 def _compare_seconds(
@@ -200,6 +255,29 @@ def _limits(limits: "pd.DataFrame") -> list[Any]:
     ]
     columns = ("configuration", *(f"{share} (%)" for share in shares), "limit")
     return [table("Where the threads' time goes", columns, rows)]
+
+
+def _costs(costs: "pd.DataFrame", price: str) -> list[Any]:
+    columns = (
+        "configuration",
+        "nodes (1)",
+        "billed (s)",
+        "marginal (USD)",
+        "full (USD)",
+        "marginal (USD/TB)",
+        "full (USD/TB)",
+    )
+    kinds = ("usd_marginal", "usd_full", "usd_tb_marginal", "usd_tb_full")
+    rows = [
+        (
+            _name({name: value for name, value in row.items() if name != "nodes"}),
+            row["nodes"],
+            f"{row['billed_seconds']:.0f}",
+            *(_digits(row[kind]) for kind in kinds),
+        )
+        for row in costs.to_dict("records")
+    ]
+    return [table(f"What it costs (modelled: {price})", columns, rows)]
 
 
 def _name(configuration: dict[str, Any]) -> str:
