@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -33,10 +34,27 @@ SCHEMES = ("light", "dark")
 # The theme gives the keyboard a way into what scrolls, a moment after the size has changed.
 REACHED = """() => [...document.querySelectorAll('pre, .pst-scrollable-table-container')].every(
   one => one.scrollWidth <= one.clientWidth || one.tabIndex == 0)"""
-AXE = """options => axe.run(document, options).then(found => ({
+AXE = """([where, options]) => axe.run(where, options).then(found => ({
   passes: found.passes.length,
   violations: found.violations.map(one => [one.id, one.nodes[0].html]),
 }))"""
+
+
+# What decides whether the text of a page can be read, element by element.
+COLOURS = """() => [...document.querySelectorAll('article, article *')].map(one => {
+  const style = getComputedStyle(one);
+  return [style.color, style.backgroundColor, style.fontSize, style.fontWeight, style.opacity,
+    style.display == 'none', style.visibility].join();
+}).join(';')"""
+# Code is thousands of words in a dozen colours: two of each are looked at.
+ALIKE = """() => {
+  const seen = {};
+  for (const one of document.querySelectorAll('.highlight pre span[class]')) {
+    const kind = [one.className, one.closest('.highlight').parentElement.className].join();
+    seen[kind] = (seen[kind] || 0) + 1;
+    one.toggleAttribute('data-alike', seen[kind] > 2);
+  }
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -88,13 +106,18 @@ class Visit:
         self.page.wait_for_function(f"document.documentElement.dataset.theme == '{scheme}'")
         self.page.wait_for_function(REACHED)
 
-    def axe(self, rules: dict[str, Any]) -> dict[str, Any]:
-        """Return how many of axe's rules passed, and the violations, each with its first node."""
+    def axe(self, rules: dict[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Return how many of axe's rules passed, and the violations, each with its first node.
+
+        `without` names what is left out.
+        """
         if not self.page.evaluate("typeof axe == 'object'"):
             self.page.evaluate(Axe().axe_script)
+            self.page.evaluate(ALIKE)
+        where = {"include": [["html"]], "exclude": [["[data-alike]"], *([one] for one in without)]}
         # Its preloading of styles asks for what is not there, which would count as our error.
-        options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
-        return dict(self.page.evaluate(AXE, options))
+        options = {**rules, "resultTypes": ["violations"], "preload": False}
+        return dict(self.page.evaluate(AXE, [where, options]))
 
     def open(self, url: str) -> "Visit":
         """Open `url` and wait until nothing more is loaded."""
@@ -104,6 +127,8 @@ class Visit:
 
 
 Open = Callable[..., Visit]
+# Which requests of a page are not answered, and who takes them instead.
+Hold = tuple[re.Pattern[str], Callable[[Route], None]]
 
 
 @pytest.fixture
@@ -111,7 +136,9 @@ def visit(browser: Browser) -> Iterator[Open]:
     """Open a page in a fresh browser profile of a size and colour scheme, without a network."""
     contexts: list[BrowserContext] = []
 
-    def start(url: str, size: str = "desktop", scheme: str = "light") -> Visit:
+    def start(
+        url: str, size: str = "desktop", scheme: str = "light", hold: Hold | None = None
+    ) -> Visit:
         width, height = SIZES[size]
         context = browser.new_context(
             viewport={"width": width, "height": height},
@@ -140,7 +167,11 @@ def visit(browser: Browser) -> Iterator[Open]:
         seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
         seen.page.on("requestfailed", lambda request: seen.errors.append(f"failed: {request.url}"))
         seen.page.on("response", lambda answer: _weigh(seen, answer))
-        return seen.open(url)
+        if hold is None:
+            return seen.open(url)
+        context.route(*hold)
+        seen.page.goto(url, wait_until="domcontentloaded")
+        return seen
 
     yield start
     for context in contexts:

@@ -35,5 +35,8 @@ def rooms(root: Path | None = None) -> Diagram:
             pair = room_of(name), room_of(other)
             if other.endswith(".py") and pair[0] not in (pair[1], STAND_IN) and CORE not in pair:
                 arrows[pair] += 1
-    boxes = {name: Box(name, (f"{files[name]} files, {lines[name]:,} lines",)) for name in files}
-    return Diagram(boxes, arrows)
+    boxes = {
+        name: Box(name, (f"{files[name]} file{'s' * (files[name] > 1)}", f"{lines[name]:,} lines"))
+        for name in files
+    }
+    return Diagram(boxes, arrows, down=True)

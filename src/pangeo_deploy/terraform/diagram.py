@@ -1,4 +1,4 @@
-"""Draw what refers to what: boxes in layers, each to the right of what it refers to."""
+"""Draw what refers to what: boxes in layers, each to the right of what it refers to, or above."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +10,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from pangeo_deploy.terraform.inventory import Inventory
 
 GAP = 0.9  # between the boxes of a layer, in lines of text
+ROW_GAP = 2.6  # between the layers, where these are rows
 WIDTH = 0.72  # of a box, where layers are 1 apart
 
 
@@ -28,17 +29,21 @@ class Box:
 
 @dataclass(frozen=True)
 class Diagram:
-    """Boxes by name, and the arrows (from, to) with how many references each stands for."""
+    """Boxes by name, and the arrows (from, to) with how many references each stands for.
+
+    `down`: the layers are rows and the arrows point down, for a drawing with more layers than fit
+    beside one another.
+    """
 
     boxes: Mapping[str, Box]
     arrows: Mapping[tuple[str, str], int]
+    down: bool = False
 
     def size(self) -> tuple[float, float]:
         """Return a size in inches that holds the drawing and its text."""
-        columns = layers(self.boxes, self.arrows)
-        tallest = max(_height(self, column) for column in columns)
+        _, across, tall = _places(self)
         widest = max(len(text) for box in self.boxes.values() for text in (box.title, *box.lines))
-        return (0.095 * widest + 0.3) / WIDTH * len(columns), 0.19 * tallest + 0.3
+        return (0.095 * widest + 0.3) / WIDTH * across, 0.19 * tall + 0.3
 
 
 def modules(inventory: Inventory) -> Diagram:
@@ -78,22 +83,36 @@ def essential(arrows: Mapping[tuple[str, str], int]) -> Mapping[tuple[str, str],
 
 def draw(axes: Any, diagram: Diagram) -> None:
     """Draw on matplotlib's `axes`, in the colours of its style."""
-    place: dict[str, tuple[float, float]] = {}
-    columns = layers(diagram.boxes, diagram.arrows)
-    for x, column in enumerate(columns):
-        top = _height(diagram, column) / 2
-        for name in column:
-            height = diagram.boxes[name].height
-            place[name] = (x, top - height / 2)
-            top -= height + GAP
+    place, across, tall = _places(diagram)
     for (source, target), count in diagram.arrows.items():
         axes.add_patch(_arrow(diagram, place, source, target, count))
     for name, (middle, y) in place.items():
         _box(axes, diagram.boxes[name], middle, y)
-    tallest = max(_height(diagram, column) for column in columns)
-    axes.set_xlim(-0.5, len(columns) - 0.5)
-    axes.set_ylim(-tallest / 2 - 0.5, tallest / 2 + 0.5)
+    axes.set_xlim(-across / 2, across / 2)
+    axes.set_ylim(-tall / 2 - 0.5, tall / 2 + 0.5)
     axes.set_axis_off()
+
+
+def _places(diagram: Diagram) -> tuple[dict[str, tuple[float, float]], float, float]:
+    """Return the middle of each box, and how many boxes wide and lines high all of it is."""
+    ranks = layers(diagram.boxes, diagram.arrows)
+    place: dict[str, tuple[float, float]] = {}
+    if diagram.down:
+        rows = [max(diagram.boxes[name].height for name in rank) for rank in ranks]
+        tall = sum(rows) + ROW_GAP * (len(rows) - 1)
+        top = -tall / 2
+        for rank, row in zip(ranks, rows, strict=True):
+            middle = (len(rank) - 1) / 2
+            place |= {name: (x - middle, top + row / 2) for x, name in enumerate(rank)}
+            top += row + ROW_GAP
+        return place, max(map(len, ranks)), tall
+    for x, rank in enumerate(ranks):
+        top = _height(diagram, rank) / 2
+        for name in rank:
+            height = diagram.boxes[name].height
+            place[name] = (x - (len(ranks) - 1) / 2, top - height / 2)
+            top -= height + GAP
+    return place, len(ranks), max(_height(diagram, rank) for rank in ranks)
 
 
 def layers(nodes: Iterable[str], arrows: Mapping[tuple[str, str], int]) -> Sequence[Sequence[str]]:
@@ -177,7 +196,14 @@ def _arrow(
     count: int,
 ) -> FancyArrowPatch:
     (x, y), (to_x, to_y) = place[source], place[target]
-    if x == to_x:  # they refer to one another: side by side in the layer, bent to tell them apart
+    beside = y == to_y if diagram.down else x == to_x
+    if diagram.down and not beside:
+        start = (x, y - diagram.boxes[source].height / 2)
+        end = (to_x, to_y + diagram.boxes[target].height / 2)
+    elif diagram.down:
+        side = 1 if to_x > x else -1
+        start, end = (x + side * WIDTH / 2, y), (to_x - side * WIDTH / 2, to_y)
+    elif beside:  # they refer to one another: side by side in the layer, bent to tell them apart
         down = -1 if to_y < y else 1
         start = (x, y + down * diagram.boxes[source].height / 2)
         end = (to_x, to_y - down * diagram.boxes[target].height / 2)
@@ -188,7 +214,7 @@ def _arrow(
         end,
         arrowstyle="-|>",
         mutation_scale=9,
-        connectionstyle=f"arc3,rad={0.25 if x == to_x else 0.08}",
+        connectionstyle=f"arc3,rad={0.25 if beside else 0.08}",
         linewidth=min(0.6 + 0.3 * count, 2.4),
         color="C7",
         zorder=1,
