@@ -44,6 +44,12 @@ CAMPAIGNS: Mapping[str, Request] = {
     # quarter of the size, for many blocks in minutes.
     "bench_repeats": Request(("core",), NOWHERE, grid=(2, 120, 160), least=REPEATED, most=REPEATED),
 }
+# What runs twice in each block, A against A, where the usual two are not in the campaign.
+TWICE = {
+    "bench_life": ("lost-worker:undisturbed:space",),
+    "bench_families": ("read:numpy:time", "read:chunk-16:time"),
+    "bench_repeats": tuple(one.name for one in choose(("core",))),
+}
 
 
 def main(folder: Path, names: list[str]) -> None:
@@ -51,9 +57,8 @@ def main(folder: Path, names: list[str]) -> None:
     for name in names or CAMPAIGNS:
         out = folder / f"{name}.parquet"
         asked = prepare(replace(CAMPAIGNS[name], out=out))
-        if name == "bench_repeats":
-            everything = tuple(one.name for one in choose(asked["plan"].workloads))
-            asked["plan"] = replace(asked["plan"], twice=everything)
+        if name in TWICE:
+            asked["plan"] = replace(asked["plan"], twice=TWICE[name])
         found = start(**asked, progress=_told).go()
         print(f"{out}: {len(found)} runs, {int(found.failed.sum())} failed")
 

@@ -25,9 +25,7 @@ RATES = cost.Rates(
     tail_seconds=10.0,
     stored_month=Decimal("0.000073"),
 )
-RUN = made(
-    seconds=200.0, nodes=4, dataset_mb=1000.0, requests_read=10_000, requests_written=2_000
-)
+RUN = made(seconds=200.0, nodes=4, dataset_mb=1000.0, requests_read=10_000, requests_written=2_000)
 SPOT = "0.0415", "0.126"  # r5.large in data/prices.csv, spot and on demand
 
 
@@ -45,8 +43,9 @@ def test_a_run_costs_what_is_worked_out_by_hand() -> None:
 
 
 def test_an_interruption_takes_its_share_of_the_run_and_a_new_node() -> None:
-    # 200 s on 4 nodes with 4.5 losses a node-hour: one loss is expected. It adds half of the run.
-    found = cost.run_cost(RUN, replace(RATES, interruptions=4.5, penalty=0.5))
+    # 200 s on 4 nodes with 4.5 losses a node-hour: one loss is expected. What one node would have
+    # to do again twice adds half of the run on four.
+    found = cost.run_cost(RUN, replace(RATES, interruptions=4.5, penalty=2.0))
     assert found.billed_seconds == pytest.approx(4 * (90 + 300 + 10) + 90)
 
 
@@ -103,7 +102,13 @@ def life(**took: float) -> pd.DataFrame:
     ]
     for block in range(3):
         rows += [
-            made(operation="lost-worker", variant=fate, seconds=value * (1 + block), block=block)
+            made(
+                operation="lost-worker",
+                variant=fate,
+                seconds=value * (1 + block),
+                block=block,
+                nodes=2,
+            )
             for fate, value in (("undisturbed", 2.0), ("killed", 3.0))
         ]
     return runs.frame(rows)
@@ -114,7 +119,7 @@ def test_start_tail_and_penalty_come_from_the_recorded_runs() -> None:
     rates = cost.lived(RATES, recorded, node_start=60.0)
     assert (rates.start_seconds, rates.tail_seconds) == (64.0, 1.5)
     rates = cost.interrupted(rates, recorded, "killed", 0.1)
-    assert (rates.interruptions, rates.penalty) == (0.1, pytest.approx(0.5))
+    assert (rates.interruptions, rates.penalty) == (0.1, pytest.approx(0.5 * 2))  # on two workers
 
 
 def test_what_cannot_be_priced_is_named() -> None:

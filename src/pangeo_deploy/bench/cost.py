@@ -34,8 +34,9 @@ class Rates:
     """What the parts of a cluster cost, USD an hour, and who says so.
 
     `start_seconds` and `tail_seconds` are how long a node is paid before the first task and after
-    the last. `interruptions` is how many a node has in an hour, and `penalty` what one of them
-    adds to the run, as a share of its time; both are 0 on demand.
+    the last. `interruptions` is how many a node has in an hour, and `penalty` the time that one of
+    them adds, as a share of the run's on one node: of n nodes each has an nth of the work to lose.
+    Both are 0 on demand.
     """
 
     node: Decimal
@@ -112,7 +113,8 @@ def interrupted(given: Rates, life: pd.DataFrame, fate: str, per_hour: float) ->
     `fate` is `killed` or `drained`; `per_hour` how many interruptions a node has in an hour.
     """
     share = max(0.0, penalty(life, fate).value - 1)
-    return replace(given, interruptions=per_hour, penalty=share)
+    workers = int(life[(life.operation == "lost-worker") & (life.variant == fate)].nodes.max())
+    return replace(given, interruptions=per_hour, penalty=share * workers)
 
 
 def penalty(life: pd.DataFrame, fate: str) -> statistics.Estimate:
@@ -136,7 +138,7 @@ def run_cost(row: Mapping[str, Any], rates: Rates) -> RunCost:
     if not (math.isfinite(seconds) and seconds >= 0):
         raise BadInput(f"A run of {seconds} s cannot be priced.")
     losses = rates.interruptions * nodes * seconds / 3600
-    expected = seconds * (1 + rates.penalty * losses)
+    expected = seconds * (1 + rates.penalty * losses / nodes)
     lifetime = max(SHORTEST_SECONDS, rates.start_seconds + expected + rates.tail_seconds)
     extra = losses * rates.start_seconds  # of the nodes that come in the place of those lost
     billed = lifetime * nodes + extra

@@ -1,8 +1,8 @@
 """Medians, ratios and their intervals by bootstrap, and the test that compares two sets of times.
 
 Times of runs have long right tails and few repeats, so medians stand for them, ranks or trimmed
-means compare them, and intervals come from resampling (scipy's percentile bootstrap, seeded: the same runs always give
-the same interval).
+means compare them, and intervals come from resampling (scipy's percentile bootstrap, seeded: the
+same runs always give the same interval).
 """
 
 from collections.abc import Callable, Sequence
