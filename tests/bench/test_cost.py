@@ -162,4 +162,4 @@ def test_the_command_prices_published_runs(cli: Cli, tmp_path: Path) -> None:
     assert only["usd_marginal"] == pytest.approx(0.0096)  # a tenth of a node's hour, 0.096
     assert only["billed_seconds"] == 600  # a minute at least, each
     alone = cli("bench", "report", str(file), "--instance", "r5.large", "--interruptions", "1")
-    assert (alone.code, "life" in alone.err) == (2, True)
+    assert (alone.code, "--life" in alone.err) == (2, True)

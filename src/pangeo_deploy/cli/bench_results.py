@@ -45,14 +45,15 @@ def report(
     json: JsonOption = False,
 ) -> None:
     """Show the median time of each configuration, how it scales, and what it costs."""
-    from pangeo_deploy.bench import report as room
-
     with reporting("Reading runs"):
         rates = None
         if instance is not None:
-            rates = _rates(
-                (instance, scheduler or instance, region, capacity), life, node_start, interruptions
-            )
+            what = instance, scheduler or instance, region, capacity
+            rates = _rates(what, life, node_start, interruptions)
+        elif life is not None or node_start or interruptions:
+            raise BadInput("Nothing is priced without a node.", fix="Add --instance r5.large.")
+        from pangeo_deploy.bench import report as room  # seconds of imports
+
         result = room.report(room.load(runs), rates)
     origins = ", ".join(result.origins)
     columns = (
@@ -145,10 +146,6 @@ def import_(
 def _rates(
     what: tuple[str, str, str, str], life: Path | None, node_start: float, interruptions: float
 ) -> "Rates":
-    from pangeo_deploy.bench import cost
-    from pangeo_deploy.bench import report as room
-    from pangeo_deploy.cost import prices
-
     instance, scheduler, region, capacity = what
     if interruptions and (life is None or capacity != "spot"):
         raise BadInput(
@@ -156,6 +153,10 @@ def _rates(
             why="They need spot nodes, and runs of `life`.",
             fix="Add --capacity spot and --life data/bench_life.parquet.",
         )
+    from pangeo_deploy.bench import cost
+    from pangeo_deploy.bench import report as room
+    from pangeo_deploy.cost import prices
+
     rates = cost.rates(
         prices.read(), region, instance, scheduler, capacity, start_seconds=node_start
     )
