@@ -74,11 +74,11 @@ MACHINE: Mapping[str, Column] = {
     "node_cores": Column("integer", "1", "of one node"),
     "node_memory_mb": Column("number", "MB", "of one node"),
     "image": Column("text", "", "the container image"),
-    # A pod cannot see its node's labels: on a cloud whoever starts the campaign names these three,
-    # in the environment of the server. Null elsewhere.
-    "instance_type": Column("text", "", "r5.xlarge, ...; PANGEO_WORKER_INSTANCE_TYPE of the server"),
-    "capacity": Column("text", "", "on-demand or spot; PANGEO_WORKER_CAPACITY of the server"),
-    "zone": Column("text", "", "availability zone; PANGEO_WORKER_ZONE of the server"),
+    # A pod cannot see its node's labels: whoever starts a campaign on a cloud names these three in
+    # the server's PANGEO_WORKER_INSTANCE_TYPE, _CAPACITY and _ZONE.
+    "instance_type": Column("text", "", "such as r5.xlarge; null outside a cloud"),
+    "capacity": Column("text", "", "on-demand or spot; null outside a cloud"),
+    "zone": Column("text", "", "availability zone; null outside a cloud"),
     "load_before": Column("number", "1", "the machine's load average just before"),
 }
 
