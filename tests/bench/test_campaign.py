@@ -67,6 +67,7 @@ def test_a_campaign_on_a_real_cluster(bench: Bench, tmp_path: Path) -> None:
     ]
     assert parts.sum(axis=1).to_numpy() == pytest.approx(lazy.seconds.to_numpy())
     assert (lazy.tasks > 0).all()
+    assert lazy.graph_mb.between(0.0001, 1).all()
     assert (lazy.bytes_read > 0).all()
     assert (lazy.memory_peak_mb >= lazy.memory_mean_mb).all()
     assert counted[counted.operation != "memory-copy"].result_ok.all()
