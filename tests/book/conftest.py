@@ -42,9 +42,10 @@ AXE = """([where, options]) => axe.run(where, options).then(found => ({
 
 # What decides whether the text of a page can be read, element by element.
 COLOURS = """() => [...document.querySelectorAll('article, article *')].map(one => {
-  const style = getComputedStyle(one);
-  return [style.color, style.backgroundColor, style.fontSize, style.fontWeight, style.opacity,
-    style.display == 'none', style.visibility].join();
+  const style = getComputedStyle(one), size = parseFloat(style.fontSize);
+  if (style.display == 'none' || style.visibility == 'hidden' || style.opacity == 0) return '';
+  const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+  return [style.color, style.backgroundColor, style.opacity, large].join();
 }).join(';')"""
 # Code is thousands of words in a dozen colours: two of each are looked at.
 ALIKE = """() => {
@@ -114,7 +115,9 @@ class Visit:
         if not self.page.evaluate("typeof axe == 'object'"):
             self.page.evaluate(Axe().axe_script)
             self.page.evaluate(ALIKE)
-        where = {"include": [["html"]], "exclude": [["[data-alike]"], *([one] for one in without)]}
+        where = {"include": [["html"]]} | (
+            {"exclude": [[one] for one in without]} if without else {}
+        )
         # Its preloading of styles asks for what is not there, which would count as our error.
         options = {**rules, "resultTypes": ["violations"], "preload": False}
         return dict(self.page.evaluate(AXE, [where, options]))
