@@ -134,11 +134,11 @@ def test_what_is_no_notebook_is_named(small: Project, tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["cut", "changed", "emptied", "not an entry", "absent"])
 def test_a_damaged_entry_is_as_good_as_none(tmp_path: Path, damage: str) -> None:
     notebook = nbformat.v4.new_notebook(cells=[code("12 + 1")])
-    parts = {"code": {"code cell 1": "x"}}
+    parts = {"code": {"cell 1": "x"}}
     entry = cache.Entry(notebook, cache.Cost(1.5, 80.0), {"data/made.csv": b"a\n\xff"})
     cache.store(tmp_path, "one", parts, entry)
     assert cache.load(tmp_path, "one", parts) == entry
-    assert cache.load(tmp_path, "one", {"code": {"code cell 1": "y"}}) is None
+    assert cache.load(tmp_path, "one", {"code": {"cell 1": "y"}}) is None
     file = next(tmp_path.iterdir())
     content = file.read_text()
     harm = {

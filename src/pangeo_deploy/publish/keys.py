@@ -33,7 +33,7 @@ def parts_of(notebook: Notebook, project: Path) -> Parts:
     lock = [project / LOCK] if (project / LOCK).exists() else []
     return {
         "code": {
-            f"code cell {number}": _digest([cell.source, sorted(cell.metadata.get("tags", []))])
+            f"cell {number}": _digest([cell.source, sorted(cell.metadata.get("tags", []))])
             for number, cell in enumerate(cells, 1)
         },
         "parameter": {
