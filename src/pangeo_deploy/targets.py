@@ -104,4 +104,13 @@ def rehearsed_clusters() -> ModuleType:
     return hub_clusters
 
 
+@contextmanager
+def emulated_objects(bucket: str) -> Iterator[str]:
+    """Serve an emulated S3 with one empty bucket that counts its requests; give its address."""
+    from pangeo_deploy.rehearsal import objects
+
+    with objects.serve(bucket) as address:
+        yield address
+
+
 _TARGETS = {"rehearsal": _rehearsal, "aws": _aws}
