@@ -3,82 +3,35 @@
 Warm-ups come first and are kept as such. Some configurations run twice in each block, so that the
 campaign knows how often it would cry wolf (A against A). The run file is written as the campaign
 goes; the same command again goes on where it was interrupted, on the same machine only.
+
+A fault is a failed run with its reason, and the campaign goes on: nothing in a run may take longer
+than the plan's `longest`, and a cluster that something broke is closed and opened anew.
 """
 
 import statistics as plain
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pangeo_deploy.bench import answers, machine, runs, store
-from pangeo_deploy.bench.catalogue import choose
+from pangeo_deploy.bench.bucket import Bucket
 from pangeo_deploy.bench.cluster import Cluster
-from pangeo_deploy.bench.measure import LONGEST, explain, run
+from pangeo_deploy.bench.faults import explain, within
+from pangeo_deploy.bench.measure import run
+from pangeo_deploy.bench.plan import Configuration, Plan, configurations, todo
 from pangeo_deploy.bench.store import Layout
 from pangeo_deploy.bench.workload import Scene, Workload
-from pangeo_deploy.errors import BadInput, CheckFailed, Interrupted, MissingPrerequisite
+from pangeo_deploy.errors import BadInput, Interrupted, MissingPrerequisite
 from pangeo_deploy.progress import Event, Progress, State, silent
 
 SETTLED = 0.05  # half the interval of a median, relative to it
 EVERY_SECONDS = 2.0  # between two writes of the run file
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a campaign sets out to do. It is in the run file: only the same plan goes on with it.
-
-    `least` and `most` bound the blocks. `workers` are the sizes of the cluster to compare; with
-    `weak` the data grows with them, in latitude. `twice` names the A/A configurations.
-    """
-
-    campaign: str
-    tier: str
-    layout: Layout
-    workloads: tuple[str, ...] = ("core",)
-    workers: tuple[int, ...] = (1,)
-    weak: bool = False
-    least: int = 10
-    most: int = 30
-    seed: int = 0
-    twice: tuple[str, ...] = ("area-mean:better:time", "climatology-month:better:space")
-    longest: float = LONGEST
-    concurrency: int = 2  # threads of what runs without a cluster
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plan as the run file keeps it."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """One workload on so many workers; `arm` 1 is the second of an A/A pair."""
-
-    workload: Workload
-    workers: int
-    arm: int = 0
-
-    @property
-    def key(self) -> tuple[str, int, int]:
-        """What distinguishes it in a block."""
-        return self.workload.name, self.workers, self.arm
-
-    @property
-    def label(self) -> str:
-        """For people."""
-        many = f" on {self.workers} workers" if self.workers > 1 else ""
-        return f"{self.workload.name}{many}{' again' * self.arm}"
-
+CHECKING_SECONDS = 60.0  # around the measured section: watching the cluster, and the check
 
 Cost = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -95,68 +48,38 @@ class Campaign:
     progress: Progress = silent
     cost: Cost | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
+    checking: float = CHECKING_SECONDS
+    bucket: Bucket = field(default_factory=Bucket)
     _known: dict[Any, Any] = field(default_factory=dict)
     _written: float = 0.0
-
-    def configurations(self) -> list[Configuration]:
-        """Return all that a block holds, in the order of the catalogue."""
-        found = []
-        for workload in choose(self.plan.workloads):
-            sizes = self.plan.workers if workload.needs_cluster else (0,)
-            for workers in (workload.workers,) if workload.workers else sizes:
-                found.append(Configuration(workload, workers))
-                if workload.name in self.plan.twice:
-                    found.append(replace(found[-1], arm=1))
-        return found
 
     def go(self) -> pd.DataFrame:
         """Run what is not there yet; return all rows. `Interrupted` says how to go on."""
         try:
-            self._go(self.configurations())
+            self._go(configurations(self.plan))
         except KeyboardInterrupt:
-            self._write()
             raise Interrupted(
                 f"The campaign {self.plan.campaign} stopped after {len(self.rows)} runs.",
                 fix="Give the same command again: it goes on from there.",
             ) from None
         finally:
             self.cluster.close()
-        self._write()
+            self.bucket.close()
+            self._keep()
         return runs.read(self.out)
 
     def _go(self, block: list[Configuration]) -> None:
-        todo = list(self._todo(block))
-        warm = {one.key: one for _, one in todo}
+        left = list(todo(self.plan, block, self.rows))
+        warm = {one.key: one for _, one in left}
         for one in warm.values():
             if one.arm == 0:
-                self._run(one, 0, "warm-up", len(todo))
+                self._run(one, 0, "warm-up", len(left))
         last = None
-        for number, (at, one) in enumerate(todo):
+        for number, (at, one) in enumerate(left):
             if at != last and at >= self.plan.least and self._settled():
                 return
             last = at
-            self._run(one, at, "aa" if one.arm else "run", len(todo) - number)
-
-    def _todo(self, block: list[Configuration]) -> Iterator[tuple[int, Configuration]]:
-        done = {
-            (
-                row["block"],
-                row["operation"],
-                row["variant"],
-                row["scheme"],
-                row["nodes"],
-                row["role"],
-            )
-            for row in self.rows
-        }
-        for at in range(self.plan.most):
-            order = np.random.default_rng([self.plan.seed, at]).permutation(len(block))
-            for one in (block[number] for number in order):
-                what = one.workload
-                nodes = one.workers
-                role = "aa" if one.arm else "run"
-                if (at, what.operation, what.variant, what.scheme, nodes, role) not in done:
-                    yield at, one
+            self._run(one, at, one.role, len(left) - number)
 
     def _settled(self) -> bool:
         """Are all medians known well enough?"""
@@ -200,31 +123,40 @@ class Campaign:
 
     def _measured(self, one: Configuration) -> dict[str, Any]:
         """Run `one` and return its columns; what cannot even begin is a failed run."""
-        workload = one.workload
-        layout = workload.layout_for(self.plan.layout)
-        if self.plan.weak and one.workers > 1:
-            grown = replace(layout.field, lat=layout.field.lat * one.workers)
-            layout = replace(layout, field=grown)
+        workload, layout, longest = one.workload, one.layout(self.plan), self.plan.longest
         base = self._parameters(workload, layout, one.workers)
         try:
-            path = store.prepare(layout, self.folder)
             right = self._right(workload, layout)
-            client = self.cluster.ready(one.workers) if workload.needs_cluster else None
-            scene = Scene(
-                layout=layout,
-                path=path,
-                folder=self.folder,
-                dataset=self._dataset(path),
-                threads=self.plan.concurrency,
-                client=client,
-                cluster=self.cluster,
+            scene = self._scene(workload, layout, one.workers)
+            base |= self.cluster.columns if scene.client is not None else {}
+            columns = within(
+                longest + self.checking,
+                lambda: run(workload, scene, right, longest),
+                f"The run took longer than {longest:g} s, and its cluster does not answer."
+                if workload.needs_cluster
+                else f"The check of the answer took longer than {self.checking:g} s.",
             )
-        except (OSError, MissingPrerequisite, CheckFailed) as error:
-            return {**base, "failed": True, "reason": explain(error)}
-        columns = run(workload, scene, right, self.plan.longest)
-        if client is not None and (columns["failed"] or workload.family == "life"):
+        except Exception as error:  # a row, whatever it is: the campaign goes on
+            columns = {"failed": True, "reason": explain(error)}
+        if workload.needs_cluster and (columns["failed"] or workload.family == "life"):
             self.cluster.close()  # it may be broken; the next run opens a new one
-        return {**base, **(self.cluster.columns if client is not None else {}), **columns}
+        return {**base, **columns}
+
+    def _scene(self, workload: Workload, layout: Layout, workers: int) -> Scene:
+        path = store.prepare(layout, self.folder)
+        scene = Scene(
+            layout=layout,
+            path=path,
+            folder=self.folder,
+            dataset=self._dataset(path),
+            threads=self.plan.concurrency,
+            client=self.cluster.ready(workers) if workload.needs_cluster else None,
+            cluster=self.cluster,
+            bucket=self.bucket.ready() if workload.needs_bucket else None,
+        )
+        if workload.before is not None:
+            workload.before(scene)
+        return scene
 
     def _dataset(self, path: Path) -> Any:
         """Return the store, opened once; what is computed from it is not kept."""
@@ -276,10 +208,36 @@ class Campaign:
         minutes = plain.mean(took) * left / 60
         return f"at most {left} runs, {minutes:.0f} min left"
 
-    def _write(self) -> None:
-        if self.rows:
-            runs.write(runs.frame(self.rows), self.out, plan=self.plan.as_dict(), durable=False)
+    def _write(self, out: Path | None = None) -> OSError | None:
+        """Write the run file; return why it cannot be. The rows stay here, and are tried again."""
         self._written = time.monotonic()
+        if not self.rows:
+            return None
+        plan = self.plan.as_dict()
+        try:
+            runs.write(runs.frame(self.rows), out or self.out, plan=plan, durable=False)
+        except OSError as error:
+            self.progress(Event("The run file", "info", explain(error)))
+            return error
+        return None
+
+    def _keep(self) -> None:
+        """Write the run file at the end; where its disk is full, elsewhere."""
+        if (error := self._write()) is None:
+            return
+        fix = "Its older runs are whole, the last ones are lost. Free the disk."
+        try:
+            other = Path(tempfile.mkdtemp(prefix="pangeo-deploy-bench-")) / self.out.name
+            if self._write(other) is None:
+                fix = (
+                    f"All {len(self.rows)} runs are in {other}. Free the disk, move that file to "
+                    "the run file's place, and give the same command again."
+                )
+        except OSError:  # no temporary folder either
+            pass
+        raise MissingPrerequisite(
+            f"The run file {self.out} cannot be written.", why=explain(error), fix=fix
+        ) from error
 
 
 def start(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pangeo_deploy.bench import (
     compute,
     life,
+    objects,
     roofline,
     scheduling,
     spans,
@@ -16,7 +17,7 @@ from pangeo_deploy.errors import BadInput
 
 WORKLOADS: Mapping[str, Workload] = {
     one.name: one
-    for room in (roofline, scheduling, streaming, compute, spans, storage, life)
+    for room in (roofline, scheduling, streaming, compute, spans, storage, objects, life)
     for one in room.WORKLOADS
 }
 

@@ -16,9 +16,12 @@ from distributed import Client, LocalCluster
 
 from pangeo_deploy.bench import machine, probe
 from pangeo_deploy.bench.data import MEGABYTE
+from pangeo_deploy.bench.faults import TookTooLong, within
 from pangeo_deploy.errors import MissingPrerequisite
 
 PATIENCE = 120.0  # seconds to wait for workers
+IMPATIENCE = 5.0  # at least, once they did not come
+CLOSING, CLOSING_DEAD = 60.0, 5.0  # seconds to wait until a cluster is gone
 WORKERS_OF_LIFE = 2  # of the clusters that start, end and lose a worker
 
 # Workers' memory that is freed stays with the process: to give it back and take it again costs more
@@ -72,22 +75,43 @@ class Cluster:
     def ready(self, workers: int) -> Any:
         """Return a client of exactly `workers` workers.
 
-        Raises `MissingPrerequisite` where they do not come within `patience` seconds.
+        Raises `MissingPrerequisite` where they do not come within `patience` seconds, and
+        `TookTooLong` for a cluster that gives no answer. The next time it waits half as long.
         """
+        if self.client is not None and self.client.status != "running":
+            self.close()  # its scheduler died
+        try:
+            longest = 2 * self.patience
+            silent = f"The cluster was not there after {longest:g} s."
+            within(longest, lambda: self._get_ready(workers), silent)
+        except (MissingPrerequisite, TookTooLong):
+            self.patience = min(self.patience, max(IMPATIENCE, self.patience / 2))
+            self.close()
+            raise
+        return self.client
+
+    def _get_ready(self, workers: int) -> None:
         if self.client is None:
-            self.since = time.time()
-            self.client, self.cluster = self._stack.enter_context(self.open())
-            self.client.register_plugin(probe.Tasks())
-            self.columns = {
-                "saturation": self.client.run_on_scheduler(probe.saturation),
-                "dask_config": machine.settings(),
-            }
+            self._start()
         if workers != self.workers or self._alive() != workers:
             self.cluster.scale(workers)
             self._wait(workers)
             self.accept(self.client)
             self.workers = workers
-        return self.client
+
+    def _start(self) -> None:
+        self.since = time.time()
+        stack = self._stack
+        client, cluster = stack.enter_context(self.open())
+        if stack is not self._stack:  # too late: nobody waits for it any more
+            stack.close()
+            raise TookTooLong("The cluster came too late.")
+        self.client, self.cluster = client, cluster
+        self.client.register_plugin(probe.Tasks())
+        self.columns = {
+            "saturation": self.client.run_on_scheduler(probe.saturation),
+            "dask_config": machine.settings(),
+        }
 
     def another(self) -> "Cluster":
         """Return one more cluster of the same kind, not started yet."""
@@ -100,7 +124,6 @@ class Cluster:
         until = time.monotonic() + self.patience
         while (there := self._alive()) != workers:
             if time.monotonic() > until:
-                self.close()
                 raise MissingPrerequisite(
                     f"{there} of {workers} workers are there after {self.patience:g} s.",
                     why="The cluster did not start them, or they ended at once.",
@@ -108,14 +131,22 @@ class Cluster:
                 )
             time.sleep(0.02)
 
-    def close(self) -> None:
-        """End the client and the cluster, also where the scheduler has died."""
+    def close(self) -> bool:
+        """End the client and the cluster, also where the scheduler has died; tell whether it did.
+
+        What is broken may refuse, or never answer: it is left to itself after a while, and a new
+        one is opened in any case.
+        """
         stack, self._stack = self._stack, ExitStack()
+        patience = CLOSING
+        if self.client is not None and self.client.status != "running":
+            patience = CLOSING_DEAD
         self.client = self.cluster = None
         self.workers = 0
-        # What is broken may refuse to be closed; a new one is opened in any case.
         with contextlib.suppress(Exception):
-            stack.close()
+            within(patience, stack.close)
+            return True
+        return False
 
 
 def local(shape: Shape, patience: float = PATIENCE) -> Cluster:
@@ -135,7 +166,8 @@ def local(shape: Shape, patience: float = PATIENCE) -> Cluster:
                 dashboard_address="127.0.0.1:0",
                 silence_logs=50,
             ) as cluster,
-            Client(cluster, set_as_default=True) as client,
+            # Not entered: its end may come from another thread.
+            contextlib.closing(Client(cluster, set_as_default=True)) as client,
         ):
             yield client, cluster
 

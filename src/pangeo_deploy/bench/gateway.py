@@ -6,7 +6,7 @@ a rehearsed hub a campaign outside of it logs in as one of the rehearsal's peopl
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from dask_gateway import Gateway
@@ -42,7 +42,7 @@ def gateway(deployment: Deployment, shape: Shape, patience: float = PATIENCE) ->
             options.worker_memory = shape.memory_limit_mb / GIB_MB
         with (
             access.new_cluster(options, shutdown_on_close=True) as cluster,
-            cluster.get_client() as client,
+            closing(cluster.get_client()) as client,
         ):
             yield client, cluster
 

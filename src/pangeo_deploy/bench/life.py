@@ -46,8 +46,8 @@ def until_gone(scene: Scene) -> Outcome:
         other.ready(WORKERS_OF_LIFE)
     finally:
         began = time.perf_counter()
-        other.close()
-    return Outcome(columns={"seconds": time.perf_counter() - began}, ok=True)
+        gone = other.close()
+    return Outcome(columns={"seconds": time.perf_counter() - began}, ok=gone)
 
 
 def undisturbed(scene: Scene) -> Any:

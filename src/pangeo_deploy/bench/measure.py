@@ -15,11 +15,12 @@ from distributed import futures_of, wait
 
 from pangeo_deploy.bench import probe
 from pangeo_deploy.bench.answers import ANSWERS, Known, check
+from pangeo_deploy.bench.faults import TookTooLong, explain, within
 from pangeo_deploy.bench.workload import Outcome, Scene, Workload
-from pangeo_deploy.errors import CheckFailed, PangeoDeployError
+from pangeo_deploy.errors import CheckFailed
 
 LONGEST = 600.0  # seconds that a run may take
-REASON = 300  # characters of a failure that are kept
+ANSWERING = 10.0  # seconds that workers may take to say what they saw
 _SECONDS = {
     "compute": "busy_seconds",
     "transfer": "transfer_seconds",
@@ -53,18 +54,14 @@ def run(workload: Workload, scene: Scene, right: Known | None, longest: float) -
     clock, columns = _Clock(), dict[str, Any]()
     result: Any = None
     try:
-        with _watched(scene, columns):
-            clock.start()
-            try:
-                result = _do(workload, scene, clock, longest)
-            finally:
-                clock.mark()
+        with _watched(scene, columns), _in_time(scene):
+            result = within(longest, lambda: _do(workload, scene, clock))
         columns.update(_split(workload, clock, columns))
         checking = time.perf_counter()
         columns.update(_judge(workload, scene, right, result))
         columns["check_seconds"] = time.perf_counter() - checking
     except Exception as error:  # a row, whatever it is: the campaign goes on
-        columns.update(failed=True, reason=explain(error))
+        columns.update(failed=True, reason=explain(error) + _lost(scene, columns))
     finally:
         result = None
     _settle(scene)
@@ -79,45 +76,48 @@ def run(workload: Workload, scene: Scene, right: Known | None, longest: float) -
     }
 
 
-def explain(error: BaseException) -> str:
-    """Return why a run failed, in one line."""
-    said = (
-        str(error) if isinstance(error, PangeoDeployError) else f"{type(error).__name__}: {error}"
-    )
-    return " ".join(said.split())[:REASON]
+def _lost(scene: Scene, columns: Mapping[str, Any]) -> str:
+    """Return what to add to a failure's reason where workers went away."""
+    if not columns.get("lost_workers"):
+        return ""
+    limit = scene.cluster.shape.memory_limit_mb
+    of = f", each with a memory limit of {limit:g} MB" if limit else ""
+    return f" Workers lost on the way: {columns['lost_workers']}{of}."
 
 
-def _do(workload: Workload, scene: Scene, clock: _Clock, longest: float) -> Any:
+def _do(workload: Workload, scene: Scene, clock: _Clock) -> Any:
     """Do the measured section; return what is to be checked."""
-    found = workload.run(scene)
-    if workload.sink is None:
-        return found
-    clock.mark()
-    if workload.sink == "gather":
-        with _in_time(scene, longest):
-            return scene.client.compute(found).result(timeout=longest)
-    kept = scene.client.persist(found)
-    futures = futures_of(kept)
-    with _in_time(scene, longest):
-        wait(futures, timeout=longest)
-    for future in futures:
-        if future.status != "finished":
-            raise future.exception() or RuntimeError(f"A task was {future.status}.")
-    return kept
+    clock.start()
+    try:
+        found = workload.run(scene)
+        if workload.sink is None:
+            return found
+        clock.mark()
+        if workload.sink == "gather":
+            return scene.client.compute(found).result()
+        kept = scene.client.persist(found)
+        futures = futures_of(kept)
+        wait(futures)
+        for future in futures:
+            if future.status != "finished":
+                raise future.exception() or RuntimeError(f"A task was {future.status}.")
+        return kept
+    finally:
+        clock.mark()
 
 
 @contextmanager
-def _in_time(scene: Scene, longest: float) -> Iterator[None]:
+def _in_time(scene: Scene) -> Iterator[None]:
     """Say why a run did not end in time: a worker over its memory limit stands still for ever."""
     try:
         yield
-    except TimeoutError as error:
+    except TookTooLong as error:
+        if scene.client is None or scene.client.status != "running":
+            raise
         there = scene.client.scheduler_info(n_workers=-1)["workers"].values()
         paused = [one["name"] for one in there if one["status"] == "paused"]
         why = f"{len(paused)} of {len(there)} workers are paused: their memory limit is too small."
-        raise CheckFailed(
-            f"The run did not end within {longest:g} s.", why=why if paused else ""
-        ) from error
+        raise CheckFailed(str(error), why=why if paused else "") from error
 
 
 @contextmanager
@@ -137,6 +137,7 @@ def _watched(scene: Scene, columns: dict[str, Any]) -> Iterator[None]:
     finally:
         # A dead scheduler says nothing more; the failure that is under way says why.
         with contextlib.suppress(Exception):
+            _require_scheduler(scene)
             processes, seen = client.sync(_end, client)
             columns.update(_processes(list(processes.values())))
             columns.update({f"_{name}": seen[name] for name in ("received", "first", "last")})
@@ -144,6 +145,8 @@ def _watched(scene: Scene, columns: dict[str, Any]) -> Iterator[None]:
             columns.update({name: seen[name] for name in counts})
             columns.update({_SECONDS[kind]: took for kind, took in seen["seconds"].items()})
             columns["worker_seconds_busy"] = columns["busy_seconds"]
+            # Of a worker that died or is silent, its last heartbeat says what it had spilled.
+            columns["spill_mb"] = max(columns.get("spill_mb", 0.0), seen["spill_mb"])
 
 
 async def _begin(client: Any) -> float:
@@ -158,10 +161,23 @@ async def _begin(client: Any) -> float:
 
 
 async def _end(client: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """End it: one round trip for what workers and scheduler saw."""
-    workers = client.run(probe.end, on_error="ignore")
-    processes, seen = await asyncio.gather(workers, client.run_on_scheduler(probe.seen))
+    """End it: one round trip for what workers and scheduler saw; nothing of silent workers."""
+
+    async def workers() -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        with contextlib.suppress(TimeoutError):
+            asked = client.run(probe.end, on_error="ignore")
+            seen = await asyncio.wait_for(asked, ANSWERING)
+        return seen
+
+    processes, seen = await asyncio.gather(workers(), client.run_on_scheduler(probe.seen))
     return processes, seen
+
+
+def _require_scheduler(scene: Scene) -> None:
+    """Raise where the client has lost its scheduler: each call would wait half a minute for it."""
+    if scene.client.status != "running":
+        raise ConnectionError("The scheduler is gone.")
 
 
 def _processes(seen: list[dict[str, Any]]) -> dict[str, Any]:
@@ -207,6 +223,12 @@ def _judge(workload: Workload, scene: Scene, right: Known | None, result: Any) -
             got=verdict.got,
             tolerance=verdict.tolerance,
         )
+        if math.isnan(verdict.got) and not math.isnan(verdict.expected):
+            columns.update(
+                reason="The answer is wrong: it is NaN (missing) where a value is known."
+            )
+    if workload.right is not None:
+        columns.update(result_ok=workload.right(scene, result))
     if columns.get("result_ok") is False:
         columns.update(failed=True, reason=columns.get("reason") or "The answer is wrong.")
     return columns
@@ -217,4 +239,5 @@ def _settle(scene: Scene) -> None:
     if scene.client is None:
         return
     with contextlib.suppress(Exception):
+        _require_scheduler(scene)
         scene.client.run_on_scheduler(probe.forgotten)

@@ -128,8 +128,8 @@ class Tasks(SchedulerPlugin):
         """Forget what was counted."""
         self.received: float | None = None
         self.first = self.last = float("nan")
-        self.tasks = self.retries = self.graph_bytes = 0
-        self.there: frozenset[str] = frozenset()  # the workers that a run began with
+        self.tasks = self.retries = self.graph_bytes = self.lost = 0
+        self.there: dict[str, Any] = {}  # the workers that the run has had
         self.seconds = {"compute": 0.0, "transfer": 0.0, "disk": 0.0, "deserialize": 0.0}
         self._seen: set[Any] = set()
 
@@ -147,6 +147,14 @@ class Tasks(SchedulerPlugin):
         """Note when the graph has arrived."""
         if self.received is None:
             self.received = time.time()
+
+    def add_worker(self, scheduler: Scheduler, worker: str) -> None:
+        """Know a worker that came during the run."""
+        self.there[worker] = scheduler.workers[worker]
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_more: Any) -> None:
+        """Count a worker that went."""
+        self.lost += 1
 
     def transition(
         self, key: Any, start: Any, finish: Any, *_arguments: Any, **details: Any
@@ -170,7 +178,7 @@ def clear(dask_scheduler: Scheduler) -> float:
     """Begin a new run on the scheduler; return its clock."""
     plugin: Any = dask_scheduler.plugins[NAME]
     plugin.clear()
-    plugin.there = frozenset(dask_scheduler.workers)
+    plugin.there = dict(dask_scheduler.workers)
     return time.time()
 
 
@@ -184,7 +192,8 @@ def seen(dask_scheduler: Scheduler) -> dict[str, Any]:
         "tasks": plugin.tasks,
         "retries": plugin.retries,
         "graph_mb": plugin.graph_bytes / MEGABYTE,
-        "lost_workers": len(plugin.there - set(dask_scheduler.workers)),
+        "lost_workers": plugin.lost,
+        "spill_mb": sum(map(_spilled, plugin.there.values())) / MEGABYTE,
         "seconds": dict(plugin.seconds),
     }
 
@@ -194,6 +203,11 @@ async def forgotten(dask_scheduler: Scheduler) -> None:
     until = time.monotonic() + PATIENCE
     while dask_scheduler.tasks and time.monotonic() < until:
         await asyncio.sleep(0.0005)
+
+
+def _spilled(worker: Any) -> int:
+    """Return the bytes on disk of a worker (the scheduler's view of it) at its last heartbeat."""
+    return int(worker.metrics.get("spilled_bytes", {}).get("disk", 0))
 
 
 def saturate(value: float, dask_scheduler: Scheduler) -> float:

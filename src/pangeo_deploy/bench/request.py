@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pangeo_deploy.bench.campaign import Plan, origin_of
+from pangeo_deploy.bench.campaign import origin_of
 from pangeo_deploy.bench.cluster import Cluster, Shape, local
 from pangeo_deploy.bench.measure import LONGEST
+from pangeo_deploy.bench.plan import Plan
 from pangeo_deploy.bench.store import Layout
 from pangeo_deploy.bench.tiers import TIERS
 from pangeo_deploy.deployment import Deployment, Target, default_state, find_project

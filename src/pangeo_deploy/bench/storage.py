@@ -2,16 +2,21 @@
 
 import math
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import dask
 import dask.array as da
+import h5py
 import numpy as np
 import xarray as xr
 
 from pangeo_deploy.bench import probe, store
+from pangeo_deploy.bench.data import Field
 from pangeo_deploy.bench.streaming import stream
 from pangeo_deploy.bench.workload import Outcome, Scene, Workload
 
@@ -19,6 +24,7 @@ CHUNKS_MB = (1, 4, 16, 64, 256)
 POINTS = 4  # of each kind of selection, in places of their own
 AT_ONCE = (1, 4, 16, 64)
 Wanted = tuple[Any, Any, Any]
+_ICECHUNK_DATA = ("chunks", "manifests")  # folders of a repository
 
 
 def write(scene: Scene) -> Outcome:
@@ -33,20 +39,34 @@ def write(scene: Scene) -> Outcome:
 
 
 def read_to_nothing(scene: Scene) -> Any:
-    """Read and decode every chunk on the workers; only a byte of each goes on."""
+    """Read and decode every chunk on the workers; only the first value of each goes on."""
     blocks = scene.blocks()
     return da.map_blocks(
-        lambda values: np.ones((1, 1, 1), "i1"),
+        lambda values: values[:1, :1, :1].copy(),
         blocks,
-        dtype="i1",
+        dtype=blocks.dtype,
         chunks=tuple((1,) * many for many in blocks.numblocks),
-    ).sum()
+    )
 
 
-def stream_to_nothing(scene: Scene) -> Outcome:
+def corners(scene: Scene, found: Any) -> bool:
+    """Tell whether `found` are the first values of all stored chunks (or shards)."""
+    t, y, x = scene.layout.shards or scene.layout.chunks
+    return bool(np.array_equal(found, scene.layout.field[::t, ::y, ::x]))
+
+
+def stream_to_nothing(scene: Scene) -> Any:
     """The same by threads alone."""
-    stream(scene, lambda box, values: None)
-    return Outcome(ok=True)
+    unit = scene.layout.shards or scene.layout.chunks
+    many = (-(-size // step) for size, step in zip(scene.layout.field.shape, unit, strict=True))
+    found = np.full(tuple(many), np.nan, scene.layout.field.dtype)
+
+    def share(box: Any, values: Any) -> None:
+        place = tuple(axis.start // step for axis, step in zip(box, unit, strict=True))
+        found[place] = values[0, 0, 0]
+
+    stream(scene, share)
+    return found
 
 
 def cold_open(scene: Scene) -> Outcome:
@@ -55,22 +75,28 @@ def cold_open(scene: Scene) -> Outcome:
     return Outcome(ok=found.v0.shape == scene.layout.field.shape)
 
 
+def boxes(kind: str, field: Field) -> list[Wanted]:
+    """Return where `POINTS` points' time series, days' maps or boxes lie in `field`."""
+    found = []
+    for place in range(POINTS):
+        t, y, x = (size * (2 * place + 1) // (2 * POINTS) for size in field.shape)
+        box: dict[str, Wanted] = {
+            "point": (slice(None), y, x),
+            "map": (t, slice(None), slice(None)),
+            "box": (slice(t, t + 30), slice(y, y + 10), slice(x, x + 10)),
+        }
+        found.append(box[kind])
+    return found
+
+
 def select(kind: str) -> Callable[[Scene], Outcome]:
     """Return a workload that reads a point's time series, a day's map, or a box."""
 
     def run(scene: Scene) -> Outcome:
         field = scene.layout.field
         source = store.open_arrays(scene.path)[0]
-        right = True
-        for place in range(POINTS):
-            t, y, x = (size * (2 * place + 1) // (2 * POINTS) for size in field.shape)
-            box: dict[str, Wanted] = {
-                "point": (slice(None), y, x),
-                "map": (t, slice(None), slice(None)),
-                "box": (slice(t, t + 30), slice(y, y + 10), slice(x, x + 10)),
-            }
-            right = right and bool((source[box[kind]] == field[box[kind]]).all())
-        return Outcome(ok=right)
+        right = [bool((source[box] == field[box]).all()) for box in boxes(kind, field)]
+        return Outcome(ok=all(right))
 
     return run
 
@@ -80,25 +106,48 @@ def _other(scene: Scene, name: str, make: Callable[[Path], None]) -> Path:
     path = scene.folder / f"{scene.layout.key()}.{name}"
     if not path.exists():
         part = path.with_name(f".{path.name}")
-        shutil.rmtree(part, ignore_errors=True)
-        make(part)
+        _remove(part)
+        try:
+            make(part)
+        except BaseException:
+            _remove(part)  # a full disk is not left full
+            raise
         part.rename(path)
     return path
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    path.unlink(missing_ok=True)
 
 
 def _netcdf(scene: Scene) -> Path:
     def make(path: Path) -> None:
         settings = {"chunksizes": scene.layout.chunks, "zlib": True, "complevel": 1}
         # h5netcdf writes under one lock: a day's worth of chunks at a time keeps memory small.
-        scene.dataset.drop_encoding().to_netcdf(path, engine="h5netcdf", encoding={"v0": settings})
+        with dask.config.set(scheduler="threads"):  # of this process, whatever cluster is there
+            scene.dataset.drop_encoding().to_netcdf(
+                path, engine="h5netcdf", encoding={"v0": settings}
+            )
 
     return _other(scene, "nc", make)
 
 
 def read_netcdf(scene: Scene) -> Outcome:
-    """Read the same bytes from a NetCDF file: HDF5 lets one thread in at a time."""
-    with xr.open_dataset(_netcdf(scene), engine="h5netcdf", chunks={}) as found:
-        return _total(scene, found.v0.data)
+    """Read the same bytes from a NetCDF file: HDF5 lets one thread in at a time.
+
+    Each chunk is a request; how many bytes it stores is in the file's own index.
+    """
+    path = _netcdf(scene)
+    began = time.perf_counter()
+    with xr.open_dataset(path, engine="h5netcdf", chunks={}) as found:
+        read = _total(scene, found.v0.data)
+    seconds, stored = time.perf_counter() - began, list[int]()
+    with h5py.File(path) as file:
+        file["v0"].id.chunk_iter(lambda chunk: stored.append(chunk.size))
+    columns = {"seconds": seconds, "requests_read": len(stored), "bytes_read": sum(stored)}
+    return replace(read, columns=columns)
 
 
 def read_virtual(scene: Scene) -> Outcome:
@@ -117,21 +166,30 @@ def read_virtual(scene: Scene) -> Outcome:
 
 
 def read_icechunk(scene: Scene) -> Outcome:
-    """Read the same bytes from an Icechunk repository."""
+    """Read the same bytes from an Icechunk repository.
+
+    Its reader does not say what it reads: each file of data and manifests is read once. The handful
+    of small files that opening it takes is not counted.
+    """
     import icechunk
 
     def make(path: Path) -> None:
         new = icechunk.Repository.create(icechunk.local_filesystem_storage(str(path)))
         session = new.writable_session("main")
-        plain = store.open_dataset(scene.path).load()
+        plain = store.open_dataset(scene.path).load(scheduler="threads")
         plain.to_zarr(session.store, encoding=store.encoding(scene.layout), consolidated=False)
         session.commit("the data")
 
     path = _other(scene, "icechunk", make)
+    began = time.perf_counter()
     repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(path)))
     source = repository.readonly_session("main").store
     found = xr.open_zarr(source, consolidated=False, chunks={})
-    return _total(scene, found.v0.data)
+    read = _total(scene, found.v0.data)
+    seconds = time.perf_counter() - began
+    files = [one.stat().st_size for kind in _ICECHUNK_DATA for one in (path / kind).iterdir()]
+    columns = {"seconds": seconds, "requests_read": len(files), "bytes_read": sum(files)}
+    return replace(read, columns=columns)
 
 
 def read_by(client: str, at_once: int) -> Callable[[Scene], Outcome]:
@@ -152,10 +210,18 @@ def read_by(client: str, at_once: int) -> Callable[[Scene], Outcome]:
             step = (source.shards or source.chunks)[0]
             starts = range(0, source.shape[0], step)
             with ThreadPoolExecutor(min(at_once, len(starts))) as pool:
-                sizes = list(pool.map(lambda low: source[low : low + step].nbytes, starts))
-        return Outcome(ok=sum(sizes) == scene.layout.field.nbytes)
+                parts = list(pool.map(lambda low: _size(source[low : low + step]), starts))
+        field = scene.layout.field
+        whole = sum(size for size, _ in parts) == field.nbytes
+        first = np.array_equal([one for _, one in parts], field[::step, 0, 0])
+        return Outcome(ok=whole and first)
 
     return run
+
+
+def _size(values: Any) -> tuple[int, Any]:
+    """Return the bytes that were read, and the first value: not a pass over them."""
+    return values.nbytes, values[0, 0, 0]
 
 
 def _total(scene: Scene, blocks: Any) -> Outcome:
@@ -175,23 +241,24 @@ def _alone(operation: str, variant: str, run: Any, **more: Any) -> Workload:
     return _row(operation, variant, run, needs_cluster=False, **more)
 
 
+TO_NOTHING: dict[str, Any] = {"sink": "gather", "right": corners}
 WORKLOADS: tuple[Workload, ...] = (
     *(_row("write", f"chunk-{mb}", write, layout={"chunk_mb": float(mb)}) for mb in CHUNKS_MB),
     *(_row("write", f"codec-{codec}", write, layout={"codec": codec}) for codec in ("lz4", "none")),
     _row("write", "shard-64", write, layout={"chunk_mb": 1.0, "shard_mb": 64.0}),
     *(
-        _row("read", f"chunk-{mb}", read_to_nothing, sink="gather", layout={"chunk_mb": float(mb)})
+        _row("read", f"chunk-{mb}", read_to_nothing, **TO_NOTHING, layout={"chunk_mb": float(mb)})
         for mb in CHUNKS_MB
     ),
     *(
-        _row("read", f"codec-{codec}", read_to_nothing, sink="gather", layout={"codec": codec})
+        _row("read", f"codec-{codec}", read_to_nothing, **TO_NOTHING, layout={"codec": codec})
         for codec in ("lz4", "none")
     ),
     _row(
-        "read", "shard-64", read_to_nothing, sink="gather",
+        "read", "shard-64", read_to_nothing, **TO_NOTHING,
         layout={"chunk_mb": 1.0, "shard_mb": 64.0},
     ),
-    _alone("read", "numpy", stream_to_nothing),
+    _alone("read", "numpy", stream_to_nothing, right=corners),
     _alone("open", "zarr", cold_open),
     *(
         _alone(f"select-{kind}", "zarr", select(kind), scheme=scheme)

@@ -111,9 +111,13 @@ def prepare(layout: Layout, folder: Path) -> Path:
     if not mark.is_file():
         shutil.rmtree(path, ignore_errors=True)
         unit = layout.shards or layout.chunks
-        write(layout, layout.field.dataset(unit, layout.variables), path).compute(
-            scheduler="threads", num_workers=2
-        )
+        try:
+            write(layout, layout.field.dataset(unit, layout.variables), path).compute(
+                scheduler="threads", num_workers=2
+            )
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)  # a full disk is not left full
+            raise
         mark.write_text(json.dumps(asdict(layout)))
     return path
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from pangeo_deploy.bench.data import Field
+from pangeo_deploy.bench.data import MEGABYTE, Field
 from pangeo_deploy.bench.store import Layout
 from pangeo_deploy.bench.tiers import Scheme
 
@@ -22,8 +22,8 @@ Sink = Literal["gather", "persist"] | None
 class Scene:
     """What a workload works on: the stored data, the cluster, and a folder of its own.
 
-    `client` is None for what runs in this process alone. `dataset` is the store at `path`, opened;
-    opening is not measured but by the workloads that say so.
+    `client` is None for what runs in this process alone, `bucket` for what stays on disk. `dataset`
+    is the store at `path`, opened; opening is not measured but by the workloads that say so.
     """
 
     layout: Layout
@@ -33,6 +33,7 @@ class Scene:
     threads: int
     client: Any = None
     cluster: Any = None
+    bucket: Any = None
 
     def blocks(self, name: str = "v0") -> Any:
         """Return a variable's Dask array."""
@@ -53,7 +54,9 @@ class Workload:
     """One way to do one operation.
 
     `run` returns something lazy for a `sink`, else the answer (or an `Outcome`). `answer` names the
-    known answer. `columns` are what the run table says of it beyond the layout's own.
+    known answer; where a workload only reads, `right(scene, result)` says whether it read what is
+    there. `before` makes what it needs and is not measured. With `most_mb` its data is smaller than
+    the tier's. `columns` are what the run table says of it beyond the layout's own.
     """
 
     operation: str
@@ -67,6 +70,14 @@ class Workload:
     needs_cluster: bool = True
     workers: int | None = None  # where it needs so many, whatever the campaign has
     columns: Mapping[str, Any] = field(default_factory=dict)
+    right: Callable[[Scene, Any], bool] | None = None
+    before: Callable[[Scene], None] | None = None
+    most_mb: float | None = None
+
+    @property
+    def needs_bucket(self) -> bool:
+        """Is its data in an object store?"""
+        return self.columns.get("place") == "s3-emulated"
 
     @property
     def name(self) -> str:
@@ -76,9 +87,24 @@ class Workload:
     def layout_for(self, base: Layout) -> Layout:
         """Return `base` in this workload's scheme; the bytes stay the same with two variables."""
         changes = dict(self.layout)
+        if self.most_mb is not None:
+            base = replace(base, field=shrunk(base.field, self.most_mb))
         if changes.get("variables", 1) > 1:
             changes["field"] = halved(base.field)
         return replace(base, scheme=self.scheme, **changes)
+
+
+def shrunk(grid: Field, megabytes: float) -> Field:
+    """Return a field of one year with at most about `megabytes`, latitudes and longitudes in fours.
+
+    It is the field itself where that is smaller.
+    """
+    if grid.nbytes <= megabytes * MEGABYTE:
+        return grid
+    year = replace(grid, years=1)
+    factor = min(1.0, (megabytes * MEGABYTE / year.nbytes) ** 0.5)
+    lat, lon = (max(8, int(size * factor) // 4 * 4) for size in (grid.lat, grid.lon))
+    return replace(year, lat=lat, lon=lon)
 
 
 def halved(grid: Field) -> Field:
