@@ -130,31 +130,6 @@ def test_an_interrupted_campaign_goes_on_where_it_stopped(bench: Bench, tmp_path
     assert len(start(**asked).rows) == len(after)
 
 
-def test_a_full_disk_is_a_failed_row_and_the_campaign_goes_on(tmp_path: Path) -> None:
-    arguments = command(
-        *("bench", "run", "raw-write", "memory-copy", *GRID, "--json", "--blocks", "1"),
-        *(
-            "--most",
-            "1",
-            "--out",
-            str(tmp_path / "runs.parquet"),
-            "--folder",
-            str(tmp_path / "data"),
-        ),
-    )
-    # Files of at most 1 MiB: the raw files are of 16, the store's chunks and the run file smaller.
-    ran = subprocess.run(
-        ["bash", "-c", 'ulimit -f 1024; exec "$@"', "-", *arguments],
-        cwd=PROJECT,
-        capture_output=True,
-        check=False,
-    )
-    assert ran.returncode == 3, ran.stderr
-    seen = table(tmp_path).query("role == 'run'").set_index("operation")
-    assert not seen.failed["memory-copy"]
-    assert "File too large" in seen.reason["raw-write"]
-
-
 def test_what_there_is_not_is_refused(bench: Bench) -> None:
     refused = bench("meanest")
     assert refused.code == 2

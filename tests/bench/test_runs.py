@@ -71,6 +71,14 @@ def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def _half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
 def _foreign(path: Path) -> None:
     pd.DataFrame({"runtime": [1.0]}).to_parquet(path)
 
@@ -80,6 +88,8 @@ def _foreign(path: Path) -> None:
     [
         (_newer, f"schema version {VERSION + 1}"),
         (_cut, "cut short"),
+        (_half, "cut short"),
+        (_empty, "cut short"),
         (_foreign, "no run file"),
         (Path.unlink, "No such file"),
     ],
