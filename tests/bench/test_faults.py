@@ -83,7 +83,7 @@ def apart(tmp_path: Path) -> Iterator[tuple[Cluster, list[subprocess.Popen[bytes
         ):
             command = (sys.executable, "-m", "dask", *arguments, "--scheduler-file", str(file))
             started.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
-        with closing(Client(scheduler_file=str(file))) as client:
+        with closing(Client(scheduler_file=str(file), set_as_default=False)) as client:
             yield client, Fixed()
 
     yield Cluster("processes", Shape(1), opened), started

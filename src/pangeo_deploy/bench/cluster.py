@@ -166,8 +166,8 @@ def local(shape: Shape, patience: float = PATIENCE) -> Cluster:
                 dashboard_address="127.0.0.1:0",
                 silence_logs=50,
             ) as cluster,
-            # Not entered: its end may come from another thread.
-            contextlib.closing(Client(cluster, set_as_default=True)) as client,
+            # Never the default of this process, nor entered: it may end late, in another thread.
+            contextlib.closing(Client(cluster, set_as_default=False)) as client,
         ):
             yield client, cluster
 

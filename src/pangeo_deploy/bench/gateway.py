@@ -42,7 +42,7 @@ def gateway(deployment: Deployment, shape: Shape, patience: float = PATIENCE) ->
             options.worker_memory = shape.memory_limit_mb / GIB_MB
         with (
             access.new_cluster(options, shutdown_on_close=True) as cluster,
-            closing(cluster.get_client()) as client,
+            closing(cluster.get_client(set_as_default=False)) as client,
         ):
             yield client, cluster
 

@@ -50,6 +50,11 @@ def run(workload: Workload, scene: Scene, right: Known | None, longest: float) -
 
     Whatever goes wrong in it is a failed run with its reason; only an interrupt ends more than it.
     """
+    with contextlib.nullcontext() if scene.client is None else scene.client.as_current():
+        return _run(workload, scene, right, longest)
+
+
+def _run(workload: Workload, scene: Scene, right: Known | None, longest: float) -> dict[str, Any]:
     began, started, load = time.perf_counter(), datetime.now(UTC), os.getloadavg()[0]
     clock, columns = _Clock(), dict[str, Any]()
     result: Any = None

@@ -51,7 +51,16 @@ def read_to_nothing(scene: Scene) -> Any:
 
 def corners(scene: Scene, found: Any) -> bool:
     """Tell whether `found` are the first values of all stored chunks (or shards)."""
-    t, y, x = scene.layout.shards or scene.layout.chunks
+    return _first_of(scene, found, scene.layout.shards or scene.layout.chunks)
+
+
+def block_corners(scene: Scene, found: Any) -> bool:
+    """Tell whether `found` are the first values of all Dask chunks."""
+    return _first_of(scene, found, scene.blocks().chunksize)
+
+
+def _first_of(scene: Scene, found: Any, unit: tuple[int, int, int]) -> bool:
+    t, y, x = unit
     return bool(np.array_equal(found, scene.layout.field[::t, ::y, ::x]))
 
 
@@ -241,7 +250,7 @@ def _alone(operation: str, variant: str, run: Any, **more: Any) -> Workload:
     return _row(operation, variant, run, needs_cluster=False, **more)
 
 
-TO_NOTHING: dict[str, Any] = {"sink": "gather", "right": corners}
+TO_NOTHING: dict[str, Any] = {"sink": "gather", "right": block_corners}
 WORKLOADS: tuple[Workload, ...] = (
     *(_row("write", f"chunk-{mb}", write, layout={"chunk_mb": float(mb)}) for mb in CHUNKS_MB),
     *(_row("write", f"codec-{codec}", write, layout={"codec": codec}) for codec in ("lz4", "none")),
