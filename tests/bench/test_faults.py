@@ -23,9 +23,11 @@ from distributed import Client
 from pangeo_deploy.bench import measure, runs, store
 from pangeo_deploy.bench.campaign import Campaign, start
 from pangeo_deploy.bench.cluster import Cluster, Shape, local
+from pangeo_deploy.bench.data import Field
 from pangeo_deploy.bench.plan import configurations
 from pangeo_deploy.bench.request import Request, prepare
-from pangeo_deploy.bench.workload import Scene
+from pangeo_deploy.bench.store import Layout
+from pangeo_deploy.bench.workload import Scene, Workload
 from pangeo_deploy.errors import BadInput
 from tests.conftest import PROJECT, command
 
@@ -167,6 +169,25 @@ def test_a_small_memory_limit_spills_and_then_fails(tmp_path: Path) -> None:
     assert columns["failed"]
     assert "memory limit" in columns["reason"]
     assert columns["spill_mb"] > 1
+
+
+def test_a_task_that_kills_its_workers_is_named(tmp_path: Path) -> None:
+    deadly = Workload(
+        "dies", "", "compute", lambda scene: scene.client.submit(os._exit, 9).result()
+    )
+    layout = Layout(Field(*GRID))
+    path = store.prepare(layout, tmp_path)
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        cluster = local(Shape(1, memory_limit_mb=1000))
+        client = cluster.ready(1)
+    scene = Scene(layout, path, tmp_path, store.open_dataset(path), 1, client, cluster)
+    columns = measure.run(deadly, scene, None, longest=30.0)
+    cluster.close()
+    assert columns["failed"]
+    assert columns["reason"].startswith("Worker after worker was killed at the same task;")
+    assert "KilledWorker" in columns["reason"]
+    assert columns["reason"].endswith("lost on the way: 1, each with a memory limit of 1000 MB.")
+    assert columns["lost_workers"] == 1
 
 
 def test_a_campaign_does_not_go_on_with_a_run_file_that_is_cut_short(tmp_path: Path) -> None:
