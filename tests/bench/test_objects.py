@@ -11,7 +11,7 @@ import pytest
 from pangeo_deploy.bench import runs, store
 from pangeo_deploy.bench.bucket import Bucket
 from pangeo_deploy.bench.campaign import start
-from pangeo_deploy.bench.catalogue import WORKLOADS
+from pangeo_deploy.bench.catalogue import WORKLOADS, choose
 from pangeo_deploy.bench.objects import MOST_MB, RANGE_BYTES
 from pangeo_deploy.bench.request import Request, prepare
 from pangeo_deploy.bench.storage import POINTS
@@ -128,6 +128,13 @@ def test_a_campaign_serves_its_own_bucket(tmp_path: Path) -> None:
     assert (found.requests_read > 0).all()
     assert made.bucket.address == ""
     assert len(runs.read(tmp_path / "runs.parquet")) == 6
+
+
+def test_they_are_a_set_of_their_own() -> None:
+    chosen = choose(("s3-emulated",))
+    assert {one.family for one in chosen} == {"storage", "roofline"}
+    assert all(one.name.startswith("s3-") and one.needs_bucket for one in chosen)
+    assert not any(one.needs_bucket for one in choose(("core",)))
 
 
 def test_the_data_stays_small_whatever_the_tier() -> None:

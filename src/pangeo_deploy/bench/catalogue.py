@@ -12,6 +12,7 @@ from pangeo_deploy.bench import (
     storage,
     streaming,
 )
+from pangeo_deploy.bench.bucket import PLACE
 from pangeo_deploy.bench.workload import Workload
 from pangeo_deploy.errors import BadInput
 
@@ -34,7 +35,7 @@ CORE = (
     ),
     *(f"anomaly:{variant}:space" for variant in ("numpy", "naive", "better")),
 )
-SETS = ("core", *sorted({one.family for one in WORKLOADS.values()}), "all")
+SETS = ("core", *sorted({one.family for one in WORKLOADS.values()}), PLACE, "all")
 
 
 def choose(names: Sequence[str]) -> tuple[Workload, ...]:
@@ -58,4 +59,5 @@ def choose(names: Sequence[str]) -> tuple[Workload, ...]:
 def _is(name: str, one: Workload) -> bool:
     if name == "core":
         return one.name in CORE
-    return name in ("all", one.family, one.operation, one.name) or one.name.startswith(f"{name}:")
+    sets = ("all", one.family, one.operation, PLACE if one.needs_bucket else "all")
+    return name in (*sets, one.name) or one.name.startswith(f"{name}:")
