@@ -40,6 +40,14 @@ AXE = """([where, options]) => axe.run(where, options).then(found => ({
 }))"""
 
 
+# The files that come before the first paint, and the bytes of all scripts.
+LOADED = """() => {
+  const files = performance.getEntriesByType('resource');
+  return [
+    files.filter(one => one.renderBlockingStatus == 'blocking').map(one => one.name),
+    files.filter(one => /\\.js(\\?|$)/.test(one.name)).reduce((n, o) => n + o.encodedBodySize, 0),
+  ];
+}"""
 # What decides whether the text of a page can be read, element by element.
 COLOURS = """() => [...document.querySelectorAll('article, article *')].map(one => {
   const style = getComputedStyle(one), size = parseFloat(style.fontSize);

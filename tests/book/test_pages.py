@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Error, Route
 from pangeo_deploy import publish
 from pangeo_deploy.origin import Origin
 from pangeo_deploy.publish.results import is_sentence
-from tests.book.conftest import COLOURS, SCHEMES, SIZES, Open, pages
+from tests.book.conftest import COLOURS, LOADED, SCHEMES, SIZES, Open, pages
 
 # They share a built book, and the first of them builds it.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -25,13 +25,6 @@ MOST_BYTES = 2_500_000
 # What a reader waits for, in numbers that do not depend on the machine: the files that must come
 # before the first paint, and the scripts.
 MOST_BLOCKING, MOST_SCRIPT_BYTES, SEARCH_BYTES = 20, 160_000, 200_000
-LOADED = """() => {
-  const files = performance.getEntriesByType('resource');
-  return [
-    files.filter(one => one.renderBlockingStatus == 'blocking').map(one => one.name),
-    files.filter(one => /\\.js(\\?|$)/.test(one.name)).reduce((n, o) => n + o.encodedBodySize, 0),
-  ];
-}"""
 # The panels of a page are alike: a few are looked into, since axe looks at each node of all.
 OPEN_SOME = "[...document.querySelectorAll('.result-proof')].slice(0, 3).map(d => d.open = true)"
 
