@@ -6,7 +6,7 @@ a rehearsed hub a campaign outside of it logs in as one of the rehearsal's peopl
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 from dask_gateway import Gateway
@@ -26,6 +26,14 @@ GIB_MB = 2**30 / MEGABYTE
 SAME = ("python", "dask", "distributed", "xarray", "zarr", "flox", "numpy", "pangeo-deploy")
 
 
+class _Gateway(Gateway):  # type: ignore[misc]
+    """The gateway's client, without its complaint at the end that its cluster closed it already."""
+
+    def __del__(self) -> None:
+        with suppress(RuntimeError):
+            super().__del__()
+
+
 def gateway(deployment: Deployment, shape: Shape, patience: float = PATIENCE) -> Cluster:
     """Return a cluster that the deployment's gateway makes when it is first needed.
 
@@ -35,7 +43,7 @@ def gateway(deployment: Deployment, shape: Shape, patience: float = PATIENCE) ->
 
     @contextmanager
     def opened() -> Iterator[tuple[Client, Scalable]]:
-        access = _connect(deployment)  # it closes itself, and complains when it is closed before
+        access = _connect(deployment)
         options = access.cluster_options()
         options.worker_cores = shape.threads
         if shape.memory_limit_mb is not None:
@@ -85,7 +93,7 @@ def place(deployment: Deployment) -> Mapping[str, Any]:
 
 def _connect(deployment: Deployment) -> Gateway:
     if "DASK_GATEWAY__ADDRESS" in os.environ:  # in a user's server
-        return Gateway()
+        return _Gateway()
     if deployment.target == "aws":
         raise MissingPrerequisite(
             "A campaign on a gateway of AWS runs in a server of its hub.",
@@ -93,7 +101,7 @@ def _connect(deployment: Deployment) -> Gateway:
             fix="Open a terminal in the hub, and give the same command.",
         )
     door = entrance(deployment, "ann")
-    return Gateway(
+    return _Gateway(
         address=f"{door.url}/services/dask-gateway",
         proxy_address=rehearsed_hub().gateway_proxy(deployment),
         auth=JupyterHubAuth(api_token=door.enter().token),
