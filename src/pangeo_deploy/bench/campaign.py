@@ -30,7 +30,8 @@ from pangeo_deploy.errors import BadInput, Interrupted, MissingPrerequisite
 from pangeo_deploy.progress import Event, Progress, State, silent
 
 SETTLED = 0.05  # half the interval of a median, relative to it
-EVERY_SECONDS = 2.0  # between two writes of the run file
+EVERY_SECONDS = 2.0  # between two writes of the run file, at least
+WRITING = 0.005  # of a campaign's time may go into them: the file grows
 CHECKING_SECONDS = 60.0  # around the measured section: watching the cluster, and the check
 
 Cost = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -51,7 +52,7 @@ class Campaign:
     checking: float = CHECKING_SECONDS
     bucket: Bucket = field(default_factory=Bucket)
     _known: dict[Any, Any] = field(default_factory=dict)
-    _written: float = 0.0
+    _next_write: float = 0.0
 
     def go(self) -> pd.DataFrame:
         """Run what is not there yet; return all rows. `Interrupted` says how to go on."""
@@ -113,7 +114,7 @@ class Campaign:
         state: State = "failed" if row["failed"] else "done"
         told = row.get("reason") or f"{role}, block {block}, {self._outlook(left - 1)}"
         self.progress(Event(one.label, state, told, row.get("seconds")))
-        if time.monotonic() - self._written > EVERY_SECONDS:
+        if time.monotonic() > self._next_write:
             self._write()
         row["overhead_seconds"] = (row.get("overhead_seconds") or 0.0) + (
             time.perf_counter()
@@ -210,7 +211,7 @@ class Campaign:
 
     def _write(self, out: Path | None = None) -> OSError | None:
         """Write the run file; return why it cannot be. The rows stay here, and are tried again."""
-        self._written = time.monotonic()
+        began = time.monotonic()
         if not self.rows:
             return None
         plan = self.plan.as_dict()
@@ -219,6 +220,9 @@ class Campaign:
         except OSError as error:
             self.progress(Event("The run file", "info", explain(error)))
             return error
+        finally:
+            now = time.monotonic()
+            self._next_write = now + max(EVERY_SECONDS, (now - began) / WRITING)
         return None
 
     def _keep(self) -> None:

@@ -11,6 +11,7 @@ and any retry gives the same bits: what is not exact (sin, cos) is computed on w
 sliced, and the rest are additions and one rounding to the data's type.
 """
 
+import functools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -128,6 +129,7 @@ class Field:
         return smooth
 
 
+@functools.cache  # every shape asks for it, several times a run
 def days(years: int) -> pd.DatetimeIndex:
     """Return the days of `years` whole years from `FIRST_YEAR`, in the `CALENDAR`."""
     return pd.date_range(f"{FIRST_YEAR}-01-01", f"{FIRST_YEAR + years - 1}-12-31", freq="D")
