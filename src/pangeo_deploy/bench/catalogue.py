@@ -27,11 +27,11 @@ WORKLOADS: Mapping[str, Workload] = {
 CORE = (
     "memory-sum:numpy:time",
     "read:numpy:time",
-    *(f"area-mean:{variant}:time" for variant in ("numpy", "naive", "better")),
+    *(f"area-mean:{variant}:time" for variant in ("numpy", "naive", "better", "streamed")),
     *(
         f"climatology-month:{variant}:{scheme}"
         for scheme in ("time", "space")
-        for variant in ("numpy", "naive", "better")
+        for variant in ("numpy", "naive", "better", "streamed")
     ),
     *(f"anomaly:{variant}:space" for variant in ("numpy", "naive", "better")),
 )

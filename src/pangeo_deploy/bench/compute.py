@@ -23,8 +23,7 @@ Lazy = Any  # an xarray.DataArray on a Dask array; xarray does not type what a d
 
 def naive_area_mean(scene: Scene) -> Lazy:
     """Area-weighted mean of each day."""
-    weight = np.cos(np.deg2rad(scene.dataset.lat))
-    return scene.dataset.v0.weighted(weight).mean(MAP)
+    return scene.dataset.v0.weighted(np.cos(np.deg2rad(scene.dataset.lat))).mean(MAP)
 
 
 def better_area_mean(scene: Scene) -> Lazy:
@@ -65,8 +64,7 @@ def flox_climatology(by: groups.By, method: str) -> Any:
     """The same with another of flox' methods."""
 
     def run(scene: Scene) -> Lazy:
-        grouped = scene.dataset.v0.groupby(f"time.{by}")
-        return grouped.mean(method=method, skipna=False)
+        return scene.dataset.v0.groupby(f"time.{by}").mean(method=method, skipna=False)
 
     return run
 
@@ -218,8 +216,7 @@ def rechunk(method: str) -> Any:
     """From chunks in time to chunks in space, by tasks or peer to peer."""
 
     def run(scene: Scene) -> Lazy:
-        layout = scene.layout
-        wanted = chunk_shape(layout.field, "space", layout.chunk_mb)
+        wanted = chunk_shape(scene.layout.field, "space", scene.layout.chunk_mb)
         with dask.config.set({"array.rechunk.method": method}):
             return array(scene.blocks().rechunk(wanted), "time", *MAP)
 
