@@ -9,9 +9,9 @@ task stream these are the gaps between two reads on a thread, about a third of i
 Larger chunks of Dask alone do not help: such a task lets Zarr decode all its stored chunks into
 one new array before the first value is added, and that array no longer fits a cache. Here a task
 takes one stored chunk after the other, as a loop over files would: the memory of one chunk,
-whatever the task's size, and only sums leave the task. What is read is an `xarray.DataArray` opened without
-Dask, which a task gets as a reference (the store and the place in it, no values); so this runs on
-any cluster that can open the store.
+whatever the task's size, and only sums leave the task. What is read is an `xarray.DataArray`
+opened without Dask, which a task gets as a reference (the store and the place in it, no values);
+so this runs on any cluster that can open the store.
 """
 
 import itertools
