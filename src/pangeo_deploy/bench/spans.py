@@ -3,15 +3,17 @@
 With a task a chunk, a thread of a worker reads, decodes and adds up for some hundredths of a
 second; then it waits until the scheduler has heard of it and the next task has come. Worker,
 scheduler and client are event loops that need the same processors, and within a worker the same
-interpreter lock, as the threads that compute: the shorter the tasks, the longer each waits. In the
-task stream these are the gaps between two reads on a thread, about a third of its time at tier xs.
+interpreter lock, as the threads that compute: so we explain the waiting, which we have not taken
+apart further. The shorter the tasks, the larger its share. In the task stream these are the gaps
+between two reads on a thread, about a third of its time at tier xs.
 
 Larger chunks of Dask alone do not help: such a task lets Zarr decode all its stored chunks into
 one new array before the first value is added, and that array no longer fits a cache. Here a task
 takes one stored chunk after the other, as a loop over files would: the memory of one chunk,
 whatever the task's size, and only sums leave the task. What is read is an `xarray.DataArray`
 opened without Dask, which a task gets as a reference (the store and the place in it, no values);
-so this runs on any cluster that can open the store.
+so this runs on any cluster that can open the store. It does not look for missing values, as plain
+xarray does.
 """
 
 import itertools
@@ -109,15 +111,15 @@ def total(
     def share(block_id: tuple[int, ...]) -> Any:
         at = dict(zip(keep, block_id[len(block_id) - len(keep) :], strict=True))
         if several:
-            at |= dict(zip(lost, np.unravel_index(block_id[0], apart), strict=True))
-        box = plan.box(tuple(int(at.get(axis, 0)) for axis in range(3)))
+            at |= dict(zip(lost, map(int, np.unravel_index(block_id[0], apart)), strict=True))
+        box = plan.box(tuple(at.get(axis, 0) for axis in range(3)))
         lengths = [box[axis].stop - box[axis].start for axis in keep]
         out = np.zeros((*groups, *lengths), field.dtype)
         for piece in plan.pieces(box):
-            inside = [
+            inside: tuple[Any, ...] = tuple(
                 slice(piece[axis].start - box[axis].start, piece[axis].stop - box[axis].start)
                 for axis in keep
-            ]
+            )
             add(out[(..., *inside)], piece, source[piece].to_numpy())
         if scale is not None:
             out *= np.asarray(scale, out.dtype)
