@@ -32,6 +32,7 @@ FAMILIES = (
     *("no-op-map-1000", "round-trip", "tree-sum"),  # the larger ones take as long as all others
     *("write", "read", "open", "select-point", "select-map", "select-box"),
     *(f"read-{at_once}-at-once" for at_once in (1, 4, 16, 64)),
+    "s3-emulated",
 )
 NOWHERE = Path()
 CAMPAIGNS: Mapping[str, Request] = {
