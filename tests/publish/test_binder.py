@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pangeo_deploy.publish.processes import FIXED
+
 
 @pytest.fixture(scope="module")
 def dockerfile(project: Path) -> str:
@@ -22,6 +24,17 @@ def test_repo2docker_takes_environment_and_post_build(dockerfile: str) -> None:
     assert "RUN chmod +x postBuild\nRUN ./postBuild" in dockerfile
     # The packages come before the sources, so that a change of these keeps the layer of those.
     assert packages < dockerfile.index(" src/ ")
+
+
+def test_a_server_on_binder_has_what_the_memory_was_measured_with(
+    dockerfile: str, project: Path
+) -> None:
+    assert 'R2D_ENTRYPOINT="${REPO_DIR}/start"' in dockerfile
+    said = subprocess.run(
+        [project / "start", "printenv", "MALLOC_ARENA_MAX"],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    assert said == FIXED["MALLOC_ARENA_MAX"]
 
 
 def test_the_pins_agree_with_one_another() -> None:

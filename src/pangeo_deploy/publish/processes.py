@@ -22,6 +22,7 @@ INHERITED = ("HOME", "LANG", "PATH", "PYTHONPATH", "TMPDIR", "USER", "VIRTUAL_EN
 # than the commit's: an executed notebook in the cache may come from an earlier commit.
 FIXED = {
     "LC_ALL": "C.UTF-8",
+    "MALLOC_ARENA_MAX": "2",  # as `start` sets on Binder: threads keep less that they freed
     "PYTHONHASHSEED": "0",
     "PYTHONUNBUFFERED": "1",
     "SOURCE_DATE_EPOCH": "1577836800",
