@@ -45,7 +45,7 @@ CAMPAIGNS: Mapping[str, Request] = {
     # quarter of the size, for many blocks in minutes.
     "bench_repeats": Request(("core",), NOWHERE, grid=(2, 120, 160), least=REPEATED, most=REPEATED),
 }
-# What runs twice in each block, A against A, where the usual two are not in the campaign.
+# What runs twice in each block, A against A, where it is not what `bench run` would choose.
 TWICE = {
     "bench_life": ("lost-worker:undisturbed:space",),
     "bench_families": ("read:numpy:time", "read:chunk-16:time"),

@@ -1,6 +1,6 @@
 """What a campaign sets out to do: its plan, and the configurations that each block holds."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,13 +11,16 @@ from pangeo_deploy.bench.measure import LONGEST
 from pangeo_deploy.bench.store import Layout
 from pangeo_deploy.bench.workload import Workload
 
+USUAL = ("area-mean:better:time", "climatology-month:better:space")
+
 
 @dataclass(frozen=True)
 class Plan:
     """What a campaign sets out to do. It is in the run file: only the same plan goes on with it.
 
     `least` and `most` bound the blocks. `workers` are the sizes of the cluster to compare; with
-    `weak` the data grows with them, in latitude. `twice` names the A/A configurations.
+    `weak` the data grows with them, in latitude. `twice` names the A/A configurations; of those
+    that are usual, `again` finds what a set of workloads has.
     """
 
     campaign: str
@@ -29,13 +32,21 @@ class Plan:
     least: int = 10
     most: int = 30
     seed: int = 0
-    twice: tuple[str, ...] = ("area-mean:better:time", "climatology-month:better:space")
+    twice: tuple[str, ...] = ()
     longest: float = LONGEST
     concurrency: int = 2  # threads of what runs without a cluster
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as the run file keeps it."""
         return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def again(workloads: Sequence[str]) -> tuple[str, ...]:
+    """Return what runs twice in each block: the usual ones, else the first that uses a cluster."""
+    chosen = choose(workloads)
+    usual = tuple(one.name for one in chosen if one.name in USUAL)
+    first = sorted(chosen, key=lambda one: not one.needs_cluster)[0]
+    return usual or (first.name,)
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from pangeo_deploy.bench.campaign import origin_of
 from pangeo_deploy.bench.cluster import Cluster, Shape, local
 from pangeo_deploy.bench.measure import LONGEST
-from pangeo_deploy.bench.plan import Plan
+from pangeo_deploy.bench.plan import Plan, again
 from pangeo_deploy.bench.store import Layout
 from pangeo_deploy.bench.tiers import TIERS
 from pangeo_deploy.deployment import Deployment, Target, default_state, find_project
@@ -71,6 +71,7 @@ def prepare(request: Request) -> dict[str, Any]:
         least=request.least,
         most=most,
         seed=request.seed,
+        twice=again(request.workloads),
         longest=request.longest,
     )
     return {
