@@ -50,8 +50,7 @@ def _rehearsal(deployment: Deployment) -> Iterator[Cloud]:
     ):
         yield Cloud(
             client=account.client,
-            # A rehearsal fits Binder: Terraform collects its garbage before its heap is this large.
-            terraform={"GOMEMLIMIT": "48MiB"} | environment,
+            terraform=environment,
             # Relative to the root module's folder: a plan holds it, and is applied elsewhere too.
             backend=f'terraform {{\n  backend "local" {{\n    path = "../{state.name}"\n  }}\n}}\n',
             state_file=state,

@@ -30,11 +30,11 @@ def test_a_server_on_binder_has_what_the_memory_was_measured_with(
     dockerfile: str, project: Path
 ) -> None:
     assert 'R2D_ENTRYPOINT="${REPO_DIR}/start"' in dockerfile
+    names = ("GOMEMLIMIT", "MALLOC_ARENA_MAX")
     said = subprocess.run(
-        [project / "start", "printenv", "MALLOC_ARENA_MAX"],
-        capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
-    assert said == FIXED["MALLOC_ARENA_MAX"]
+        [project / "start", "printenv", *names], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert said == [FIXED[name] for name in names]
 
 
 def test_the_pins_agree_with_one_another() -> None:

@@ -21,8 +21,11 @@ INHERITED = ("HOME", "LANG", "PATH", "PYTHONPATH", "TMPDIR", "USER", "VIRTUAL_EN
 # The same on every machine, so that the same commit gives the same bytes. The date is fixed rather
 # than the commit's: an executed notebook in the cache may come from an earlier commit.
 FIXED = {
+    # As `start` sets on Binder, at the cost of some time: Terraform's heap stays small, and threads
+    # keep less that they freed.
+    "GOMEMLIMIT": "48MiB",
+    "MALLOC_ARENA_MAX": "2",
     "LC_ALL": "C.UTF-8",
-    "MALLOC_ARENA_MAX": "2",  # as `start` sets on Binder: threads keep less that they freed
     "PYTHONHASHSEED": "0",
     "PYTHONUNBUFFERED": "1",
     "SOURCE_DATE_EPOCH": "1577836800",
