@@ -11,7 +11,7 @@ than the plan's `longest`, and a cluster that something broke is closed and open
 import statistics as plain
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,6 @@ EVERY_SECONDS = 2.0  # between two writes of the run file, at least
 WRITING = 0.005  # of a campaign's time may go into them: the file grows
 CHECKING_SECONDS = 60.0  # around the measured section: watching the cluster, and the check
 
-Cost = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-
 
 @dataclass
 class Campaign:
@@ -47,7 +45,6 @@ class Campaign:
     cluster: Cluster
     common: Mapping[str, Any]  # columns that are the same in every row
     progress: Progress = silent
-    cost: Cost | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
     checking: float = CHECKING_SECONDS
     bucket: Bucket = field(default_factory=Bucket)
@@ -108,8 +105,6 @@ class Campaign:
             "order": len(self.rows),
             "role": role,
         }
-        if self.cost is not None:
-            row.update(self.cost(row))
         self.rows.append(row)
         state: State = "failed" if row["failed"] else "done"
         told = row.get("reason") or f"{role}, block {block}, {self._outlook(left - 1)}"
@@ -251,7 +246,6 @@ def start(
     cluster: Cluster,
     *,
     common: Mapping[str, Any],
-    cost: Cost | None = None,
     progress: Progress = silent,
 ) -> Campaign:
     """Return the campaign of `plan` that writes `out`: a new one, or the one there to go on with.
@@ -276,7 +270,7 @@ def start(
                 fix="Go on there, or write to another file here.",
             )
         rows = runs.rows(table)
-    return Campaign(plan, out, folder, cluster, common, progress, cost, rows)
+    return Campaign(plan, out, folder, cluster, common, progress, rows)
 
 
 def origin_of(project: Path) -> dict[str, Any]:

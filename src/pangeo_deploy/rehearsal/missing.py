@@ -17,9 +17,6 @@ from moto.core.responses import ActionResult
 from pangeo_deploy.rehearsal import missing_budgets, missing_efs
 from pangeo_deploy.rehearsal.models import policy_of_aws
 
-Answer = tuple[str, dict[str, Any]]
-JSON = {"Content-Type": "application/json"}
-
 
 @contextmanager
 def lent_to_moto() -> Iterator[None]:
