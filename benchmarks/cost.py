@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pangeo_deploy.cost import bill
+from hub_costs.bills import table as bill
 
 BY = ["day", "ServiceName", "tag_hub"]
 SQL = (
@@ -107,8 +107,8 @@ def run_child(what: str, path: Path) -> None:
 
         duckdb.connect().execute(SQL.format(path)).fetchall()
     else:
-        from pangeo_deploy.cost.allocate import allocate
-        from pangeo_deploy.cost.ingest import ingest
+        from hub_costs.allocation.allocate import allocate
+        from hub_costs.bills.ingest import ingest
 
         with tempfile.TemporaryDirectory(dir=path) as fresh:
             table = ingest([path / "pods.parquet"], Path(fresh)).table

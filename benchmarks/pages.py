@@ -19,7 +19,7 @@ from typing import Any
 from playwright.sync_api import Browser, sync_playwright
 
 from pangeo_deploy.deployment import find_project
-from pangeo_deploy.publish import live
+from proof_book.page import serve
 
 WIDTHS = {"phone": 375, "desktop": 1280}
 OBSERVE = """
@@ -60,7 +60,7 @@ def look(browser: Browser, address: str, width: int) -> dict[str, float]:
 
 def measure(html: Path, runs: int) -> tuple[str, list[dict[str, Any]]]:
     """Return the browser's version, and a row a page and width: the medians of `runs` visits."""
-    server = live.serve(html, 0)
+    server = serve.serve(html, 0)
     pages = sorted(
         path.relative_to(html).as_posix()
         for path in html.rglob("*.html")

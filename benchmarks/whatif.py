@@ -58,10 +58,10 @@ def measure(path: Path) -> None:
     """Read and replay one file in this process and print what it took (twice: compiled by then)."""
     import resource
 
-    from pangeo_deploy.usage import read
-    from pangeo_deploy.whatif import Config, prices
-    from pangeo_deploy.whatif.replay import replay
-    from pangeo_deploy.whatif.result import what_if
+    from hub_costs.usage import read
+    from hub_costs.whatif import Config, whatif_prices
+    from hub_costs.whatif.replay import replay
+    from hub_costs.whatif.result import what_if
 
     began = time.process_time()
     sessions = read(path)
@@ -69,7 +69,7 @@ def measure(path: Path) -> None:
     for name in ("first_whatif", "whatif", "replay"):
         began = time.process_time()
         if name == "replay":
-            replay(sessions, Config(), prices.shapes())
+            replay(sessions, Config(), whatif_prices.shapes())
         else:
             what_if(sessions).as_dict()
         times[name] = time.process_time() - began
@@ -82,13 +82,14 @@ def measure(path: Path) -> None:
 def measure_simpy(path: Path) -> None:
     """Replay one file with the tests' simpy model in this process and print what it took."""
     sys.path.insert(0, str(Path(__file__).parent.parent))
-    from pangeo_deploy.usage import read
-    from pangeo_deploy.whatif import Config, prices
-    from pangeo_deploy.whatif.replay import _settings, replay
-    from tests.whatif.oracle import Oracle, Pod
+    from tests.hub_costs.whatif.oracle import Oracle, Pod
+
+    from hub_costs.usage import read
+    from hub_costs.whatif import Config, whatif_prices
+    from hub_costs.whatif.replay import _settings, replay
 
     sessions, config = read(path), Config()
-    mine = replay(sessions, config, prices.shapes())[0]
+    mine = replay(sessions, config, whatif_prices.shapes())[0]
     horizon = round((sessions.end - sessions.start).total_seconds() * 1000)
     chosen = _settings(config.pools[0], config, horizon)[0]
     settings = {name: int(chosen[name]) for name in chosen.dtype.names}
@@ -105,9 +106,9 @@ def measure_simpy(path: Path) -> None:
 
 def measure_sweep(workers: int) -> None:
     """Sweep 100 configurations over a year of 100 people and print what it took (wall clock)."""
-    from pangeo_deploy.usage import read
-    from pangeo_deploy.whatif import Config
-    from pangeo_deploy.whatif.sweep import grid, sweep
+    from hub_costs.usage import read
+    from hub_costs.whatif import Config
+    from hub_costs.whatif.configurations import grid, sweep
 
     with tempfile.TemporaryDirectory() as folder:
         make_sessions(Path(folder) / "year.parquet", 100)

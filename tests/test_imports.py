@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from pangeo_deploy.publish.sources import package_folder, read_graph
+from proof_book.identity.code_graph import package_folder, read_graph
 
 ROOT = package_folder()
 SWITCH, STAND_IN, TOP = "targets.py", "rehearsal", "cli"

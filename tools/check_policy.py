@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from pangeo_core.errors import CheckFailed, PangeoDeployError
 from pangeo_deploy.deployment import Deployment, environments
-from pangeo_deploy.errors import CheckFailed, PangeoDeployError
 from pangeo_deploy.terraform import policy
 from pangeo_deploy.terraform.rules import RULES
 from pangeo_deploy.terraform.workspace import open_workspace

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pangeo_deploy.bench.campaign import start
-from pangeo_deploy.bench.catalogue import choose
-from pangeo_deploy.bench.request import Request, prepare
-from pangeo_deploy.progress import Event
+from dask_bench.campaign import start
+from dask_bench.catalogue import choose
+from pangeo_core.progress import Event
+from pangeo_deploy.bench_request import Request, prepare
 
 HEADLINE, SCALED, REPEATED = 10, 10, 24  # blocks
 # Two workers of one thread are all that two cores can compare with one.

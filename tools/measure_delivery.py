@@ -20,12 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from measure_rehearsal import machine
+from tests.pangeo_deploy.delivery.conftest import Stage, staged
+from tests.pangeo_deploy.delivery.github import served
+from tests.pangeo_deploy.delivery.results import Run
 
+from pangeo_core.files import write_whole
 from pangeo_deploy.deployment import find_project
-from pangeo_deploy.files import write_whole
-from tests.delivery.conftest import Stage, staged
-from tests.delivery.github import served
-from tests.delivery.results import Run
 
 CHANGE = "terraform/environments/staging.tfvars"
 WHOLE = ("Deploy", "Set up")  # actions of several steps, which are counted themselves

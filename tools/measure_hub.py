@@ -26,18 +26,18 @@ from typing import Any
 import psutil
 from measure_rehearsal import machine
 
+from hub_user.binder_launch import LaunchRefused, launch
+from hub_user.load_test import arrive_together
+from hub_user.smoke import smoke
+from hub_user.user import HubRefused, User, log_in
+from local_hub import control as hubs
+from local_hub.fault_injection import FAULTS
+from local_hub.hub_state import USERS
+from local_hub.supervisor import marked
+from pangeo_core.files import write_whole
+from pangeo_core.progress import Event
 from pangeo_deploy.deployment import Deployment, find_project
-from pangeo_deploy.files import write_whole
-from pangeo_deploy.hub.access import entrance
-from pangeo_deploy.hub.binder import LaunchRefused, launch
-from pangeo_deploy.hub.load import arrive_together
-from pangeo_deploy.hub.smoke import smoke
-from pangeo_deploy.hub.user import HubRefused, User, log_in
-from pangeo_deploy.progress import Event
-from pangeo_deploy.rehearsal import hub as hubs
-from pangeo_deploy.rehearsal.hub_faults import FAULTS
-from pangeo_deploy.rehearsal.hub_state import USERS
-from pangeo_deploy.rehearsal.hub_supervisor import marked
+from pangeo_deploy.targets.access import entrance
 
 Rows = list[tuple[Any, ...]]
 ADDRESS = re.compile(r"\S*127\.0\.0\.1\S*|(?<=1111)1{36}")

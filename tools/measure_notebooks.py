@@ -18,10 +18,11 @@ from pathlib import Path
 
 from measure_rehearsal import machine
 
+from pangeo_core.files import write_whole
 from pangeo_deploy.deployment import find_project
-from pangeo_deploy.files import write_whole
-from pangeo_deploy.publish import build, keys, notebooks
-from pangeo_deploy.publish.provenance import COSTS
+from proof_book import build
+from proof_book.identity import keys, notebook_files
+from proof_book.page.provenance import COSTS
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def main() -> None:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["notebook", "seconds", "peak_mb", "sources"])
-    for book in notebooks.find(project):
+    for book in notebook_files.find(project):
         one = took[book.name]
         key = keys.sources_key(keys.parts_of(book, project))
         rows.writerow([book.name, one["seconds"], one["peak_mb"], key])

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 
 from measure_rehearsal import machine
 
+from pangeo_core.files import write_whole
 from pangeo_deploy.deployment import find_project
-from pangeo_deploy.files import write_whole
 
 
 def main() -> None:

@@ -19,8 +19,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pangeo_core.files import write_whole
 from pangeo_deploy.deployment import environments, find_project
-from pangeo_deploy.files import write_whole
 from pangeo_deploy.terraform.engine import find_engine
 
 STEPS = {

@@ -22,12 +22,12 @@ from pathlib import Path
 
 from measure_rehearsal import machine
 
+from hub_user import cells
+from hub_user.user import User, log_in
+from local_hub import control as hubs
+from pangeo_core.files import write_whole
+from pangeo_deploy.collect_usage import gather
 from pangeo_deploy.deployment import Deployment, find_project
-from pangeo_deploy.files import write_whole
-from pangeo_deploy.hub import cells
-from pangeo_deploy.hub.user import User, log_in
-from pangeo_deploy.rehearsal import hub as hubs
-from pangeo_deploy.usage.gather import gather
 
 CLASS_SECONDS = 150.0
 WORK = """

@@ -16,8 +16,8 @@ from importlib import metadata
 
 from measure_rehearsal import machine
 
+from pangeo_core.files import write_whole
 from pangeo_deploy.deployment import find_project
-from pangeo_deploy.files import write_whole
 
 COLUMNS = ("run", "load", "sessions", "step", "seconds", "peak_mb")
 STEPS = ("read", "first_whatif", "whatif", "replay", "sweep")

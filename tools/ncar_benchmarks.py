@@ -15,8 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from pangeo_deploy.bench import evaluate, importer, scaling
-from pangeo_deploy.files import write_whole
+from dask_bench import importer, scaling
+from findings import regression_rule
+from pangeo_core.files import write_whole
 
 CITATION = (
     "# Source: pangeo-data/benchmarking (Apache-2.0), results/{folders}; Odaka et al. 2019,\n"
@@ -94,36 +95,41 @@ def _rules(runs: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     The test for pairs was chosen on the even half of HAL's configurations; its odd half and
     Cheyenne had no part in that.
     """
-    series = evaluate.repeats(runs)
-    cut = evaluate.halves(series)
+    series = regression_rule.repeats(runs)
+    cut = regression_rule.halves(series)
     back = [(after, before) for before, after in cut]
     turns = _turns(series)
     judges = {
         "ten pairs": turns,
         "ten pairs, the half that chose": _turns(series[::2]),
         "ten pairs, the half that judges": _turns(series[1::2]),
-        "ten pairs, Cheyenne": _turns(evaluate.repeats(other)),
+        "ten pairs, Cheyenne": _turns(regression_rule.repeats(other)),
     }
-    rows = [_row(name, "ten, then ten", rule, cut) for name, rule in evaluate.RULES.items()]
-    rows += [_row(name, "the same, backwards", rule, back) for name, rule in evaluate.RULES.items()]
+    rows = [_row(name, "ten, then ten", rule, cut) for name, rule in regression_rule.RULES.items()]
+    rows += [
+        _row(name, "the same, backwards", rule, back)
+        for name, rule in regression_rule.RULES.items()
+    ]
     for design, pairs in judges.items():
-        rows += [_row(name, design, rule, pairs) for name, rule in evaluate.PAIRED_RULES.items()]
+        rows += [
+            _row(name, design, rule, pairs) for name, rule in regression_rule.PAIRED_RULES.items()
+        ]
     for margin in (0.0, 0.02, 0.03, 0.05, 0.1):
         for level in (0.005, 0.01, 0.025, 0.05):
-            rule = evaluate.rule_of(margin, level)
+            rule = regression_rule.rule_of(margin, level)
             name = f"margin {100 * margin:g} %, level {level:g}"
             rows.append(_row(name, "ten, then ten", rule, cut))
-            rule = evaluate.rule_of(margin, level, paired=True)
+            rule = regression_rule.rule_of(margin, level, paired=True)
             rows.append(_row(name, "ten pairs", rule, turns))
     return pd.DataFrame(rows)
 
 
 def _turns(series: list[Any]) -> list[Any]:
-    return [pair for seed in range(10) for pair in evaluate.turns(series, seed)]
+    return [pair for seed in range(10) for pair in regression_rule.turns(series, seed)]
 
 
-def _row(name: str, design: str, rule: evaluate.Rule, cut: Iterable[Any]) -> dict[str, Any]:
-    tried = evaluate.tried(rule, cut)
+def _row(name: str, design: str, rule: regression_rule.Rule, cut: Iterable[Any]) -> dict[str, Any]:
+    tried = regression_rule.tried(rule, cut)
     return {"rule": name, "design": design, **vars(tried)}
 
 

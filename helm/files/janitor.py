@@ -1,6 +1,6 @@
 """End the servers and Dask clusters that have outstayed: what the chart's CronJob runs.
 
-Beside it lies outstay.py, the package's own rules (src/pangeo_deploy/hub/outstay.py): the command
+Beside it lies outstay.py, the package's own rules (src/hub_user/idle_rules.py): the command
 `pangeo-deploy janitor` goes by them too. Standard library only, for the hub's own image.
 
 Environment: HUB_API and JANITOR_TOKEN, the hub and its service `janitor`; KUBERNETES_API and

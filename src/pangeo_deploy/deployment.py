@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import platformdirs
 
-from pangeo_deploy.errors import BadInput
+from pangeo_core.errors import BadInput
 
 Target = Literal["rehearsal", "aws"]
 

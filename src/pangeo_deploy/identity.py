@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pangeo_deploy.errors import BadInput, MissingPrerequisite
+from pangeo_core.errors import BadInput, MissingPrerequisite
 
 # What AWS answers to credentials that were good once.
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")

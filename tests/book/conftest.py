@@ -16,7 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
-from pangeo_deploy import publish
+import proof_book as publish
 from tests.conftest import PROJECT
 
 # Chromium as root in a closed network: without the last five it calls home all the time.

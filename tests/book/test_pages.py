@@ -10,9 +10,9 @@ import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Error, Route
 
-from pangeo_deploy import publish
-from pangeo_deploy.origin import Origin
-from pangeo_deploy.publish.results import is_sentence
+import proof_book as publish
+from pangeo_core.origin import Origin
+from proof_book.page.executed_results import is_sentence
 from tests.book.conftest import COLOURS, LOADED, SCHEMES, SIZES, Open, pages
 
 # They share a built book, and the first of them builds it.

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pangeo_deploy.charts import policy
+from pangeo_core.errors import BadInput, MissingPrerequisite
+from pangeo_core.progress import Event, Progress, silent
+from pangeo_deploy.charts import manifest_policy
 from pangeo_deploy.charts.render import KUBERNETES, Manifest, Rendered, render
 from pangeo_deploy.charts.values import CHARTS, Values, complete
-from pangeo_deploy.errors import BadInput, MissingPrerequisite
-from pangeo_deploy.progress import Event, Progress, silent
 
 DEPENDENCIES = {
     "pangeo": ("jupyterhub", "dask-gateway", "binderhub-service"),
@@ -76,7 +76,9 @@ def check_chart(
     findings = list(against_schemas(project, chart, values, skipped))
     if any(one.where.split(".")[0] not in DEPENDENCIES[chart] for one in findings):
         return findings, None  # wrong values of our own: nothing after them means anything
-    findings += [Finding(chart, "values", *found) for found in policy.values_rules(chart, values)]
+    findings += [
+        Finding(chart, "values", *found) for found in manifest_policy.values_rules(chart, values)
+    ]
     try:
         rendered = render(project, chart, values)
     except BadInput as error:
@@ -90,7 +92,7 @@ def check_chart(
         Finding(chart, f"{one['kind']}/{one['metadata']['name']}", *found)
         for one in rendered.manifests
         for found in against_rules(one, own=not rendered.whole)
-        if not (rendered.whole and policy.accepted(one, found[0]))
+        if not (rendered.whole and manifest_policy.accepted(one, found[0]))
     ]
     if foreign := sum(is_foreign(one) for one in rendered.manifests):
         skipped.append(f"{chart}: Kubernetes has no schema for {foreign} custom resources")
@@ -157,10 +159,12 @@ def against_rules(manifest: Manifest, own: bool) -> Iterator[tuple[str, str]]:
     """Yield (rule, what is wrong) for one manifest."""
     if not is_foreign(manifest) and (wrong := invalid(manifest)):
         yield "kubernetes", wrong
-    for rule, broken in (policy.OWN_RULES if own else policy.MANIFEST_RULES).items():
+    for rule, broken in (
+        manifest_policy.OWN_RULES if own else manifest_policy.MANIFEST_RULES
+    ).items():
         yield from ((rule, message) for message in broken(manifest))
-    if pod := policy.pod_of(manifest):
-        for rule, broken_in in policy.POD_RULES.items():
+    if pod := manifest_policy.pod_of(manifest):
+        for rule, broken_in in manifest_policy.POD_RULES.items():
             yield from ((rule, message) for message in broken_in(manifest, pod))
 
 

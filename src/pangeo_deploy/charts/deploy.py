@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pangeo_core.errors import BadInput, CheckFailed, MissingPrerequisite, PangeoDeployError
+from pangeo_core.progress import Event, Progress, silent
 from pangeo_deploy.charts.check import DEPENDENCIES, Checked, check
 from pangeo_deploy.charts.render import NAMESPACES
 from pangeo_deploy.charts.values import CHARTS, Values, complete
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.errors import BadInput, CheckFailed, MissingPrerequisite, PangeoDeployError
-from pangeo_deploy.progress import Event, Progress, silent
 
 LOGIN = "pangeo-login"  # the Secret that the hub's environment reads
 LOGIN_KEYS = {"client-id": "OAUTH_CLIENT_ID", "client-secret": "OAUTH_CLIENT_SECRET"}

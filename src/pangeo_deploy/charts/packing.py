@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from pangeo_deploy.machines import Machine, Room, room
+from hub_costs.machines import Machine, Room, room
 
 MAX_PODS = 58  # of the 2xlarge shapes of the pools, by their network interfaces
 

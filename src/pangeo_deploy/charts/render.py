@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
+from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_deploy.charts.values import Values
-from pangeo_deploy.errors import BadInput, MissingPrerequisite
 
 NAMESPACES = {"pangeo": "pangeo", "support": "support"}
 KUBERNETES = "1.36"  # of EKS, as terraform/ asks for it

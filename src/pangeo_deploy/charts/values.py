@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
+from hub_user import idle_rules
+from pangeo_core.errors import BadInput
 from pangeo_deploy.charts import alerts
-from pangeo_deploy.errors import BadInput
-from pangeo_deploy.hub import outstay
 
 Values = dict[str, Any]
 CHARTS = ("support", "pangeo")  # in the order of installing
@@ -108,7 +108,7 @@ def add_code(values: Values, folder: Path) -> None:
     at(values, ("dask-gateway", "gateway", "backend"))["image"] = dict(image)
     binders = at(values, ("binderhub-service", "extraConfig"))
     binders["ecr"] = (folder / "ecr.py").read_text()
-    janitor = {"janitor.py": folder / "janitor.py", "outstay.py": Path(outstay.__file__)}
+    janitor = {"janitor.py": folder / "janitor.py", "outstay.py": Path(idle_rules.__file__)}
     at(values, ("janitor",))["code"] = {name: file.read_text() for name, file in janitor.items()}
     binder = at(values, ("jupyterhub", "hub", "services", "binder"))
     if "oauth_redirect_uri" in binder:

@@ -9,9 +9,9 @@ from types import FrameType
 
 import typer
 
+from pangeo_core.errors import Interrupted, PangeoDeployError
 from pangeo_deploy.cli import bench, book, charts, cost, delivery, deployments, hub, people
 from pangeo_deploy.cli.console import show_error
-from pangeo_deploy.errors import Interrupted, PangeoDeployError
 
 # What an operating system refuses for reasons of the machine and not of this program.
 THE_MACHINES_OWN = (

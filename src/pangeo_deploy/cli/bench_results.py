@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pangeo_core.errors import BadInput
 from pangeo_deploy.cli.console import JsonOption, reporting, show, table
-from pangeo_deploy.errors import BadInput
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pangeo_deploy.bench.cost import Rates
+    from dask_bench.run_cost import Rates
 
 REGRESSION = 3
 
@@ -52,7 +52,7 @@ def report(
             rates = _rates(what, life, node_start, interruptions)
         elif life is not None or node_start or interruptions:
             raise BadInput("Nothing is priced without a node.", fix="Add --instance r5.large.")
-        from pangeo_deploy.bench import report as room  # seconds of imports
+        from dask_bench import bench_report as room  # seconds of imports
 
         result = room.report(room.load(runs), rates)
     origins = ", ".join(result.origins)
@@ -107,8 +107,8 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Say whether B is slower than A; ends with 3 where it is."""
-    from pangeo_deploy.bench import report as room
-    from pangeo_deploy.bench.runs import require_one_machine
+    from dask_bench import bench_report as room
+    from dask_bench.runs import require_one_machine
 
     with reporting("Reading runs"):
         before, after = room.load(a), room.load(b)
@@ -133,7 +133,7 @@ def import_(
     json: JsonOption = False,
 ) -> None:
     """Turn NCAR's published results into a run file."""
-    from pangeo_deploy.bench import importer, runs
+    from dask_bench import importer, runs
 
     with reporting("Reading results"):
         found = importer.read(published)
@@ -153,24 +153,26 @@ def _rates(
             why="They need spot nodes, and runs of `life`.",
             fix="Add --capacity spot and --life data/bench_life.parquet.",
         )
-    from pangeo_deploy.bench import cost
-    from pangeo_deploy.bench import report as room
-    from pangeo_deploy.cost import prices
+    from dask_bench import bench_report as room
+    from dask_bench import run_cost
+    from hub_costs.estimates import prices
 
-    rates = cost.rates(
+    rates = run_cost.rates(
         prices.read(), region, instance, scheduler, capacity, start_seconds=node_start
     )
     if life is None:
         return rates
     recorded = room.load(life)
-    rates = cost.lived(rates, recorded, node_start=node_start)
-    return cost.interrupted(rates, recorded, "killed", interruptions) if interruptions else rates
+    rates = run_cost.lived(rates, recorded, node_start=node_start)
+    return (
+        run_cost.interrupted(rates, recorded, "killed", interruptions) if interruptions else rates
+    )
 
 
 def _compare_seconds(
     before: "pd.DataFrame", after: "pd.DataFrame", paired: bool, json: bool
 ) -> bool:
-    from pangeo_deploy.bench import compare as room
+    from dask_bench import compare as room
 
     compared = room.compare(before, after, paired=paired)
     worst = room.worst(compared)
@@ -197,9 +199,9 @@ def _compare_seconds(
 
 
 def _compare_counts(before: "pd.DataFrame", after: "pd.DataFrame", json: bool) -> bool:
-    from pangeo_deploy.bench import gate
+    from dask_bench import counts_gate
 
-    compared, grown = gate.grown(before, after)
+    compared, grown = counts_gate.grown(before, after)
     verdict = "regression" if grown else "no change"
     document = {
         "verdict": verdict,

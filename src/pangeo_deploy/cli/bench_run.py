@@ -45,8 +45,8 @@ def run(
     json: JsonOption = False,
 ) -> None:
     """Run workloads in random blocks, check every answer, and write one row a run."""
-    from pangeo_deploy.bench.campaign import Campaign, start
-    from pangeo_deploy.bench.request import Request, prepare
+    from dask_bench.campaign import Campaign, start
+    from pangeo_deploy.bench_request import Request, prepare
 
     request = Request(
         workloads=tuple(workloads or ("core",)),

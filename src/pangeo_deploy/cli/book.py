@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from pangeo_core.errors import CheckFailed, PangeoDeployError
+from pangeo_core.progress import Event
 from pangeo_deploy.cli.console import JsonOption, reporting, show, show_error, table
 from pangeo_deploy.deployment import find_project
-from pangeo_deploy.errors import CheckFailed, PangeoDeployError
-from pangeo_deploy.progress import Event
 
 app = typer.Typer(help="Execute the notebooks and render the book.", no_args_is_help=True)
 REASONS_SHOWN = 3
@@ -23,7 +23,7 @@ def build(
     json: JsonOption = False,
 ) -> None:
     """Execute what changed, then render; the last line is the page to open."""
-    from pangeo_deploy import publish  # its libraries take seconds to load; other verbs need none
+    import proof_book as publish  # its libraries take seconds to load; other verbs need none
 
     if explain:
         reasons = publish.explain(find_project())
@@ -45,7 +45,7 @@ def build(
 @app.command()
 def status(json: JsonOption = False) -> None:
     """Say which pages no longer say what their sources do; builds nothing; exit 3 if any."""
-    from pangeo_deploy import publish
+    import proof_book as publish
 
     pages = publish.status(find_project())
     stale = [page.name for page in pages if not page.fresh]
@@ -62,8 +62,8 @@ def status(json: JsonOption = False) -> None:
 @app.command()
 def serve(port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0) -> None:
     """Build at each change of a source and serve the pages on this machine, until Ctrl-C."""
-    from pangeo_deploy import publish
-    from pangeo_deploy.publish import live
+    import proof_book as publish
+    from proof_book.page import serve as live
 
     project = find_project()
     with reporting("Watching the sources") as progress:
@@ -79,7 +79,7 @@ def serve(port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0) ->
 @app.command()
 def pdf(json: JsonOption = False) -> None:
     """Print the built book to one tagged PDF; needs Chromium."""
-    from pangeo_deploy import publish
+    import proof_book as publish
 
     with reporting("Printing the book") as progress:
         file = publish.pdf(find_project() / "_build", progress=progress)
@@ -95,7 +95,7 @@ def archive(
     json: JsonOption = False,
 ) -> None:
     """Keep the built book for good under its version, and compare the next one with it."""
-    from pangeo_deploy import publish
+    import proof_book as publish
 
     kept = publish.archive(find_project(), version, to)
     human = [f"Kept: {kept}", "Commit data/versions.csv and data/figures_last.json."]

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from hub_user.smoke import smoke
+from pangeo_core.files import write_whole
 from pangeo_deploy.charts import deploy as deploying
-from pangeo_deploy.charts import rehearse
 from pangeo_deploy.charts import values as charts_values
 from pangeo_deploy.charts.check import check as check_charts
 from pangeo_deploy.charts.render import render as render_chart
@@ -23,10 +24,8 @@ from pangeo_deploy.cli.console import (
 )
 from pangeo_deploy.cli.deployments import require_name
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.files import write_whole
-from pangeo_deploy.hub.access import entrance
-from pangeo_deploy.hub.smoke import smoke
-from pangeo_deploy.targets import connect
+from pangeo_deploy.targets import connect, rehearsed_charts
+from pangeo_deploy.targets.access import entrance
 from pangeo_deploy.terraform.lifecycle import outputs
 
 CHECK_FAILED = 3
@@ -89,7 +88,7 @@ def deploy(
             return smoke(entrance(deployment), progress=progress).ok
 
         if target == "rehearsal":
-            result = rehearse.deploy(deployment, visited, progress)
+            result = rehearsed_charts.deploy(deployment, visited, progress)
         else:
             made = outputs(deployment)
             with connect(deployment) as cloud:
@@ -109,5 +108,5 @@ def remove(
     require_name(environment, target, confirm)
     deployment = Deployment(environment, target)
     with reporting(f"Removing the charts of {environment}"):
-        (rehearse if target == "rehearsal" else deploying).remove(deployment)
+        (rehearsed_charts if target == "rehearsal" else deploying).remove(deployment)
     show({"environment": environment, "target": target}, json, ["The charts are gone."])

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pangeo_core.errors import PangeoDeployError
+from pangeo_core.progress import Event, Progress
 from pangeo_deploy.deployment import Target
-from pangeo_deploy.errors import PangeoDeployError
-from pangeo_deploy.progress import Event, Progress
 
 EnvironmentArgument = Annotated[
     str,

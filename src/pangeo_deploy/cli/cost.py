@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pangeo_core.errors import BadInput
+from pangeo_core.files import read_json
 from pangeo_deploy.cli import outlook, plans
 from pangeo_deploy.cli.console import (
     EnvironmentArgument,
@@ -18,8 +20,6 @@ from pangeo_deploy.cli.console import (
     table,
 )
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.errors import BadInput
-from pangeo_deploy.files import read_json
 from pangeo_deploy.terraform import lifecycle
 
 app = typer.Typer(
@@ -52,7 +52,7 @@ def ingest(
     json: JsonOption = False,
 ) -> None:
     """Read bills of any AWS form into one table."""
-    from pangeo_deploy.cost import ingest as room
+    from hub_costs.bills import ingest as room
 
     with reporting("Reading bills") as progress:
         result = room.ingest(list(paths), out, progress=progress)
@@ -82,8 +82,8 @@ def fetch(
     json: JsonOption = False,
 ) -> None:
     """Bring the environment's bill here: the export, or Cost Explorer's answer to reconcile it."""
-    from pangeo_deploy.cost import fetch as room
-    from pangeo_deploy.cost.months import Month
+    from hub_costs.bills import fetch as room
+    from hub_costs.months import Month
     from pangeo_deploy.targets import connect
 
     if (export and explorer) or explorer != bool(month):
@@ -134,7 +134,7 @@ def allocate(
     json: JsonOption = False,
 ) -> None:
     """Give every cent of a bill an owner, by a stated rule."""
-    from pangeo_deploy.cost import allocate as room
+    from hub_costs.allocation import allocate as room
 
     sizes = read_json(homes) if homes else None
     members = read_json(groups) if groups else None
@@ -176,7 +176,7 @@ def units(
     json: JsonOption = False,
 ) -> None:
     """Divide a bill by what its users did: per user, hour, launch, terabyte; and kgCO2e."""
-    from pangeo_deploy.cost import units as room
+    from hub_costs.allocation import unit_costs as room
 
     terabytes = outlook.usd("--tb-processed", tb_processed)
     if runs:
@@ -196,12 +196,12 @@ def sample(
     json: JsonOption = False,
 ) -> None:
     """Make up a month's bill and sessions with known truth, to try things out (origin: sample)."""
-    from pangeo_deploy.cost import generate, generate_forms
-    from pangeo_deploy.cost.months import Month
+    from hub_costs.bills import sample_bill, sample_forms
+    from hub_costs.months import Month
 
-    made = generate.sample(Month.parse(month), users=users, seed=seed)
+    made = sample_bill.sample(Month.parse(month), users=users, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
-    generate_forms.cur_parquet([*made.lines, *made.splits], out / "bill.parquet")
+    sample_forms.cur_parquet([*made.lines, *made.splits], out / "bill.parquet")
     made.sessions.to_csv(out / "sessions.csv", index=False)
     document = {
         "origin": "sample",
@@ -216,7 +216,7 @@ def sample(
 
 @contextmanager
 def _billed(bills: list[str], more: list[str] | None) -> Iterator[tuple[Path, list[str]]]:
-    from pangeo_deploy.cost.ingest import opened
+    from hub_costs.bills.ingest import opened
 
     with (
         reporting("Reading bills") as progress,

@@ -6,17 +6,11 @@ from typing import Annotated
 
 import typer
 
-from pangeo_deploy.cli.console import (
-    EnvironmentArgument,
-    JsonOption,
-    TargetOption,
-    reporting,
-    show,
-)
+from pangeo_core.errors import BadInput
+from pangeo_core.files import read_json, write_whole
+from pangeo_deploy.cli.console import EnvironmentArgument, JsonOption, TargetOption, reporting, show
 from pangeo_deploy.cli.upkeep import NeedsOption, RunOption, jobs, register
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.errors import BadInput
-from pangeo_deploy.files import read_json, write_whole
 
 app = typer.Typer(
     help="Continuous deployment: sealed plans, reviews, records, notices.", no_args_is_help=True
@@ -37,14 +31,14 @@ def plan(
     json: JsonOption = False,
 ) -> None:
     """Plan, price and check, and seal the plan in a folder that can be carried elsewhere."""
-    from pangeo_deploy.delivery import bundle
+    from pangeo_deploy.delivery import plan_bundle
 
     with reporting(f"Planning {environment}") as progress:
-        review = bundle.make(Deployment(environment, target), commit, out, progress)
+        review = plan_bundle.make(Deployment(environment, target), commit, out, progress)
     counts = ", ".join(
         f"{review[one]} to {one}" for one in ("delete", "replace", "update", "create")
     )
-    found = len(bundle.problems(review))
+    found = len(plan_bundle.problems(review))
     human = [f"{environment} on {target}: {counts}; {found} findings.", f"Sealed in {out}."]
     show(review, json, human)
 
@@ -52,9 +46,9 @@ def plan(
 @app.command()
 def gate(bundles: BundlesArgument) -> None:
     """Refuse plans that break a rule or pass their budget; exit 3 if any does."""
-    from pangeo_deploy.delivery import bundle
+    from pangeo_deploy.delivery import plan_bundle
 
-    bundle.gate(bundles)
+    plan_bundle.gate(bundles)
     show({"ok": True}, False, ["No rule is broken and no budget passed."])
 
 
@@ -67,9 +61,9 @@ def verify(
     json: JsonOption = False,
 ) -> None:
     """Say whether a folder holds the plan that was reviewed, for this commit; exit 3 if not."""
-    from pangeo_deploy.delivery import bundle
+    from pangeo_deploy.delivery import plan_bundle
 
-    review = bundle.verify(Deployment(environment, target), folder, commit)
+    review = plan_bundle.verify(Deployment(environment, target), folder, commit)
     show(review, json, [f"The plan of {environment} is the one made {review['made']}."])
 
 
@@ -81,11 +75,11 @@ def comment(
     needs: NeedsOption = "{}",
 ) -> None:
     """Print the pull request's comment as Markdown: destroys first, cost, findings."""
-    from pangeo_deploy.delivery import bundle
-    from pangeo_deploy.delivery.comment import comment as write
+    from pangeo_deploy.delivery import plan_bundle
+    from pangeo_deploy.delivery.pull_request_comment import comment as write
 
-    folders = [one for one in bundles if (one / bundle.REVIEW).exists()]
-    text = write(map(bundle.read, folders), run=run, preview=preview, results=_results(needs))
+    folders = [one for one in bundles if (one / plan_bundle.REVIEW).exists()]
+    text = write(map(plan_bundle.read, folders), run=run, preview=preview, results=_results(needs))
     typer.echo(text, nl=False)
 
 
@@ -96,7 +90,7 @@ def say(
 ) -> None:
     """Write the comment on the pull request, over the one from the last time."""
     from pangeo_deploy.delivery import github
-    from pangeo_deploy.delivery.comment import MARKER
+    from pangeo_deploy.delivery.pull_request_comment import MARKER
 
     url = github.say(github.from_environment(), pull_request, MARKER, file.read_text())
     show({"url": url}, False, [url])
@@ -137,8 +131,8 @@ def record(
     json: JsonOption = False,
 ) -> None:
     """Write down what a deployment did."""
-    from pangeo_deploy.delivery import bundle as bundles
-    from pangeo_deploy.delivery import record as records
+    from pangeo_deploy.delivery import deployment_record as records
+    from pangeo_deploy.delivery import plan_bundle as bundles
 
     review = bundles.read(bundle) if bundle else None
     files = [file for one in part or () for file in _json_files(one)]
@@ -156,7 +150,7 @@ def deployed(
     records: Annotated[Path, typer.Option(help="The folder of the records.")],
 ) -> None:
     """Say which recorded deployment a commit was: prints `commit=`; exit 3 if it was none."""
-    from pangeo_deploy.delivery import record as room
+    from pangeo_deploy.delivery import deployment_record as room
 
     typer.echo(f"commit={room.find(records, environment, commit)['commit']}")
 

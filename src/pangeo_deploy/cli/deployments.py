@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pangeo_core.errors import BadInput
 from pangeo_deploy import doctor as checks
 from pangeo_deploy.cli.console import (
     ConfirmOption,
@@ -21,7 +22,6 @@ from pangeo_deploy.cli.console import (
     table,
 )
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.errors import BadInput
 from pangeo_deploy.terraform import lifecycle
 from pangeo_deploy.terraform.sweep import Leftover, sweep
 
@@ -171,7 +171,7 @@ def _compact(value: object) -> str:
 
 def list_price(service: str, item: str) -> Decimal | None:
     """Return an item's price in the project's price list (any region), None if it has none."""
-    from pangeo_deploy.cost import prices  # few verbs need it
+    from hub_costs.estimates import prices  # few verbs need it
 
     found = prices.read().find(service, item, "us-west-2")
     return found[0].usd if found else None
@@ -179,7 +179,7 @@ def list_price(service: str, item: str) -> Decimal | None:
 
 def _floor(shown: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
     """Return the monthly price of what a plan leaves always on, and what the plan adds to it."""
-    from pangeo_deploy.cost import estimate, prices  # few verbs need it
+    from hub_costs.estimates import estimate, prices  # few verbs need it
 
     before, after = estimate.change(shown, prices.read())
     return after.floor, after.floor - before.floor

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from hub_user import smoke as smoking
+from hub_user.janitor import make_round
 from pangeo_deploy.charts.values import load, settings
 from pangeo_deploy.cli.console import (
     EnvironmentArgument,
@@ -15,10 +17,8 @@ from pangeo_deploy.cli.console import (
 )
 from pangeo_deploy.cli.deployments import list_price
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.hub import smoke as smoking
-from pangeo_deploy.hub.access import entrance, janitors_view
-from pangeo_deploy.hub.janitor import make_round
 from pangeo_deploy.targets import rehearsed_hub
+from pangeo_deploy.targets.access import entrance, janitors_view
 
 CHECK_FAILED = 3
 

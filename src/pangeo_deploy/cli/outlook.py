@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pangeo_core.errors import BadInput
 from pangeo_deploy.cli.console import (
     EnvironmentArgument,
     JsonOption,
@@ -16,12 +17,11 @@ from pangeo_deploy.cli.console import (
     table,
 )
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.errors import BadInput
 from pangeo_deploy.terraform import lifecycle
 
 if TYPE_CHECKING:
-    from pangeo_deploy.cost.bill_days import BillDays
-    from pangeo_deploy.cost.daily import Daily
+    from hub_costs.bills.bill_days import BillDays
+    from hub_costs.bills.daily_cost import Daily
 
 REFUSED = 3
 
@@ -40,7 +40,7 @@ def forecast(
     json: JsonOption = False,
 ) -> None:
     """Say what the coming days and this month will cost, and how wrong that can be."""
-    from pangeo_deploy.cost import forecast as room
+    from hub_costs.budgeting import forecast as room
 
     known, days = _days(daily, bill)
     result = room.forecast(known, horizon, level)
@@ -72,7 +72,7 @@ def anomalies(
     json: JsonOption = False,
 ) -> None:
     """Find the days that cost what their past does not explain, and what changed on them."""
-    from pangeo_deploy.cost import anomalies as room
+    from hub_costs.budgeting import anomalies as room
 
     known, days = _days(daily, bill, sessions)
     found = room.anomalies(known, rate=rate, parts=days.parts if days else None)
@@ -105,9 +105,9 @@ def gate(
 
     With a bill, the month so far and the upper bound of its forecast come from there.
     """
-    from pangeo_deploy.cost import estimate as estimates
-    from pangeo_deploy.cost import gate as room
-    from pangeo_deploy.cost.prices import read
+    from hub_costs.budgeting import budget_gate as room
+    from hub_costs.estimates import estimate as estimates
+    from hub_costs.estimates.prices import read
 
     limit = usd("--budget", budget)
     given = {
@@ -133,8 +133,8 @@ def _days(
     daily: Path | None, bill: Path | None, sessions: Path | None = None
 ) -> tuple["Daily", "BillDays | None"]:
     """Return the days of a csv or of a bill, and what else the bill says of them."""
-    from pangeo_deploy.cost import bill_days
-    from pangeo_deploy.cost import daily as series
+    from hub_costs.bills import bill_days
+    from hub_costs.bills import daily_cost as series
 
     if (daily is None) == (bill is None) or (daily and sessions):
         raise BadInput(
@@ -152,8 +152,8 @@ def _month(bill: Path) -> dict[str, Decimal | None]:
 
     The first weeks of a hub have no past to forecast from: then what they cost so far is held.
     """
-    from pangeo_deploy.cost.daily import LEAST
-    from pangeo_deploy.cost.forecast import month_end
+    from hub_costs.bills.daily_cost import LEAST
+    from hub_costs.budgeting.forecast import month_end
 
     known, days = _days(None, bill)
     so_far = days.month_so_far if days else None

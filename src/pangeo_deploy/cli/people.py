@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pangeo_core.errors import BadInput
 from pangeo_deploy.cli.console import (
     EnvironmentArgument,
     JsonOption,
@@ -14,10 +15,9 @@ from pangeo_deploy.cli.console import (
     table,
 )
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.errors import BadInput
 
 if TYPE_CHECKING:
-    from pangeo_deploy.usage.gather import Gathered
+    from pangeo_deploy.collect_usage import Gathered
 
 usage = typer.Typer(help="What people did with the hub.", no_args_is_help=True)
 
@@ -40,7 +40,7 @@ def collect(
     json: JsonOption = False,
 ) -> None:
     """Write down who used the hub: sessions, times without data, and in the rehearsal homes."""
-    from pangeo_deploy.usage.gather import gather
+    from pangeo_deploy.collect_usage import gather
 
     with reporting(f"Collecting from {environment}") as progress:
         written = gather(
@@ -71,7 +71,7 @@ def bring(
     json: JsonOption = False,
 ) -> None:
     """Write down who used a hub that has no Prometheus, from the records of its parts."""
-    from pangeo_deploy.usage.gather import bring
+    from pangeo_deploy.collect_usage import bring
 
     written = bring(
         out,
@@ -106,14 +106,14 @@ def report(
     json: JsonOption = False,
 ) -> None:
     """Report who came, how many at once, for how long, and with how much."""
-    from pangeo_deploy.usage import files
-    from pangeo_deploy.usage import homes as stored_at_home
-    from pangeo_deploy.usage.report import report as make
+    from hub_costs.usage import homes as stored_at_home
+    from hub_costs.usage import session_files
+    from hub_costs.usage.usage_report import report as make
 
     stored = stored_at_home.read(homes) if homes else None
-    missing = files.read_gaps(gaps) if gaps else None
+    missing = session_files.read_gaps(gaps) if gaps else None
     result = make(
-        files.read(sessions),
+        session_files.read(sessions),
         homes=stored,
         quota_gib=quota_gib,
         gaps=missing,
@@ -147,18 +147,18 @@ def whatif(
     json: JsonOption = False,
 ) -> None:
     """Replay sessions against a configuration: what it costs, how long people wait (modelled)."""
+    from hub_costs.usage import session_files
+    from hub_costs.whatif import arrivals, load, what_if
+    from hub_costs.whatif.config import Config
+    from hub_costs.whatif.configurations import users_within
     from pangeo_deploy.cli.outlook import usd
-    from pangeo_deploy.usage import files
-    from pangeo_deploy.whatif import arrivals, load, what_if
-    from pangeo_deploy.whatif.config import Config
-    from pangeo_deploy.whatif.sweep import users_within
 
     if bool(sessions) == bool(model):
         raise BadInput("Whose sessions to replay is not said.", fix="Pass --sessions or --model.")
     limit = usd("--budget", budget)
     with reporting("Replaying") as progress:
         who = (
-            files.read(sessions)
+            session_files.read(sessions)
             if sessions
             else arrivals.generate(arrivals.sized(model, people), 1)
         )

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pangeo_core.errors import MissingPrerequisite
+from pangeo_core.files import read_json
 from pangeo_deploy.cli.console import EnvironmentArgument, JsonOption, TargetOption, show, table
 from pangeo_deploy.cli.outlook import PricesOption, plan_of
 from pangeo_deploy.deployment import find_project
-from pangeo_deploy.errors import MissingPrerequisite
-from pangeo_deploy.files import read_json
 
 if TYPE_CHECKING:
-    from pangeo_deploy.cost.prices import Prices
+    from hub_costs.estimates.prices import Prices
 
 
 def estimate(
@@ -32,8 +32,8 @@ def estimate(
 
     Then one more user and one more worker an hour, by the node pools in the Helm values.
     """
-    from pangeo_deploy.cost import estimate as room
-    from pangeo_deploy.cost.prices import read
+    from hub_costs.estimates import estimate as room
+    from hub_costs.estimates.prices import read
 
     known = read(prices)
     before = room.estimate(read_json(against), known, region=region) if against else None
@@ -88,10 +88,10 @@ def reconcile(
     json: JsonOption = False,
 ) -> None:
     """Explain a month's bill from the environment's estimate, step by step."""
-    from pangeo_deploy.cost import estimate as estimates
-    from pangeo_deploy.cost import reconcile as room
-    from pangeo_deploy.cost.months import Month
-    from pangeo_deploy.cost.prices import read
+    from hub_costs.estimates import estimate as estimates
+    from hub_costs.estimates import reconcile as room
+    from hub_costs.estimates.prices import read
+    from hub_costs.months import Month
 
     expected = estimates.estimate(plan_of(environment, target), read(prices))
     result = room.reconcile(expected, bill, Month.parse(month), sessions)
@@ -111,17 +111,17 @@ def refresh_prices(
     json: JsonOption = False,
 ) -> None:
     """Ask AWS' price list anew for every price of the list, and date it."""
-    from pangeo_deploy.cost import facts, price_list
+    from hub_costs.estimates import price_queries, published_tables
     from pangeo_deploy.identity import open_session
 
     if target != "aws":
         raise MissingPrerequisite(
             "The rehearsal has no price list.", fix="Log in to AWS and pass --target aws."
         )
-    file = prices or facts.find("prices.csv") / "prices.csv"
+    file = prices or published_tables.find("prices.csv") / "prices.csv"
     # the list answers in a few regions only, for all of them
     client = open_session().client("pricing", region_name="us-east-1")
-    result = price_list.refresh(file, client)
+    result = price_queries.refresh(file, client)
     rows = [(item, old, new) for item, old, new in result.changed]
     human = [
         table(f"Changed in {file}", ("item", "before (USD)", "now (USD)"), rows),
@@ -132,12 +132,12 @@ def refresh_prices(
 
 def _hourly(environment: str, prices: "Prices", region: str) -> tuple[Any, ...]:
     """Return one more user and worker by the Helm values, or one line that there are none."""
+    from hub_costs.estimates import marginal_cost
+    from hub_costs.estimates.estimate import Unpriced
     from pangeo_deploy.charts.values import load
-    from pangeo_deploy.cost import pools
-    from pangeo_deploy.cost.estimate import Unpriced
 
     project = find_project()
     if not (project / "helm" / "environments" / f"{environment}.yaml").is_file():
         return (), (Unpriced("helm", "node pools", f"helm/ has no values for {environment}"),)
     support, pangeo = (load(project, chart, environment) for chart in ("support", "pangeo"))
-    return pools.hourly(support, pangeo, prices, region=region)
+    return marginal_cost.hourly(support, pangeo, prices, region=region)

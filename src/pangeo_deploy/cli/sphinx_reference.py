@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from typer.main import get_command
 
-from pangeo_deploy.publish.sphinx_nodes import code, definitions, paragraph, section
+from proof_book.page.sphinx_nodes import code, definitions, paragraph, section
 
 PROGRAM = "pangeo-deploy"
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pangeo_core.errors import BadInput
+from pangeo_core.files import write_whole
 from pangeo_deploy.cli.console import (
     EnvironmentArgument,
     JsonOption,
@@ -18,8 +20,6 @@ from pangeo_deploy.cli.console import (
 )
 from pangeo_deploy.cli.deployments import list_price
 from pangeo_deploy.deployment import Deployment, find_project
-from pangeo_deploy.errors import BadInput
-from pangeo_deploy.files import write_whole
 
 RunOption = Annotated[str, typer.Option(help="Where the workflow's run is to be seen.")]
 NeedsOption = Annotated[str, typer.Option(help="The workflow's context `needs`, as JSON.")]
@@ -41,7 +41,7 @@ def watch(
     target: TargetOption = "rehearsal",
 ) -> None:
     """Run a scheduled check and write down its notice; what it finds is no failure of the check."""
-    from pangeo_deploy.delivery.watch import CHECKS
+    from pangeo_deploy.delivery.scheduled_checks import CHECKS
 
     with reporting(f"{check} of {environment}") as progress:
         notice = CHECKS[check](Deployment(environment, target), list_price, progress)
@@ -78,7 +78,7 @@ def door(
     target: TargetOption = "rehearsal",
 ) -> None:
     """Open the Kubernetes API to this machine's address, or shut it to it again."""
-    from pangeo_deploy.delivery import door as room
+    from pangeo_deploy.delivery import api_access as room
     from pangeo_deploy.targets import connect
     from pangeo_deploy.terraform.lifecycle import recorded
 
@@ -105,16 +105,16 @@ def event(
     json: JsonOption = False,
 ) -> None:
     """Price an event of the calendar beyond the always-on floor; with --lay make room for it."""
-    from pangeo_deploy.delivery import events
+    from pangeo_deploy.delivery import event_calendar
 
     project = find_project()
-    found = events.find(project, name)
+    found = event_calendar.find(project, name)
     if outputs:
         typer.echo(f"environment={found.environment}")
         return
-    cost = events.expected(project, found)
+    cost = event_calendar.expected(project, found)
     if lay:
-        events.lay(project, found)
+        event_calendar.lay(project, found)
     rows = [
         (one["what"], one["count"], one["hours"], one["machines"], one["node_type"], one["usd"])
         for one in cost["lines"]
@@ -136,7 +136,7 @@ def month(
     json: JsonOption = False,
 ) -> None:
     """Write down a month's cost and usage for the book; made up in the rehearsal."""
-    from pangeo_deploy.delivery import month as room
+    from pangeo_deploy.delivery import monthly_figures as room
 
     last = datetime.now(UTC).replace(day=1) - timedelta(days=1)
     with reporting("Reading the month") as progress:
@@ -154,7 +154,7 @@ def site(
 ) -> None:
     """Lay the books of earlier releases beside main's."""
     from pangeo_deploy.delivery import github
-    from pangeo_deploy.delivery.site import assemble
+    from pangeo_deploy.delivery.published_site import assemble
 
     versions = assemble(book, github.books(github.from_environment()), out)
     show({}, False, [f"{out}: main, {', '.join(versions) or 'no release'}."])

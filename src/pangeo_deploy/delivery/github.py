@@ -8,8 +8,8 @@ from typing import Any
 
 import requests
 
+from pangeo_core.errors import CheckFailed, MissingPrerequisite, PangeoDeployError
 from pangeo_deploy.delivery.notices import LABEL, Upkeep
-from pangeo_deploy.errors import CheckFailed, MissingPrerequisite, PangeoDeployError
 
 TIMEOUT_SECONDS = 30.0
 PAGE = 100

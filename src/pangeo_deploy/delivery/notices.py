@@ -6,9 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pangeo_deploy.delivery.comment import code, rows_of
-from pangeo_deploy.errors import BadInput
-from pangeo_deploy.files import read_json
+from pangeo_core.errors import BadInput
+from pangeo_core.files import read_json
+from pangeo_deploy.delivery.pull_request_comment import code, rows_of
 
 LABEL = "watch"
 MOST = 100  # rows; a comparison of a whole account would pass what an issue holds

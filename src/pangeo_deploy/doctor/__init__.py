@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from pangeo_deploy.deployment import Target, find_project
-from pangeo_deploy.doctor.check import Check
 from pangeo_deploy.doctor.cloud import cloud
-from pangeo_deploy.doctor.machine import machine
+from pangeo_deploy.doctor.finding import Check
+from pangeo_deploy.doctor.local_machine import machine
 from pangeo_deploy.identity import open_session
 
 __all__ = ["Check", "examine"]

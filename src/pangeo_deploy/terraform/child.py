@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2]))  # started without site-packages, to be quick
 
-from pangeo_deploy.lifeline import die_with_parent
+from pangeo_core.lifeline import die_with_parent
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import IO, Any
 
-from pangeo_deploy.errors import Interrupted, MissingPrerequisite, TerraformFailed
+from pangeo_core.errors import Interrupted, MissingPrerequisite, TerraformFailed
 
 MINIMUM = (1, 10)  # `use_lockfile` of the S3 backend
 GRACE_SECONDS = 30.0  # for Terraform to finish the resource at hand after an interrupt

@@ -10,7 +10,7 @@ from typing import Any
 
 import hcl2
 
-from pangeo_deploy.errors import BadInput
+from pangeo_core.errors import BadInput
 from pangeo_deploy.terraform.services import service
 
 _REFERENCE = re.compile(

@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pangeo_core.errors import BadInput, TerraformFailed
+from pangeo_core.files import write_whole
+from pangeo_core.progress import Event, Progress, State, silent
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.errors import BadInput, TerraformFailed
-from pangeo_deploy.files import write_whole
-from pangeo_deploy.progress import Event, Progress, State, silent
 from pangeo_deploy.terraform.engine import Message, told
+from pangeo_deploy.terraform.leftover_cost import PriceOf
 from pangeo_deploy.terraform.plans import Drifted, Plan, changes, drifted
 from pangeo_deploy.terraform.sweep import Leftover, sweep_account
-from pangeo_deploy.terraform.upkeep import PriceOf
 from pangeo_deploy.terraform.workspace import Workspace, open_workspace, sources_digest
 
 # What `destroy --keep-data` leaves: homes, scratch and bills, and the keys they are encrypted with.

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pangeo_core.errors import BadInput
+from pangeo_core.files import digest, write_whole
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.errors import BadInput
-from pangeo_deploy.files import digest, write_whole
 from pangeo_deploy.targets import Cloud, connect
 from pangeo_deploy.terraform.engine import Engine, Terraform, find_engine
 

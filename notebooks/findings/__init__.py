@@ -1,0 +1,1 @@
+"""Findings about published data that the notebooks state: headlines, methods, validations."""

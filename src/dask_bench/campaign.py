@@ -1,0 +1,286 @@
+"""A campaign: every configuration once in each block, in random order, until the medians hold.
+
+Warm-ups come first and are kept as such. Some configurations run twice in each block, so that the
+campaign knows how often it would cry wolf (A against A). The run file is written as the campaign
+goes; the same command again goes on where it was interrupted, on the same machine only.
+
+A fault is a failed run with its reason, and the campaign goes on: nothing in a run may take longer
+than the plan's `longest`, and a cluster that something broke is closed and opened anew.
+"""
+
+import statistics as plain
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dask_bench import expected_answers, run_environment, runs, zarr_store
+from dask_bench.campaign_plan import Configuration, Plan, configurations, todo
+from dask_bench.cluster import Cluster
+from dask_bench.faults import explain, within
+from dask_bench.measure import run
+from dask_bench.object_bucket import Bucket
+from dask_bench.workload import Scene, Workload
+from dask_bench.zarr_store import Layout
+from pangeo_core.errors import BadInput, Interrupted, MissingPrerequisite
+from pangeo_core.progress import Event, Progress, State, silent
+
+SETTLED = 0.05  # half the interval of a median, relative to it
+EVERY_SECONDS = 2.0  # between two writes of the run file, at least
+WRITING = 0.005  # of a campaign's time may go into them: the file grows
+CHECKING_SECONDS = 60.0  # around the measured section: watching the cluster, and the check
+
+
+@dataclass
+class Campaign:
+    """A plan under way: the rows so far, the cluster, and what is known of the data."""
+
+    plan: Plan
+    out: Path
+    folder: Path
+    cluster: Cluster
+    common: Mapping[str, Any]  # columns that are the same in every row
+    progress: Progress = silent
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    checking: float = CHECKING_SECONDS
+    bucket: Bucket = field(default_factory=Bucket)
+    _known: dict[Any, Any] = field(default_factory=dict)
+    _next_write: float = 0.0
+
+    def go(self) -> pd.DataFrame:
+        """Run what is not there yet; return all rows. `Interrupted` says how to go on."""
+        try:
+            self._go(configurations(self.plan))
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"The campaign {self.plan.campaign} stopped after {len(self.rows)} runs.",
+                fix="Give the same command again: it goes on from there.",
+            ) from None
+        finally:
+            self.cluster.close()
+            self.bucket.close()
+            self._keep()
+        return runs.read(self.out)
+
+    def _go(self, block: list[Configuration]) -> None:
+        left = list(todo(self.plan, block, self.rows))
+        warm = {one.key: one for _, one in left}
+        for one in warm.values():
+            if one.arm == 0:
+                self._run(one, 0, "warm-up", len(left))
+        last = None
+        for number, (at, one) in enumerate(left):
+            if at != last and at >= self.plan.least and self._settled():
+                return
+            last = at
+            self._run(one, at, one.role, len(left) - number)
+
+    def _settled(self) -> bool:
+        """Are all medians known well enough?"""
+        from dask_bench import statistics  # a second of imports, for long campaigns only
+
+        table = pd.DataFrame(self.rows)
+        table = table[(table.role == "run") & ~table.failed.astype(bool)]
+        for _, seconds in table.groupby(["operation", "variant", "scheme", "nodes"]).seconds:
+            found = statistics.median(seconds)
+            if found.low is None or found.high is None:
+                return False
+            if (found.high - found.low) / 2 > SETTLED * found.value:
+                return False
+        return True
+
+    def _run(self, one: Configuration, block: int, role: str, left: int) -> None:
+        self.progress(Event(one.label, "start", self._outlook(left)))
+        began = time.perf_counter()
+        columns = self._measured(one)
+        row = {
+            **self.common,
+            **columns,
+            "campaign": self.plan.campaign,
+            "block": block,
+            "order": len(self.rows),
+            "role": role,
+        }
+        self.rows.append(row)
+        state: State = "failed" if row["failed"] else "done"
+        told = row.get("reason") or f"{role}, block {block}, {self._outlook(left - 1)}"
+        self.progress(Event(one.label, state, told, row.get("seconds")))
+        if time.monotonic() > self._next_write:
+            self._write()
+        row["overhead_seconds"] = (row.get("overhead_seconds") or 0.0) + (
+            time.perf_counter()
+            - began
+            - sum(row.get(name) or 0.0 for name in ("seconds", "check_seconds", "overhead_seconds"))
+        )
+
+    def _measured(self, one: Configuration) -> dict[str, Any]:
+        """Run `one` and return its columns; what cannot even begin is a failed run."""
+        workload, layout, longest = one.workload, one.layout(self.plan), self.plan.longest
+        base = self._parameters(workload, layout, one.workers)
+        try:
+            right = self._right(workload, layout)
+            scene = self._scene(workload, layout, one.workers)
+            base |= self.cluster.columns if scene.client is not None else {}
+            columns = within(
+                longest + self.checking,
+                lambda: run(workload, scene, right, longest),
+                f"The run took longer than {longest:g} s, and its cluster does not answer."
+                if workload.needs_cluster
+                else f"The check of the answer took longer than {self.checking:g} s.",
+            )
+        except Exception as error:  # a row, whatever it is: the campaign goes on
+            columns = {"failed": True, "reason": explain(error)}
+        if workload.needs_cluster and (columns["failed"] or workload.family == "life"):
+            self.cluster.close()  # it may be broken; the next run opens a new one
+        return {**base, **columns}
+
+    def _scene(self, workload: Workload, layout: Layout, workers: int) -> Scene:
+        path = zarr_store.prepare(layout, self.folder)
+        scene = Scene(
+            layout=layout,
+            path=path,
+            folder=self.folder,
+            dataset=self._dataset(path),
+            threads=self.plan.concurrency,
+            client=self.cluster.ready(workers) if workload.needs_cluster else None,
+            cluster=self.cluster,
+            bucket=self.bucket.ready() if workload.needs_bucket else None,
+        )
+        if workload.before is not None:
+            workload.before(scene)
+        return scene
+
+    def _dataset(self, path: Path) -> Any:
+        """Return the store, opened once; what is computed from it is not kept."""
+        if path not in self._known:
+            self._known[path] = zarr_store.open_dataset(path)
+        return self._known[path]
+
+    def _right(self, workload: Workload, layout: Layout) -> Any:
+        if workload.answer is None:
+            return None
+        key = (workload.answer, layout)
+        if key not in self._known:
+            self._known[key] = expected_answers.known(
+                expected_answers.ANSWERS[workload.answer], layout
+            )
+        return self._known[key]
+
+    def _parameters(self, workload: Workload, layout: Layout, workers: int) -> dict[str, Any]:
+        shape = self.cluster.shape
+        mine: dict[str, Any] = {
+            "operation": workload.operation,
+            "variant": workload.variant,
+            "family": workload.family,
+            "tier": self.plan.tier,
+            "on": self.cluster.on,
+            "nodes": workers,
+            "threads": shape.threads if workload.needs_cluster else self.plan.concurrency,
+            "chunk_mb": layout.stored_chunk_mb,
+            "store": "zarr",
+            "place": "disk",
+            "client": "local",
+            **layout.columns(),
+        }
+        if workload.needs_cluster:
+            mine |= {
+                "workers_per_node": 1,
+                "processes": shape.processes,
+                "memory_limit_mb": shape.memory_limit_mb,
+                "spill": shape.memory_limit_mb is not None,
+            }
+        return mine | dict(workload.columns)
+
+    def _outlook(self, left: int) -> str:
+        """Return how many runs are left and about how long they take."""
+        took = [
+            sum(row.get(name) or 0.0 for name in ("seconds", "check_seconds", "overhead_seconds"))
+            for row in self.rows
+        ]
+        if not took:
+            return f"at most {left} runs"
+        minutes = plain.mean(took) * left / 60
+        return f"at most {left} runs, {minutes:.0f} min left"
+
+    def _write(self, out: Path | None = None) -> OSError | None:
+        """Write the run file; return why it cannot be. The rows stay here, and are tried again."""
+        began = time.monotonic()
+        if not self.rows:
+            return None
+        plan = self.plan.as_dict()
+        try:
+            runs.write(runs.frame(self.rows), out or self.out, plan=plan, durable=False)
+        except OSError as error:
+            self.progress(Event("The run file", "info", explain(error)))
+            return error
+        finally:
+            now = time.monotonic()
+            self._next_write = now + max(EVERY_SECONDS, (now - began) / WRITING)
+        return None
+
+    def _keep(self) -> None:
+        """Write the run file at the end; where its disk is full, elsewhere."""
+        if (error := self._write()) is None:
+            return
+        fix = "Its older runs are whole, the last ones are lost. Free the disk."
+        try:
+            other = Path(tempfile.mkdtemp(prefix="pangeo-deploy-bench-")) / self.out.name
+            if self._write(other) is None:
+                fix = (
+                    f"All {len(self.rows)} runs are in {other}. Free the disk, move that file to "
+                    "the run file's place, and give the same command again."
+                )
+        except OSError:  # no temporary folder either
+            pass
+        raise MissingPrerequisite(
+            f"The run file {self.out} cannot be written.", why=explain(error), fix=fix
+        ) from error
+
+
+def start(
+    plan: Plan,
+    out: Path,
+    folder: Path,
+    cluster: Cluster,
+    *,
+    common: Mapping[str, Any],
+    progress: Progress = silent,
+) -> Campaign:
+    """Return the campaign of `plan` that writes `out`: a new one, or the one there to go on with.
+
+    Raises `BadInput` where `out` holds another campaign, or runs of another machine.
+    """
+    rows: list[dict[str, Any]] = []
+    if out.exists():
+        table = runs.read(out)
+        if runs.plan(out) != plan.as_dict():
+            raise BadInput(
+                f"{out} holds another campaign.",
+                why="Its plan is not this one: tier, workloads, blocks or cluster differ.",
+                fix="Give the command that began it, or write to another file.",
+            )
+        other = sorted(set(table.fingerprint) - {common["fingerprint"]})
+        if other:
+            raise BadInput(
+                f"{out} was begun on another machine.",
+                why=f"There: {table.machine.iloc[0]} ({other[0]}); "
+                f"here: {common['machine']} ({common['fingerprint']}).",
+                fix="Go on there, or write to another file here.",
+            )
+        rows = runs.rows(table)
+    return Campaign(plan, out, folder, cluster, common, progress, rows)
+
+
+def origin_of(project: Path) -> dict[str, Any]:
+    """Return the columns that say where and with what the campaign runs."""
+    return {
+        **run_environment.describe(),
+        **run_environment.software(project),
+        "calendar": "standard",
+        "origin": "measured",
+        "source": "pangeo-deploy bench run",
+    }

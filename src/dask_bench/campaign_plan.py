@@ -1,0 +1,114 @@
+"""What a campaign sets out to do: its plan, and the configurations that each block holds."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dask_bench.catalogue import choose
+from dask_bench.measure import LONGEST
+from dask_bench.workload import Workload
+from dask_bench.zarr_store import Layout
+
+USUAL = ("area-mean:better:time", "climatology-month:better:space")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a campaign sets out to do. It is in the run file: only the same plan goes on with it.
+
+    `least` and `most` bound the blocks. `workers` are the sizes of the cluster to compare; with
+    `weak` the data grows with them, in latitude. `twice` names the A/A configurations; of those
+    that are usual, `again` finds what a set of workloads has.
+    """
+
+    campaign: str
+    tier: str
+    layout: Layout
+    workloads: tuple[str, ...] = ("core",)
+    workers: tuple[int, ...] = (1,)
+    weak: bool = False
+    least: int = 10
+    most: int = 30
+    seed: int = 0
+    twice: tuple[str, ...] = ()
+    longest: float = LONGEST
+    concurrency: int = 2  # threads of what runs without a cluster
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as the run file keeps it."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def again(workloads: Sequence[str]) -> tuple[str, ...]:
+    """Return what runs twice in each block: the usual ones, else the first that uses a cluster."""
+    chosen = choose(workloads)
+    usual = tuple(one.name for one in chosen if one.name in USUAL)
+    first = sorted(chosen, key=lambda one: not one.needs_cluster)[0]
+    return usual or (first.name,)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One workload on so many workers; `arm` 1 is the second of an A/A pair."""
+
+    workload: Workload
+    workers: int
+    arm: int = 0
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """What distinguishes it in a block."""
+        return self.workload.name, self.workers, self.arm
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        many = f" on {self.workers} workers" if self.workers > 1 else ""
+        return f"{self.workload.name}{many}{' again' * self.arm}"
+
+    @property
+    def role(self) -> str:
+        """The role of its counted runs in the run table."""
+        return "aa" if self.arm else "run"
+
+    def layout(self, plan: Plan) -> Layout:
+        """Return the layout of its data; with `weak` it grows with the workers, in latitude."""
+        layout = self.workload.layout_for(plan.layout)
+        if not plan.weak or self.workers <= 1:
+            return layout
+        return replace(layout, field=replace(layout.field, lat=layout.field.lat * self.workers))
+
+
+def configurations(plan: Plan) -> list[Configuration]:
+    """Return all that a block holds, in the order of the catalogue."""
+    found = []
+    for workload in choose(plan.workloads):
+        sizes = plan.workers if workload.needs_cluster else (0,)
+        for workers in (workload.workers,) if workload.workers else sizes:
+            found.append(Configuration(workload, workers))
+            if workload.name in plan.twice:
+                found.append(replace(found[-1], arm=1))
+    return found
+
+
+def todo(
+    plan: Plan, block: list[Configuration], rows: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[int, Configuration]]:
+    """Yield (block, configuration) of the runs that `rows` lack, each block in its random order."""
+    columns = ("block", "operation", "variant", "scheme", "nodes", "role")
+    done = {tuple(row[name] for name in columns) for row in rows}
+    for at in range(plan.most):
+        order = np.random.default_rng([plan.seed, at]).permutation(len(block))
+        for one in (block[number] for number in order):
+            what = one.workload
+            key = (at, what.operation, what.variant, what.scheme, one.workers, one.role)
+            if key not in done:
+                yield at, one

@@ -1,0 +1,174 @@
+"""The cluster that a campaign runs on: processes of this machine, or a gateway's.
+
+`Cluster` keeps a `distributed.Client` usable: opened when first needed, of the size asked for, and
+opened anew after something broke it.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import dask
+from distributed import Client, LocalCluster
+
+from dask_bench import probe, run_environment
+from dask_bench.faults import TookTooLong, within
+from dask_bench.fields import MEGABYTE
+from pangeo_core.errors import MissingPrerequisite
+
+PATIENCE = 120.0  # seconds to wait for workers
+IMPATIENCE = 5.0  # at least, once they did not come
+CLOSING, CLOSING_DEAD = 60.0, 5.0  # seconds to wait until a cluster is gone
+WORKERS_OF_LIFE = 2  # of the clusters that start, end and lose a worker
+
+# Workers' memory that is freed stays with the process: to give it back and take it again costs more
+# than the arithmetic of a chunk. Dask's own default gives back every 64 KiB.
+KEEP_MEMORY = {
+    "distributed.nanny.pre-spawn-environ": {
+        "MALLOC_TRIM_THRESHOLD_": 2**31 - 1,
+        "MALLOC_MMAP_THRESHOLD_": 2**30,
+        "OMP_NUM_THREADS": 1,
+        "MKL_NUM_THREADS": 1,
+        "OPENBLAS_NUM_THREADS": 1,
+    }
+}
+
+
+class Scalable(Protocol):
+    """What a campaign needs of a cluster object: Dask's own and the gateway's have it."""
+
+    def scale(self, n: int) -> Any:
+        """Ask for `n` workers."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What each worker has."""
+
+    threads: int = 2
+    memory_limit_mb: float | None = None
+    processes: bool = True
+
+
+Open = Callable[[], AbstractContextManager[tuple[Client, Scalable]]]
+
+
+@dataclass
+class Cluster:
+    """A cluster that is there when it is asked for. Close it with `close`."""
+
+    on: str
+    shape: Shape
+    open: Open
+    patience: float = PATIENCE
+    accept: Callable[[Any], None] = lambda client: None  # refuse the workers that came
+    client: Any = None
+    cluster: Any = None
+    workers: int = 0
+    since: float = 0.0  # when it was asked for, by this machine's clock
+    columns: dict[str, Any] = field(default_factory=dict)  # what the run table says of it
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def ready(self, workers: int) -> Any:
+        """Return a client of exactly `workers` workers.
+
+        Raises `MissingPrerequisite` where they do not come within `patience` seconds, and
+        `TookTooLong` for a cluster that gives no answer. The next time it waits half as long.
+        """
+        if self.client is not None and self.client.status != "running":
+            self.close()  # its scheduler died
+        try:
+            longest = 2 * self.patience
+            silent = f"The cluster was not there after {longest:g} s."
+            within(longest, lambda: self._get_ready(workers), silent)
+        except (MissingPrerequisite, TookTooLong):
+            self.patience = min(self.patience, max(IMPATIENCE, self.patience / 2))
+            self.close()
+            raise
+        return self.client
+
+    def _get_ready(self, workers: int) -> None:
+        if self.client is None:
+            self._start()
+        if workers != self.workers or self._alive() != workers:
+            self.cluster.scale(workers)
+            self._wait(workers)
+            self.accept(self.client)
+            self.workers = workers
+
+    def _start(self) -> None:
+        self.since = time.time()
+        stack = self._stack
+        client, cluster = stack.enter_context(self.open())
+        if stack is not self._stack:  # too late: nobody waits for it any more
+            stack.close()
+            raise TookTooLong("The cluster came too late.")
+        self.client, self.cluster = client, cluster
+        self.client.register_plugin(probe.Tasks())
+        self.columns = {
+            "saturation": self.client.run_on_scheduler(probe.saturation),
+            "dask_config": run_environment.settings(),
+        }
+
+    def another(self) -> "Cluster":
+        """Return one more cluster of the same kind, not started yet."""
+        return replace(self, client=None, cluster=None, workers=0, columns={}, _stack=ExitStack())
+
+    def _alive(self) -> int:
+        return len(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    def _wait(self, workers: int) -> None:
+        until = time.monotonic() + self.patience
+        while (there := self._alive()) != workers:
+            if time.monotonic() > until:
+                raise MissingPrerequisite(
+                    f"{there} of {workers} workers are there after {self.patience:g} s.",
+                    why="The cluster did not start them, or they ended at once.",
+                    fix="Look at the workers' logs and at the limits of the cluster and its quota.",
+                )
+            time.sleep(0.02)
+
+    def close(self) -> bool:
+        """End the client and the cluster, also where the scheduler has died; tell whether it did.
+
+        What is broken may refuse, or never answer: it is left to itself after a while, and a new
+        one is opened in any case.
+        """
+        stack, self._stack = self._stack, ExitStack()
+        patience = CLOSING
+        if self.client is not None and self.client.status != "running":
+            patience = CLOSING_DEAD
+        self.client = self.cluster = None
+        self.workers = 0
+        with contextlib.suppress(Exception):
+            within(patience, stack.close)
+            return True
+        return False
+
+
+def local(shape: Shape, patience: float = PATIENCE) -> Cluster:
+    """Return a cluster of this machine's processes (or, without `processes`, its threads)."""
+
+    @contextmanager
+    def opened() -> Iterator[tuple[Client, Scalable]]:
+        limit = 0 if shape.memory_limit_mb is None else int(shape.memory_limit_mb * MEGABYTE)
+        with (
+            dask.config.set(KEEP_MEMORY),
+            LocalCluster(
+                n_workers=0,
+                threads_per_worker=shape.threads,
+                processes=shape.processes,
+                memory_limit=limit,
+                host="127.0.0.1" if shape.processes else None,  # threads need no address
+                dashboard_address="127.0.0.1:0",
+                silence_logs=50,
+            ) as cluster,
+            # Never the default of this process, nor entered: it may end late, in another thread.
+            contextlib.closing(Client(cluster, set_as_default=False)) as client,
+        ):
+            yield client, cluster
+
+    return Cluster("local", shape, opened, patience)

@@ -1,0 +1,248 @@
+"""One run: what it took, where the time went, and whether its answer was right."""
+
+import asyncio
+import contextlib
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from distributed import futures_of, wait
+
+from dask_bench import probe
+from dask_bench.expected_answers import ANSWERS, Known, check
+from dask_bench.faults import TookTooLong, explain, within
+from dask_bench.workload import Outcome, Scene, Workload
+from pangeo_core.errors import CheckFailed
+
+LONGEST = 600.0  # seconds that a run may take
+ANSWERING = 10.0  # seconds that workers may take to say what they saw
+_SECONDS = {
+    "compute": "busy_seconds",
+    "transfer": "transfer_seconds",
+    "disk": "disk_seconds",
+    "deserialize": "deserialize_seconds",
+}
+_SPLIT = ("graph", "submit", "first_task", "compute", "gather")
+
+
+@dataclass
+class _Clock:
+    """The moments between the parts of a run, on this process' monotonic clock."""
+
+    marks: list[float] = field(default_factory=list)
+    wall: float = 0.0  # what to add to the monotonic clock for the time of day
+
+    def start(self) -> None:
+        self.wall = time.time() - time.perf_counter()
+        self.marks = [time.perf_counter()]
+
+    def mark(self) -> None:
+        self.marks.append(time.perf_counter())
+
+
+def run(workload: Workload, scene: Scene, right: Known | None, longest: float) -> dict[str, Any]:
+    """Do `workload` once and return its columns of the run table.
+
+    Whatever goes wrong in it is a failed run with its reason; only an interrupt ends more than it.
+    """
+    with contextlib.nullcontext() if scene.client is None else scene.client.as_current():
+        return _run(workload, scene, right, longest)
+
+
+def _run(workload: Workload, scene: Scene, right: Known | None, longest: float) -> dict[str, Any]:
+    began, started, load = time.perf_counter(), datetime.now(UTC), os.getloadavg()[0]
+    clock, columns = _Clock(), dict[str, Any]()
+    result: Any = None
+    try:
+        with _watched(scene, columns), _in_time(scene):
+            result = within(longest, lambda: _do(workload, scene, clock))
+        columns.update(_split(workload, clock, columns))
+        checking = time.perf_counter()
+        columns.update(_judge(workload, scene, right, result))
+        columns["check_seconds"] = time.perf_counter() - checking
+    except Exception as error:  # a row, whatever it is: the campaign goes on
+        columns.update(failed=True, reason=explain(error) + _lost(scene, columns))
+    finally:
+        result = None
+    _settle(scene)
+    measured = sum(columns.get(name) or 0.0 for name in ("seconds", "check_seconds"))
+    for name in [name for name in columns if name.startswith("_")]:
+        del columns[name]
+    return {
+        "started": started,
+        "load_before": load,
+        **columns,
+        "overhead_seconds": time.perf_counter() - began - measured,
+    }
+
+
+def _lost(scene: Scene, columns: Mapping[str, Any]) -> str:
+    """Return what to add to a failure's reason where workers went away."""
+    if not columns.get("lost_workers"):
+        return ""
+    limit = scene.cluster.shape.memory_limit_mb
+    of = f", each with a memory limit of {limit:g} MB" if limit else ""
+    return f" Workers lost on the way: {columns['lost_workers']}{of}."
+
+
+def _do(workload: Workload, scene: Scene, clock: _Clock) -> Any:
+    """Do the measured section; return what is to be checked."""
+    clock.start()
+    try:
+        found = workload.run(scene)
+        if workload.sink is None:
+            return found
+        clock.mark()
+        if workload.sink == "gather":
+            return scene.client.compute(found).result()
+        kept = scene.client.persist(found)
+        futures = futures_of(kept)
+        wait(futures)
+        for future in futures:
+            if future.status != "finished":
+                raise future.exception() or RuntimeError(f"A task was {future.status}.")
+        return kept
+    finally:
+        clock.mark()
+
+
+@contextmanager
+def _in_time(scene: Scene) -> Iterator[None]:
+    """Say why a run did not end in time: a worker over its memory limit stands still for ever."""
+    try:
+        yield
+    except TookTooLong as error:
+        if scene.client is None or scene.client.status != "running":
+            raise
+        there = scene.client.scheduler_info(n_workers=-1)["workers"].values()
+        paused = [one["name"] for one in there if one["status"] == "paused"]
+        why = f"{len(paused)} of {len(there)} workers are paused: their memory limit is too small."
+        raise CheckFailed(str(error), why=why if paused else "") from error
+
+
+@contextmanager
+def _watched(scene: Scene, columns: dict[str, Any]) -> Iterator[None]:
+    """Watch the cluster's processes, or this one, and put what they saw into `columns`."""
+    client = scene.client
+    if client is None:
+        probe.begin()
+        try:
+            yield
+        finally:
+            columns.update(_processes([probe.end()]))
+        return
+    columns["_ahead"] = client.sync(_begin, client)
+    try:
+        yield
+    finally:
+        # A dead scheduler says nothing more; the failure that is under way says why.
+        with contextlib.suppress(Exception):
+            _require_scheduler(scene)
+            processes, seen = client.sync(_end, client)
+            columns.update(_processes(list(processes.values())))
+            columns.update({f"_{name}": seen[name] for name in ("received", "first", "last")})
+            counts = ("tasks", "graph_mb", "retries", "lost_workers")
+            columns.update({name: seen[name] for name in counts})
+            columns.update({_SECONDS[kind]: took for kind, took in seen["seconds"].items()})
+            columns["worker_seconds_busy"] = columns["busy_seconds"]
+            # Of a worker that died or is silent, its last heartbeat says what it had spilled.
+            columns["spill_mb"] = max(columns.get("spill_mb", 0.0), seen["spill_mb"])
+
+
+async def _begin(client: Any) -> float:
+    """Begin a run in all processes at once; return the scheduler's clock less ours."""
+
+    async def ahead() -> float:
+        before = time.time()
+        there: float = await client.run_on_scheduler(probe.clear)
+        return there - (before + time.time()) / 2
+
+    return (await asyncio.gather(ahead(), client.run(probe.begin)))[0]
+
+
+async def _end(client: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """End it: one round trip for what workers and scheduler saw; nothing of silent workers."""
+
+    async def workers() -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        with contextlib.suppress(TimeoutError):
+            asked = client.run(probe.end, on_error="ignore")
+            seen = await asyncio.wait_for(asked, ANSWERING)
+        return seen
+
+    processes, seen = await asyncio.gather(workers(), client.run_on_scheduler(probe.seen))
+    return processes, seen
+
+
+def _require_scheduler(scene: Scene) -> None:
+    """Raise where the client has lost its scheduler: each call would wait half a minute for it."""
+    if scene.client.status != "running":
+        raise ConnectionError("The scheduler is gone.")
+
+
+def _processes(seen: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the sum over processes; workers that share one are counted once."""
+    apart = {one["process"]: one for one in seen}.values()
+    names = [name for name in next(iter(apart), {}) if name != "process"]
+    return {name: sum(one[name] for one in apart) for name in names}
+
+
+def _split(workload: Workload, clock: _Clock, seen: Mapping[str, Any]) -> dict[str, float]:
+    """Return the run's seconds, and for a lazy result those of its parts.
+
+    The scheduler's moments are brought to this clock and into their order, so that the parts add
+    up to the whole.
+    """
+    start, *_, end = clock.marks
+    total = {"seconds": end - start}
+    if workload.sink is None or seen.get("_received") is None:
+        return total
+    shift = seen["_ahead"] + clock.wall
+    moments = [start, clock.marks[1]]
+    for name in ("_received", "_first", "_last"):
+        moment = seen[name] - shift
+        moments.append(min(end, max(moments[-1], moment if math.isfinite(moment) else 0.0)))
+    moments.append(end)
+    parts = zip(_SPLIT, moments[:-1], moments[1:], strict=True)
+    return total | {f"{name}_seconds": after - before for name, before, after in parts}
+
+
+def _judge(workload: Workload, scene: Scene, right: Known | None, result: Any) -> dict[str, Any]:
+    """Return whether the answer is the known one."""
+    columns: dict[str, Any] = {"failed": False}
+    if isinstance(result, Outcome):
+        columns.update(result.columns)
+        if result.ok is not None:
+            columns.update(result_ok=result.ok)
+        result = result.answer
+    if workload.answer is not None and right is not None:
+        verdict = check(ANSWERS[workload.answer], right, result, scene.layout)
+        columns.update(
+            result_ok=verdict.ok,
+            expected=verdict.expected,
+            got=verdict.got,
+            tolerance=verdict.tolerance,
+        )
+        if math.isnan(verdict.got) and not math.isnan(verdict.expected):
+            columns.update(
+                reason="The answer is wrong: it is NaN (missing) where a value is known."
+            )
+    if workload.right is not None:
+        columns.update(result_ok=workload.right(scene, result))
+    if columns.get("result_ok") is False:
+        columns.update(failed=True, reason=columns.get("reason") or "The answer is wrong.")
+    return columns
+
+
+def _settle(scene: Scene) -> None:
+    """Wait until the scheduler has forgotten the run: equal keys of the next would be ready."""
+    if scene.client is None:
+        return
+    with contextlib.suppress(Exception):
+        _require_scheduler(scene)
+        scene.client.run_on_scheduler(probe.forgotten)

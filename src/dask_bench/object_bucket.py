@@ -1,0 +1,101 @@
+"""A bucket for a campaign: an emulated S3 on this machine, there when it is first asked for.
+
+It counts requests and bytes where they arrive, whatever client made them. It says how many requests
+a layout needs and how a client makes them; it says nothing about the speed of S3.
+"""
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from dask_bench.probe import COUNTS
+from pangeo_deploy.targets import emulated_objects
+
+PLACE = "s3-emulated"
+NAME, REGION, NOBODY = "bench", "us-west-2", "emulated"
+ANSWER_SECONDS = 30  # for one request
+
+
+@dataclass
+class Bucket:
+    """A bucket that is there after `ready`. Close it with `close`.
+
+    `made` are the prefixes of what was put there already.
+    """
+
+    address: str = ""
+    made: set[str] = field(default_factory=set)
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def ready(self) -> "Bucket":
+        """Start the server if it does not run yet."""
+        if not self.address:
+            self.address = self._stack.enter_context(emulated_objects(NAME))
+            self.counts()  # it listens before it answers
+        return self
+
+    def close(self) -> None:
+        """End the server, and all objects with it."""
+        self._stack.close()
+        self.address = ""
+        self.made.clear()
+
+    def counts(self, anew: bool = False) -> dict[str, int]:
+        """Return what the server has counted: requests and bytes, and the most requests at once.
+
+        With `anew` it begins at 0 again.
+        """
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(
+            f"{self.address}/counts{'?anew' * anew}", timeout=ANSWER_SECONDS
+        ) as answer:
+            counts: dict[str, int] = json.load(answer)
+        return counts
+
+    @contextmanager
+    def counted(self) -> Iterator[dict[str, Any]]:
+        """Time what happens inside; give the columns of the run table that say what it asked for.
+
+        The columns are there at the end. The server is asked for its counters outside of the time.
+        """
+        columns: dict[str, Any] = {}
+        before = self.counts()
+        began = time.perf_counter()
+        yield columns
+        seconds = time.perf_counter() - began
+        after = self.counts()
+        columns |= {"seconds": seconds} | {name: after[name] - before[name] for name in COUNTS}
+
+    def obstore(self, prefix: str) -> Any:
+        """Return obstore's S3 store at `prefix`."""
+        from obstore.store import S3Store
+
+        return S3Store(
+            NAME,
+            prefix=prefix,
+            endpoint=self.address,
+            region=REGION,
+            access_key_id=NOBODY,
+            secret_access_key=NOBODY,
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": True, "timeout": f"{ANSWER_SECONDS}s"},
+        )
+
+    def icechunk(self, prefix: str) -> Any:
+        """Return Icechunk's S3 storage at `prefix`."""
+        import icechunk
+
+        return icechunk.s3_storage(
+            bucket=NAME,
+            prefix=prefix,
+            endpoint_url=self.address,
+            region=REGION,
+            access_key_id=NOBODY,
+            secret_access_key=NOBODY,
+            allow_http=True,
+            force_path_style=True,
+        )

@@ -1,0 +1,240 @@
+"""What a run costs on a cloud: nodes by the second, scheduler, what always runs, requests.
+
+Prices are put to runs when they are read, so that one run file can be priced for any machine:
+`marginal` is what one more run on a cluster that is there adds: its nodes' seconds and its
+requests. `full` is the bill of a cluster started for this run alone: nodes from their start until
+they are gone (at least 60 s, as EC2 bills), the scheduler's node as long, the control plane and
+whatever else always runs as long, the requests, and the stored data's share of its month. Data
+between S3 and nodes of the same region is free.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from dask_bench import statistics
+from hub_costs.estimates.prices import HOURS, Price, Prices
+from pangeo_core.errors import BadInput
+
+SHORTEST_SECONDS = 60.0  # EC2 bills Linux by the second, but at least a minute
+EXACT = Decimal("0.000000000001")
+TERABYTE_MB = 10**6
+# S3 standard, USD a request (infracost's price tables, Apache-2.0, 2024; the same in us-east-1 and
+# us-west-2): PUT 0.005 and GET 0.0004 for a thousand.
+PUT, GET = Decimal("0.000005"), Decimal("0.0000004")
+SERVICES = {"on-demand": "ec2", "spot": "ec2-spot"}  # of the price list
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What the parts of a cluster cost, USD an hour, and who says so.
+
+    `start_seconds` and `tail_seconds` are how long a node is paid before the first task and after
+    the last. `interruptions` is how many a node has in an hour, and `penalty` the time that one of
+    them adds, as a share of the run's on one node: of n nodes each has an nth of the work to lose.
+    Both are 0 on demand.
+    """
+
+    node: Decimal
+    scheduler: Decimal
+    always: Decimal
+    source: str
+    date: str
+    start_seconds: float = 0.0
+    tail_seconds: float = 0.0
+    stored_month: Decimal = Decimal(0)  # USD a MB and month
+    interruptions: float = 0.0
+    penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, str) and not (math.isfinite(value) and value >= 0):
+                raise BadInput(
+                    f"A run cannot be priced with {name} {value}.",
+                    fix="Rates, seconds and interruptions are 0 or more.",
+                )
+
+
+@dataclass(frozen=True)
+class RunCost:
+    """One run's cost in USD, and the node-seconds that are billed for it."""
+
+    billed_seconds: float
+    marginal: Decimal
+    full: Decimal
+
+
+def rates(
+    prices: Prices,
+    region: str,
+    instance: str,
+    scheduler: str,
+    capacity: str = "on-demand",
+    **more: Any,
+) -> Rates:
+    """Return the rates of `instance` for workers and of `scheduler`, with EKS' control plane.
+
+    The scheduler is never on spot. Raises `BadInput` naming what has no price.
+    """
+    if capacity not in SERVICES:
+        raise BadInput(f"There is no capacity {capacity!r}.", fix=f"Use {' or '.join(SERVICES)}.")
+    worker, note = _price(prices, SERVICES[capacity], instance, region)
+    head, _ = _price(prices, "ec2", scheduler, region)
+    plane, _ = _price(prices, "eks", "cluster-hour", region)
+    stored, _ = _price(prices, "s3", "standard", region)
+    return Rates(
+        node=worker.usd,
+        scheduler=head.usd,
+        always=plane.usd,
+        source=f"{instance} {capacity}: {'; '.join(filter(None, (worker.source, note)))}",
+        date=worker.as_of,
+        stored_month=stored.usd / 1000,
+        **more,
+    )
+
+
+def lived(given: Rates, life: pd.DataFrame, *, node_start: float = 0.0) -> Rates:
+    """Return `given` with start and idle tail from the recorded runs `life` (medians).
+
+    Where those are processes of one machine, `node_start` is what a node of a cloud takes before
+    them, in seconds.
+    """
+    start, tail = (_taken(life, variant) for variant in ("to-all-workers", "until-gone"))
+    return replace(given, start_seconds=node_start + start, tail_seconds=tail)
+
+
+def interrupted(given: Rates, life: pd.DataFrame, fate: str, per_hour: float) -> Rates:
+    """Return `given` where nodes are lost, and each loss costs what it did in the runs `life`.
+
+    `fate` is `killed` or `drained`; `per_hour` how many interruptions a node has in an hour.
+    """
+    share = max(0.0, penalty(life, fate).value - 1)
+    workers = int(life[(life.operation == "lost-worker") & (life.variant == fate)].nodes.max())
+    return replace(given, interruptions=per_hour, penalty=share * workers)
+
+
+def penalty(life: pd.DataFrame, fate: str) -> statistics.Estimate:
+    """Return the time of runs that lost a worker over the undisturbed ones of the same blocks."""
+    good = life[(life.role == "run") & ~life.failed.astype(bool)]
+    good = good[good.operation == "lost-worker"]
+    both = good.pivot_table(index=["campaign", "block"], columns="variant", values="seconds")
+    if not {"undisturbed", fate} <= set(both):
+        raise _no_life(f"a worker {fate}, and undisturbed")
+    both = both[["undisturbed", fate]].dropna()
+    return statistics.paired_ratio(both.undisturbed, both[fate])
+
+
+def run_cost(row: Mapping[str, Any], rates: Rates) -> RunCost:
+    """Return what the run in `row` (columns of the run table) costs at `rates`.
+
+    A run without a cluster takes one node. An interruption makes the run longer and starts one
+    node more; its expected number grows with nodes and time.
+    """
+    seconds, nodes = float(row["seconds"]), max(1, _count(row, "nodes"))
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise BadInput(f"A run of {seconds} s cannot be priced.")
+    losses = rates.interruptions * nodes * seconds / 3600
+    expected = seconds * (1 + rates.penalty * losses / nodes)
+    lifetime = max(SHORTEST_SECONDS, rates.start_seconds + expected + rates.tail_seconds)
+    extra = losses * rates.start_seconds  # of the nodes that come in the place of those lost
+    billed = lifetime * nodes + extra
+    requests = GET * _count(row, "requests_read") + PUT * _count(row, "requests_written")
+    marginal = _hours(expected * nodes + extra) * rates.node + requests
+    whole = _hours(billed) * rates.node + _hours(lifetime) * (rates.scheduler + rates.always)
+    stored = rates.stored_month * Decimal(str(row["dataset_mb"])) * _hours(lifetime) / HOURS
+    return RunCost(billed, _exact(marginal), _exact(whole + requests + stored))
+
+
+def terabyte_cost(row: Mapping[str, Any], rates: Rates) -> RunCost:
+    """Return what a terabyte costs on one cluster, at the run's own bytes and requests a second."""
+    if not row["dataset_mb"] > 0:
+        raise BadInput(f"A run over {row['dataset_mb']} MB says nothing of a terabyte.")
+    times = TERABYTE_MB / float(row["dataset_mb"])
+    grown = {
+        name: round(_count(row, name) * times) for name in ("requests_read", "requests_written")
+    }
+    seconds = float(row["seconds"]) * times
+    return run_cost({**row, **grown, "seconds": seconds, "dataset_mb": TERABYTE_MB}, rates)
+
+
+def priced(table: pd.DataFrame, rates: Rates) -> pd.DataFrame:
+    """Return runs with the run table's cost columns at `rates`, null for what never ended.
+
+    Also `usd_tb_marginal` and `usd_tb_full`, of a terabyte. All of it is a model wherever the runs
+    were not on such nodes: their times, another's price.
+    """
+    rows = [row if pd.notna(row["seconds"]) else None for row in table.to_dict("records")]
+    costs = [row and run_cost(row, rates) for row in rows]
+    large = [row and terabyte_cost(row, rates) for row in rows]
+    return table.assign(
+        usd_tb_marginal=[one and float(one.marginal) for one in large],
+        usd_tb_full=[one and float(one.full) for one in large],
+        worker_seconds_billed=[one and one.billed_seconds for one in costs],
+        price_source=rates.source,
+        price_date=rates.date,
+        usd_marginal=[one and one.marginal for one in costs],
+        usd_full=[one and one.full for one in costs],
+    )
+
+
+def medians(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return the medians of priced runs by `by`: USD of a run, and of a terabyte of its data.
+
+    Columns: `by`, `n`, `minutes_tb`, `billed_seconds`, `usd_marginal`, `usd_full`,
+    `usd_tb_marginal`, `usd_tb_full`. Failed runs and warm-ups are left out.
+    """
+    good = table[
+        (table.role != "warm-up") & ~table.failed.astype(bool) & table.usd_full.notna()
+    ].copy()
+    good["billed_seconds"] = good.worker_seconds_billed.astype(float)
+    good["minutes_tb"] = good.seconds * TERABYTE_MB / good.dataset_mb / 60
+    for name in ("usd_marginal", "usd_full", "usd_tb_marginal", "usd_tb_full"):
+        good[name] = good[name].astype(float)
+    shown = ["minutes_tb", "billed_seconds", "usd_marginal", "usd_full"]
+    shown += ["usd_tb_marginal", "usd_tb_full"]
+    groups = good.groupby(by, dropna=False)
+    return groups[shown].median().assign(n=groups.size()).reset_index()[[*by, "n", *shown]]
+
+
+def _taken(life: pd.DataFrame, variant: str) -> float:
+    good = life[(life.role == "run") & ~life.failed.astype(bool)]
+    seconds = good[(good.operation == "life") & (good.variant == variant)].seconds
+    if seconds.empty:
+        raise _no_life(variant)
+    return float(seconds.median())
+
+
+def _no_life(what: str) -> BadInput:
+    return BadInput(
+        f"The runs of a cluster's life have none of: {what}.",
+        fix="Measure them: pangeo-deploy bench run life --out life.parquet",
+    )
+
+
+def _price(prices: Prices, service: str, item: str, region: str) -> tuple[Price, str]:
+    found = prices.find(service, item, region)
+    if found is None:
+        listed = sorted({name for kind, name, _ in prices.rows if kind == service})
+        raise BadInput(
+            f"{prices.file} has no price of {service} {item}.",
+            why=f"It has: {', '.join(listed[:20]) or 'none of that service'}.",
+            fix="Add a line for it, with its source and date.",
+        )
+    return found
+
+
+def _count(row: Mapping[str, Any], name: str) -> int:
+    value = row.get(name)
+    return 0 if value is None or pd.isna(value) else int(value)
+
+
+def _hours(seconds: float) -> Decimal:
+    return Decimal(str(round(seconds, 9))) / 3600
+
+
+def _exact(amount: Decimal) -> Decimal:
+    return amount.quantize(EXACT)

@@ -1,0 +1,161 @@
+"""The run table in a parquet file: written whole, checked when it is read.
+
+The columns are in `dask_bench.columns`. In pandas, texts are strings, integers and yes-no
+are nullable, numbers are float64, times are UTC timestamps, money is `Decimal`.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dask_bench.columns import COLUMNS, ROLES, VERSION, Kind
+from pangeo_core.errors import BadInput
+from pangeo_core.files import write_whole
+from pangeo_core.origin import Origin
+
+MARK = b"pangeo_deploy.runs"  # in the file's metadata: {"version": ..., "plan": ...}
+
+_ARROW: Mapping[Kind, pa.DataType] = {
+    "text": pa.string(),
+    "json": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "yes-no": pa.bool_(),
+    "time": pa.timestamp("us", tz="UTC"),
+    "money": pa.decimal128(38, 12),
+}
+_PANDAS = {
+    pa.string(): pd.StringDtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+
+
+def schema() -> pa.Schema:
+    """Return the table's Arrow schema, units and meanings in each field's metadata."""
+    return pa.schema(
+        pa.field(
+            name,
+            _ARROW[column.kind],
+            nullable=not column.required,
+            metadata={"unit": column.unit, "meaning": column.meaning},
+        )
+        for name, column in COLUMNS.items()
+    )
+
+
+def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return `rows` (column -> value; a column left out is null) as a checked table.
+
+    Raises `BadInput` for a column there is not, and for a required one that is null.
+    """
+    listed = list(rows)
+    if unknown := sorted({name for row in listed for name in row} - set(COLUMNS)):
+        raise BadInput(f"The run table has no column {', '.join(unknown)}.")
+    try:
+        table = pa.Table.from_pylist(listed, schema=schema())
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise BadInput("A value does not fit the run table.", why=str(error)) from error
+    return _checked(table, "These runs")
+
+
+def write(
+    table: pd.DataFrame,
+    path: Path,
+    *,
+    plan: Mapping[str, Any] | None = None,
+    durable: bool = True,
+) -> None:
+    """Write runs to `path`, whole or not at all; `plan` is what the campaign set out to do."""
+    arrow = pa.Table.from_pandas(
+        table.reindex(columns=list(COLUMNS)), schema=schema(), preserve_index=False
+    )
+    _checked(arrow, "These runs")
+    mark = json.dumps({"version": VERSION, "plan": plan}, sort_keys=True)
+    sink = io.BytesIO()
+    arrow = arrow.replace_schema_metadata({MARK: mark})
+    pq.write_table(arrow, sink, compression="zstd")
+    write_whole(path, sink.getvalue(), durable=durable)
+
+
+def read(paths: Path | Sequence[Path], *, machines: bool = False) -> pd.DataFrame:
+    """Return the runs of one or several files as one table.
+
+    Raises `BadInput` for a file that is missing, cut, no run table or of a newer schema, and for
+    runs of more than one machine unless `machines` says that several are meant.
+    """
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    if not files:
+        raise BadInput("No run file was named.", fix="Pass a parquet file that bench run wrote.")
+    parts = [_checked(_load(file)[0], file.name) for file in files]
+    table = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    if not machines:
+        require_one_machine(table)
+    return table
+
+
+def plan(path: Path) -> dict[str, Any]:
+    """Return what the campaign in `path` set out to do; empty where the file does not say."""
+    return _load(path)[1].get("plan") or {}
+
+
+def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return runs as plain rows, as `frame` takes them: what is null is None."""
+    arrow = pa.Table.from_pandas(table, schema=schema(), preserve_index=False)
+    found: list[dict[str, Any]] = arrow.to_pylist()
+    return found
+
+
+def require_one_machine(table: pd.DataFrame) -> None:
+    """Refuse runs of several machines: their times cannot be compared."""
+    seen = table.drop_duplicates("fingerprint")
+    if len(seen) > 1:
+        raise BadInput(
+            f"These runs come from {len(seen)} machines.",
+            why="; ".join(f"{row.machine} ({row.fingerprint})" for row in seen.itertuples()),
+            fix="Give the runs of one machine, or say that several are meant (--machines).",
+        )
+
+
+def _load(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+    fix = "Give a run file that bench run or bench import wrote."
+    try:
+        table = pq.read_table(io.BytesIO(path.read_bytes()))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read.", why=str(error), fix=fix) from error
+    except pa.ArrowInvalid as error:
+        why = f"It is cut short or no parquet file: {error}"
+        raise BadInput(f"{path} cannot be read.", why=why, fix=fix) from error
+    try:
+        mark = json.loads((table.schema.metadata or {})[MARK])
+        version = int(mark["version"])
+    except (KeyError, ValueError, TypeError):
+        raise BadInput(
+            f"{path} is no run file.", why="It has no schema version.", fix=fix
+        ) from None
+    if version > VERSION:
+        raise BadInput(
+            f"{path} has schema version {version}; this version reads up to {VERSION}.",
+            fix="Use a newer pangeo-deploy.",
+        )
+    # A file of this version that an earlier commit wrote may lack columns that came later.
+    for name, column in COLUMNS.items():
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), _ARROW[column.kind]))
+    return table.select(list(COLUMNS)).cast(schema()), mark
+
+
+def _checked(table: pa.Table, what: str) -> pd.DataFrame:
+    for name, column in COLUMNS.items():
+        if column.required and table.column(name).null_count:
+            raise BadInput(f"{what}: a run has no {name}.", why=column.meaning)
+    for name, allowed in (("role", ROLES), ("origin", tuple(Origin))):
+        if wrong := sorted(set(table.column(name).to_pylist()) - {str(one) for one in allowed}):
+            raise BadInput(f"{what}: there is no {name} {', '.join(wrong)}.")
+    return table.to_pandas(types_mapper=_PANDAS.get)

@@ -1,0 +1,289 @@
+"""What the layout of the data costs: chunk size, codec, shards, and the ways to the same bytes."""
+
+import math
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dask
+import dask.array as da
+import h5py
+import numpy as np
+import xarray as xr
+
+from dask_bench import probe, zarr_store
+from dask_bench.fields import Field
+from dask_bench.numpy_baseline import stream
+from dask_bench.workload import Outcome, Scene, Workload
+
+CHUNKS_MB = (1, 4, 16, 64, 256)
+POINTS = 4  # of each kind of selection, in places of their own
+AT_ONCE = (1, 4, 16, 64)
+Wanted = tuple[Any, Any, Any]
+_ICECHUNK_DATA = ("chunks", "manifests")  # folders of a repository
+
+
+def write(scene: Scene) -> Outcome:
+    """Compute the data from its formula and write it as Zarr, by the cluster."""
+    layout = scene.layout
+    unit = layout.shards or layout.chunks
+    with zarr_store.scratch(scene.folder, "write") as path:
+        lazy = zarr_store.write(layout, layout.field.dataset(unit, layout.variables), path)
+        scene.client.compute(lazy).result()
+        day = zarr_store.open_dataset(path).v0[layout.field.shape[0] // 2].to_numpy()
+    return Outcome(ok=bool((day == layout.field[layout.field.shape[0] // 2]).all()))
+
+
+def read_to_nothing(scene: Scene) -> Any:
+    """Read and decode every chunk on the workers; only the first value of each goes on."""
+    blocks = scene.blocks()
+    return da.map_blocks(
+        lambda values: values[:1, :1, :1].copy(),
+        blocks,
+        dtype=blocks.dtype,
+        chunks=tuple((1,) * many for many in blocks.numblocks),
+    )
+
+
+def corners(scene: Scene, found: Any) -> bool:
+    """Tell whether `found` are the first values of all stored chunks (or shards)."""
+    return _first_of(scene, found, scene.layout.shards or scene.layout.chunks)
+
+
+def block_corners(scene: Scene, found: Any) -> bool:
+    """Tell whether `found` are the first values of all Dask chunks."""
+    return _first_of(scene, found, scene.blocks().chunksize)
+
+
+def _first_of(scene: Scene, found: Any, unit: tuple[int, int, int]) -> bool:
+    t, y, x = unit
+    return bool(np.array_equal(found, scene.layout.field[::t, ::y, ::x]))
+
+
+def stream_to_nothing(scene: Scene) -> Any:
+    """The same by threads alone."""
+    unit = scene.layout.shards or scene.layout.chunks
+    many = (-(-size // step) for size, step in zip(scene.layout.field.shape, unit, strict=True))
+    found = np.full(tuple(many), np.nan, scene.layout.field.dtype)
+
+    def share(box: Any, values: Any) -> None:
+        place = tuple(axis.start // step for axis, step in zip(box, unit, strict=True))
+        found[place] = values[0, 0, 0]
+
+    stream(scene, share)
+    return found
+
+
+def cold_open(scene: Scene) -> Outcome:
+    """Open the store as a notebook does, with its coordinates."""
+    found = zarr_store.open_dataset(scene.path)
+    return Outcome(ok=found.v0.shape == scene.layout.field.shape)
+
+
+def boxes(kind: str, field: Field) -> list[Wanted]:
+    """Return where `POINTS` points' time series, days' maps or boxes lie in `field`."""
+    found = []
+    for place in range(POINTS):
+        t, y, x = (size * (2 * place + 1) // (2 * POINTS) for size in field.shape)
+        box: dict[str, Wanted] = {
+            "point": (slice(None), y, x),
+            "map": (t, slice(None), slice(None)),
+            "box": (slice(t, t + 30), slice(y, y + 10), slice(x, x + 10)),
+        }
+        found.append(box[kind])
+    return found
+
+
+def select(kind: str) -> Callable[[Scene], Outcome]:
+    """Return a workload that reads a point's time series, a day's map, or a box."""
+
+    def run(scene: Scene) -> Outcome:
+        field = scene.layout.field
+        source = zarr_store.open_arrays(scene.path)[0]
+        right = [bool((source[box] == field[box]).all()) for box in boxes(kind, field)]
+        return Outcome(ok=all(right))
+
+    return run
+
+
+def _other(scene: Scene, name: str, make: Callable[[Path], None]) -> Path:
+    """Return another form of the same data, made now if it is not there whole."""
+    path = scene.folder / f"{scene.layout.key()}.{name}"
+    if not path.exists():
+        part = path.with_name(f".{path.name}")
+        _remove(part)
+        try:
+            make(part)
+        except BaseException:
+            _remove(part)  # a full disk is not left full
+            raise
+        part.rename(path)
+    return path
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    path.unlink(missing_ok=True)
+
+
+def _netcdf(scene: Scene) -> Path:
+    def make(path: Path) -> None:
+        settings = {"chunksizes": scene.layout.chunks, "zlib": True, "complevel": 1}
+        # h5netcdf writes under one lock: a day's worth of chunks at a time keeps memory small.
+        with dask.config.set(scheduler="threads"):  # of this process, whatever cluster is there
+            scene.dataset.drop_encoding().to_netcdf(
+                path, engine="h5netcdf", encoding={"v0": settings}
+            )
+
+    return _other(scene, "nc", make)
+
+
+def read_netcdf(scene: Scene) -> Outcome:
+    """Read the same bytes from a NetCDF file: HDF5 lets one thread in at a time.
+
+    Each chunk is a request; how many bytes it stores is in the file's own index.
+    """
+    path = _netcdf(scene)
+    began = time.perf_counter()
+    with xr.open_dataset(path, engine="h5netcdf", chunks={}) as found:
+        read = _total(scene, found.v0.data)
+    seconds, stored = time.perf_counter() - began, list[int]()
+    with h5py.File(path) as file:
+        file["v0"].id.chunk_iter(lambda chunk: stored.append(chunk.size))
+    columns = {"seconds": seconds, "requests_read": len(stored), "bytes_read": sum(stored)}
+    return replace(read, columns=columns)
+
+
+def read_virtual(scene: Scene) -> Outcome:
+    """Read the NetCDF file through a virtual reference: Zarr's reader on HDF5's chunks."""
+    import obstore.store
+    from obspec_utils.registry import ObjectStoreRegistry
+    from virtualizarr.parsers import HDFParser
+
+    path = _netcdf(scene)
+    registry = ObjectStoreRegistry({"file://": obstore.store.LocalStore()})
+    manifest = HDFParser()(url=f"file://{path}", registry=registry)
+    found = xr.open_zarr(
+        probe.CountingStore(manifest), consolidated=False, zarr_format=3, chunks={}
+    )
+    return _total(scene, found.v0.data)
+
+
+def read_icechunk(scene: Scene) -> Outcome:
+    """Read the same bytes from an Icechunk repository.
+
+    Its reader does not say what it reads: each file of data and manifests is read once. The handful
+    of small files that opening it takes is not counted.
+    """
+    import icechunk
+
+    def make(path: Path) -> None:
+        new = icechunk.Repository.create(icechunk.local_filesystem_storage(str(path)))
+        session = new.writable_session("main")
+        plain = zarr_store.open_dataset(scene.path).load(scheduler="threads")
+        plain.to_zarr(session.store, encoding=zarr_store.encoding(scene.layout), consolidated=False)
+        session.commit("the data")
+
+    path = _other(scene, "icechunk", make)
+    began = time.perf_counter()
+    repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(path)))
+    source = repository.readonly_session("main").store
+    found = xr.open_zarr(source, consolidated=False, chunks={})
+    read = _total(scene, found.v0.data)
+    seconds = time.perf_counter() - began
+    files = [one.stat().st_size for kind in _ICECHUNK_DATA for one in (path / kind).iterdir()]
+    columns = {"seconds": seconds, "requests_read": len(files), "bytes_read": sum(files)}
+    return replace(read, columns=columns)
+
+
+def read_by(client: str, at_once: int) -> Callable[[Scene], Outcome]:
+    """Return a workload that reads whole chunks through `client`, so many at once."""
+
+    def run(scene: Scene) -> Outcome:
+        import zarr
+        from zarr.storage import LocalStore, ObjectStore
+
+        if client == "obstore":
+            import obstore.store
+
+            inner: Any = ObjectStore(obstore.store.LocalStore(scene.path), read_only=True)
+        else:
+            inner = LocalStore(scene.path, read_only=True)
+        with zarr.config.set({"async.concurrency": at_once, "threading.max_workers": at_once}):
+            source: Any = zarr.open_group(probe.CountingStore(inner), mode="r")["v0"]
+            step = (source.shards or source.chunks)[0]
+            starts = range(0, source.shape[0], step)
+            with ThreadPoolExecutor(min(at_once, len(starts))) as pool:
+                parts = list(pool.map(lambda low: _size(source[low : low + step]), starts))
+        field = scene.layout.field
+        whole = sum(size for size, _ in parts) == field.nbytes
+        first = np.array_equal([one for _, one in parts], field[::step, 0, 0])
+        return Outcome(ok=whole and first)
+
+    return run
+
+
+def _size(values: Any) -> tuple[int, Any]:
+    """Return the bytes that were read, and the first value: not a pass over them."""
+    return values.nbytes, values[0, 0, 0]
+
+
+def _total(scene: Scene, blocks: Any) -> Outcome:
+    """Add all values up by threads, in double precision, and compare with the Zarr store's."""
+    found = float(blocks.sum(dtype="f8").compute(scheduler="threads", num_workers=scene.threads))
+    # Noise has mean 0 and variance 1/12: the sum of n values is known to about 6 sqrt(n / 12).
+    field = scene.layout.field
+    known = float(field.smooth().mean()) * math.prod(field.shape)
+    return Outcome(ok=abs(found - known) < 6 * math.sqrt(math.prod(field.shape) / 12))
+
+
+def _row(operation: str, variant: str, run: Any, **more: Any) -> Workload:
+    return Workload(operation, variant, "storage", run, **more)
+
+
+def _alone(operation: str, variant: str, run: Any, **more: Any) -> Workload:
+    return _row(operation, variant, run, needs_cluster=False, **more)
+
+
+TO_NOTHING: dict[str, Any] = {"sink": "gather", "right": block_corners}
+WORKLOADS: tuple[Workload, ...] = (
+    *(_row("write", f"chunk-{mb}", write, layout={"chunk_mb": float(mb)}) for mb in CHUNKS_MB),
+    *(_row("write", f"codec-{codec}", write, layout={"codec": codec}) for codec in ("lz4", "none")),
+    _row("write", "shard-64", write, layout={"chunk_mb": 1.0, "shard_mb": 64.0}),
+    *(
+        _row("read", f"chunk-{mb}", read_to_nothing, **TO_NOTHING, layout={"chunk_mb": float(mb)})
+        for mb in CHUNKS_MB
+    ),
+    *(
+        _row("read", f"codec-{codec}", read_to_nothing, **TO_NOTHING, layout={"codec": codec})
+        for codec in ("lz4", "none")
+    ),
+    _row(
+        "read", "shard-64", read_to_nothing, **TO_NOTHING,
+        layout={"chunk_mb": 1.0, "shard_mb": 64.0},
+    ),
+    _alone("read", "numpy", stream_to_nothing, right=corners),
+    _alone("open", "zarr", cold_open),
+    *(
+        _alone(f"select-{kind}", "zarr", select(kind), scheme=scheme)
+        for kind in ("point", "map", "box")
+        for scheme in ("time", "space", "box")
+    ),
+    _alone("select-point", "shard-64", select("point"), layout={"chunk_mb": 1.0, "shard_mb": 64.0}),
+    _alone("read", "netcdf", read_netcdf, columns={"store": "netcdf", "client": "h5netcdf"}),
+    _alone("read", "virtual", read_virtual, columns={"store": "virtual", "client": "obstore"}),
+    _alone("read", "icechunk", read_icechunk, columns={"store": "icechunk", "client": "icechunk"}),
+    *(
+        _alone(
+            f"read-{at_once}-at-once", client, read_by(client, at_once),
+            columns={"client": client, "concurrency": at_once},
+        )
+        for client in ("local", "obstore")
+        for at_once in AT_ONCE
+    ),
+)  # fmt: skip

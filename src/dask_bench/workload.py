@@ -1,0 +1,122 @@
+"""What a workload is: a row of a table, with the function that says how it is formulated."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from dask_bench.fields import MEGABYTE, Field
+from dask_bench.tiers import Scheme
+from dask_bench.zarr_store import Layout
+
+Family = Literal["roofline", "scheduler", "compute", "storage", "life"]
+# What becomes of a lazy result: its value comes to the client, or it stays on the workers. None:
+# the function does all of it itself and returns what is to be checked.
+Sink = Literal["gather", "persist"] | None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a workload works on: the stored data, the cluster, and a folder of its own.
+
+    `client` is None for what runs in this process alone, `bucket` for what stays on disk. `dataset`
+    is the store at `path`, opened; opening is not measured but by the workloads that say so.
+    """
+
+    layout: Layout
+    path: Path
+    folder: Path
+    dataset: xr.Dataset
+    threads: int
+    client: Any = None
+    cluster: Any = None
+    bucket: Any = None
+
+    def blocks(self, name: str = "v0") -> Any:
+        """Return a variable's Dask array."""
+        return self.dataset[name].data
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An answer, and columns of the run table that only the workload itself knows."""
+
+    answer: Any = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    ok: bool | None = None  # where the workload checks itself
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One way to do one operation.
+
+    `run` returns something lazy for a `sink`, else the answer (or an `Outcome`). `answer` names the
+    known answer; where a workload only reads, `right(scene, result)` says whether it read what is
+    there. `before` makes what it needs and is not measured. With `most_mb` its data is smaller than
+    the tier's. `columns` are what the run table says of it beyond the layout's own.
+    """
+
+    operation: str
+    variant: str
+    family: Family
+    run: Callable[[Scene], Any]
+    sink: Sink = None
+    answer: str | None = None
+    scheme: Scheme = "time"
+    layout: Mapping[str, Any] = field(default_factory=dict)
+    needs_cluster: bool = True
+    workers: int | None = None  # where it needs so many, whatever the campaign has
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    right: Callable[[Scene, Any], bool] | None = None
+    before: Callable[[Scene], None] | None = None
+    most_mb: float | None = None
+
+    @property
+    def needs_bucket(self) -> bool:
+        """Is its data in an object store?"""
+        return self.columns.get("place") == "s3-emulated"
+
+    @property
+    def name(self) -> str:
+        """The name by which it is chosen: operation:variant:scheme."""
+        return f"{self.operation}:{self.variant}:{self.scheme}"
+
+    def layout_for(self, base: Layout) -> Layout:
+        """Return `base` in this workload's scheme; the bytes stay the same with two variables."""
+        changes = dict(self.layout)
+        if self.most_mb is not None:
+            base = replace(base, field=shrunk(base.field, self.most_mb))
+        if changes.get("variables", 1) > 1:
+            changes["field"] = halved(base.field)
+        return replace(base, scheme=self.scheme, **changes)
+
+
+def shrunk(grid: Field, megabytes: float) -> Field:
+    """Return a field of one year with at most about `megabytes`, latitudes and longitudes in fours.
+
+    It is the field itself where that is smaller.
+    """
+    if grid.nbytes <= megabytes * MEGABYTE:
+        return grid
+    year = replace(grid, years=1)
+    factor = min(1.0, (megabytes * MEGABYTE / year.nbytes) ** 0.5)
+    lat, lon = (max(8, int(size * factor) // 4 * 4) for size in (grid.lat, grid.lon))
+    return replace(year, lat=lat, lon=lon)
+
+
+def halved(grid: Field) -> Field:
+    """Return a field of half the latitudes, so that two variables have the bytes of one."""
+    return replace(grid, lat=max(4, grid.lat // 2))
+
+
+def array(data: Any, *dims: str) -> xr.DataArray:
+    """Return a Dask or numpy array with named dimensions, without coordinates."""
+    return xr.DataArray(data, dims=dims)
+
+
+def same_type(values: Any, like: Any) -> Any:
+    """Return `values` in the type of `like`, so that nothing is widened on the way."""
+    return np.asarray(values, dtype=like.dtype)

@@ -1,0 +1,154 @@
+"""Where the data lies: Zarr stores of a known layout, written once, kept for the next campaign."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.codecs import BloscCodec, ZstdCodec
+from zarr.storage import LocalStore
+
+from dask_bench.fields import MEGABYTE, Field
+from dask_bench.probe import CountingStore
+from dask_bench.tiers import Scheme, chunk_shape
+
+Codec = Literal["zstd", "lz4", "none"]
+_COORDINATES = ("time", "lat", "lon")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a field is stored: chunks by `scheme` and size, in shards or not, with which codec."""
+
+    field: Field
+    scheme: Scheme = "time"
+    chunk_mb: float = 16.0
+    codec: Codec = "zstd"
+    shard_mb: float | None = None
+    variables: int = 1
+
+    @property
+    def chunks(self) -> tuple[int, int, int]:
+        """Days, latitudes, longitudes of a stored chunk."""
+        return chunk_shape(self.field, self.scheme, self.chunk_mb)
+
+    @property
+    def shards(self) -> tuple[int, int, int] | None:
+        """The shape of a shard: whole chunks, about `shard_mb`; None: no sharding."""
+        if self.shard_mb is None:
+            return None
+        wanted = chunk_shape(self.field, self.scheme, self.shard_mb)
+        one, two, three = (
+            max(1, round(shard / chunk)) * chunk
+            for shard, chunk in zip(wanted, self.chunks, strict=True)
+        )
+        return one, two, three
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all variables, uncompressed."""
+        return self.field.nbytes * self.variables
+
+    @property
+    def stored_chunk_mb(self) -> float:
+        """Megabytes of one stored chunk."""
+        return float(np.prod(self.chunks)) * np.dtype(self.field.dtype).itemsize / MEGABYTE
+
+    def key(self) -> str:
+        """Return a name that only this layout has."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return f"{self.scheme}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+    def columns(self) -> dict[str, Any]:
+        """Return what the run table says of the layout."""
+        return {
+            "scheme": self.scheme,
+            "dataset_mb": self.nbytes / MEGABYTE,
+            "stored_chunk_mb": self.stored_chunk_mb,
+            "shard_mb": self.shard_mb,
+            "codec": self.codec,
+            "grid": self.field.label,
+            "seed": self.field.seed,
+        }
+
+
+def encoding(layout: Layout) -> dict[str, Any]:
+    """Return xarray's encoding of each variable for `layout`."""
+    codecs = {
+        "zstd": (ZstdCodec(level=1),),
+        "lz4": (BloscCodec(cname="lz4", clevel=5, shuffle="shuffle"),),
+        "none": None,
+    }
+    one: dict[str, Any] = {"chunks": layout.chunks, "compressors": codecs[layout.codec]}
+    if layout.shards is not None:
+        one["shards"] = layout.shards
+    return {f"v{number}": one for number in range(layout.variables)}
+
+
+def write(layout: Layout, dataset: xr.Dataset, path: Path) -> Any:
+    """Return a Dask object that writes `dataset` to `path` when it is computed."""
+    return dataset.to_zarr(
+        CountingStore(LocalStore(path)),
+        mode="w",
+        encoding=encoding(layout),
+        zarr_format=3,
+        consolidated=False,
+        compute=False,
+    )
+
+
+def prepare(layout: Layout, folder: Path) -> Path:
+    """Return the store of `layout` under `folder`, written now if it is not there whole."""
+    path = folder / f"{layout.key()}.zarr"
+    mark = path.with_suffix(".json")  # the store is whole
+    if not mark.is_file():
+        shutil.rmtree(path, ignore_errors=True)
+        unit = layout.shards or layout.chunks
+        try:
+            write(layout, layout.field.dataset(unit, layout.variables), path).compute(
+                scheduler="threads", num_workers=2
+            )
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)  # a full disk is not left full
+            raise
+        mark.write_text(json.dumps(asdict(layout)))
+    return path
+
+
+def open_dataset(
+    path: Path, chunks: tuple[int, int, int] | None = None, store: Any = None
+) -> xr.Dataset:
+    """Open a Zarr store lazily with counted requests; `chunks` as stored unless they are given."""
+    wanted = dict(zip(_COORDINATES, chunks, strict=True)) if chunks else {}
+    dataset: xr.Dataset = xr.open_zarr(
+        CountingStore(store or LocalStore(path, read_only=True)),
+        chunks=wanted,
+        consolidated=False,
+        zarr_format=3,
+    )
+    return dataset
+
+
+def open_arrays(path: Path, variables: int = 1) -> list[Any]:
+    """Open the variables of a store as plain Zarr arrays, with counted requests."""
+    group = zarr.open_group(CountingStore(LocalStore(path, read_only=True)), mode="r")
+    return [group[f"v{number}"] for number in range(variables)]
+
+
+@contextmanager
+def scratch(folder: Path, name: str) -> Iterator[Path]:
+    """Give a path for a run's own output, and remove what it wrote."""
+    path = folder / "scratch" / name
+    shutil.rmtree(path, ignore_errors=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)

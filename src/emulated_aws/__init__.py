@@ -1,0 +1,28 @@
+"""The rehearsal: an AWS account and a stand-in for Terraform's AWS provider, on this machine.
+
+What the package offers is loaded when it is asked for: the hub's parts are processes of their own
+that need neither, and would each load boto3 and moto at their start.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emulated_aws.account import Account, open_account
+    from emulated_aws.provider import serve_provider
+    from emulated_aws.resources import kept_types
+
+__all__ = ["Account", "kept_types", "open_account", "serve_provider"]
+
+_WHERE = {
+    "Account": "account",
+    "kept_types": "resources",
+    "open_account": "account",
+    "serve_provider": "provider",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,0 +1,203 @@
+"""The rehearsal's AWS account: an endpoint on this machine whose state outlives the process."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import threading
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from emulated_aws.service_models import models
+from pangeo_core.errors import BadInput, MissingPrerequisite
+from pangeo_core.files import write_whole
+
+REGION = "us-west-2"
+STARTING_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where the emulated account answers, and who it is."""
+
+    folder: Path
+    endpoint: str
+    account_id: str
+    region: str
+    session: boto3.Session = field(repr=False)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    run: str = field(default_factory=lambda: uuid.uuid4().hex, repr=False)
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """Return a boto3 client of this account; it cannot reach any other."""
+        settings = Config(
+            proxies={"http": "", "https": ""},
+            retries={"mode": "standard", "total_max_attempts": 5},
+            s3={"addressing_style": "path"},
+            use_dualstack_endpoint=False,
+            use_fips_endpoint=False,
+        )
+        with self.lock:  # making clients is not thread-safe, using them is
+            client = self.session.client(
+                service, region or self.region, endpoint_url=self.endpoint, config=settings
+            )
+        client.meta.events.register("before-sign", self._say_what_is_made)
+        return client
+
+    def _say_what_is_made(self, request: Any, **others: Any) -> None:
+        if made := MAKING.get():
+            request.headers[f"X-{MAKING.name}"] = f"{self.run} {made}"
+
+    def made(self) -> set[str]:
+        """Return what killed runs had made (see `making`)."""
+        with direct().open(f"{self.endpoint}/rehearsal/made", timeout=5) as answer:
+            return set(json.load(answer))
+
+    def gone(self, what: str) -> None:
+        """Tell the account that one such thing is no more, so that the next is made anew."""
+        direct().open(f"{self.endpoint}/rehearsal/gone", data=what.encode(), timeout=5).close()
+
+    def all_told(self) -> None:
+        """Tell the account that whoever had things made knows of all of them (see `making`)."""
+        with contextlib.suppress(OSError):
+            direct().open(f"{self.endpoint}/rehearsal/told", data=b"", timeout=5).close()
+
+
+MAKING: ContextVar[str] = ContextVar("Rehearsal-Making", default="")
+
+
+@contextmanager
+def making(what: str) -> Iterator[None]:
+    """Have the calls inside belong to the making of one thing; `what` tells it from others.
+
+    A run may be killed after a thing was made and before Terraform recorded it. When a later run
+    has the same thing made, the account answers as it did then instead of making it twice, as AWS
+    does for calls with a client token.
+    """
+    token = MAKING.set(what)
+    try:
+        yield
+    finally:
+        MAKING.reset(token)
+
+
+def direct() -> urllib.request.OpenerDirector:
+    """Return an opener that no proxy setting diverts."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@contextmanager
+def open_account(folder: Path, region: str = REGION) -> Iterator[Account]:
+    """Open the account kept in `folder`, starting it (in `region`) if there is none.
+
+    One process serves the account; others that open it meanwhile use that one's endpoint. The lock
+    is the operating system's and vanishes with its owner. Raises `BadInput` for an account that is
+    damaged or of another moto version.
+    """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + STARTING_SECONDS
+    with ExitStack() as stack:
+        while not (lock := take_lock(folder)):
+            if endpoint := served_by_another(folder):
+                yield connect(folder, **endpoint)
+                return
+            if time.monotonic() > deadline:
+                raise MissingPrerequisite(
+                    f"The rehearsal's account in {folder} is held by a process that is silent.",
+                    fix="End that process (it holds the file 'lock' there) and run this again.",
+                )
+            time.sleep(0.05)
+        stack.enter_context(lock)
+        yield stack.enter_context(serve(folder, region))
+
+
+@contextmanager
+def serve(folder: Path, region: str) -> Iterator[Account]:
+    """Own the account: load it, answer for it, save it."""
+    # moto takes a second to import: only those who serve an account pay for it.
+    from werkzeug.serving import make_server
+
+    from emulated_aws import moto_app as worlds
+    from emulated_aws.in_process import answering
+
+    notice = folder / "endpoint.json"
+    notice.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        session = isolated_session()
+        stack.enter_context(worlds.moto_to_ourselves(session))
+        world = worlds.World(folder, region)
+        world.open()
+        session.events.register("before-send", answering(world))
+        server = make_server(
+            "127.0.0.1", 0, world, threaded=True, request_handler=worlds.QuietHandler
+        )
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        known = {"endpoint": endpoint, "account_id": world.account_id, "region": world.state.region}
+        write_whole(notice, json.dumps(known))
+        try:
+            yield connect(folder, **known, session=session)
+        finally:
+            notice.unlink(missing_ok=True)
+            server.shutdown()
+            server.server_close()
+            world.close()
+
+
+def take_lock(folder: Path) -> IO[str] | None:
+    """Return the held lock file, or None if another process (or this one) holds it already."""
+    file = (folder / "lock").open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return None
+        raise BadInput(f"Cannot lock the rehearsal's account in {folder}: {error}") from error
+    return file
+
+
+def served_by_another(folder: Path) -> dict[str, str] | None:
+    """Return where a live process serves this account, or None if it does not answer (yet)."""
+    try:
+        known: dict[str, str] = json.loads((folder / "endpoint.json").read_bytes())
+        with direct().open(f"{known['endpoint']}/rehearsal", timeout=5) as answer:
+            return known if answer.read().decode() == str(folder) else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def connect(
+    folder: Path, endpoint: str, account_id: str, region: str, session: boto3.Session | None = None
+) -> Account:
+    """Return the account behind `endpoint`."""
+    return Account(folder, endpoint, account_id, region, session or isolated_session())
+
+
+def isolated_session() -> boto3.Session:
+    """Return a session that ignores the machine's AWS settings and holds credentials of nobody."""
+    nothing = (None, None, None, None)
+    core = botocore.session.Session(
+        session_vars={
+            "profile": nothing,
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+    )
+    core.set_credentials("rehearsal", "rehearsal")
+    core.register_component("data_loader", models())
+    return boto3.Session(botocore_session=core)

@@ -1,0 +1,322 @@
+"""The emulated AWS of a rehearsal: moto as a WSGI application that saves every change."""
+
+import hashlib
+import html
+import importlib
+import io
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import boto3
+from moto import backends, settings
+from moto.core import responses, utils
+from moto.core.base_backend import AccountSpecificBackend, BackendDict
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.core.utils import method_names_from_class
+from moto.moto_api._internal import mock_random
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.test import run_wsgi_app
+
+from emulated_aws import moto_patches
+from emulated_aws.saved_state import State, holders
+from emulated_aws.service_models import offerings_when_asked
+
+READ_ONLY = ("Describe", "Get", "List", "Head", "BatchGet", "Lookup", "Search", "Simulate")
+SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/aws4_request")
+# Idempotency tokens, which SDKs draw at random: no part of what a request asks for.
+TOKEN = re.compile(rb'"?client_?(?:request_?)?token"?[:=] ?"?[0-9a-f-]{36}"?', re.IGNORECASE)
+BODY_BYTES = 1 << 20
+
+Answer = tuple[Iterable[bytes], str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What matters about an API request: whom it asks, whether it can change anything."""
+
+    service: str
+    action: str
+    read_only: bool
+    s3_object: bool
+    digest: str
+    run: str = ""
+    made: str = ""
+
+
+class World:
+    """Answers as AWS, one request at a time, its state kept in `folder`.
+
+    Each change is on disk before its answer leaves, so a process killed at any moment loses nothing
+    that a caller was told. Writes of S3 objects are the exception: they follow within about a
+    second and when the world closes, so that bulk traffic stays cheap.
+    """
+
+    account_id: str = DEFAULT_ACCOUNT_ID
+
+    def __init__(self, folder: Path, region: str) -> None:
+        self.folder = folder
+        self.state = State(folder, region)
+        self._turn = threading.Lock()  # moto is not made for concurrent changes
+        self._saving = threading.Lock()
+        self._changes, self._saved = 0, -1
+        self._timer: threading.Timer | None = None
+        self._objects_changed = False
+        self.closed = False
+        self._broken = ""  # once something could not be saved, nothing more is changed
+        self._moto = Dispatcher(create_backend_app)
+
+    def open(self) -> None:
+        """Continue the account in the folder, or start one with the default VPC that AWS gives."""
+        if self.state.manifest.exists():
+            self.state.load()
+            self._saved = 0
+            return
+        mock_random.seed(self.state.seed)
+        for region in dict.fromkeys((self.state.region, "us-east-1")):
+            backends.get_backend("ec2")[self.account_id][region]
+        self._save(upto=0)
+
+    def close(self) -> None:
+        """Save what waits."""
+        with self._turn:
+            self.closed = True
+            timer, changes = self._timer, self._changes
+        if timer:
+            timer.cancel()
+        if not self._broken:
+            self._save(upto=changes)
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer one request (WSGI)."""
+        if environ["PATH_INFO"].startswith("/rehearsal"):
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [self._own(environ).encode()]
+        body, status, headers = self.respond(environ)
+        start_response(status, list(headers))
+        return body
+
+    def respond(self, environ: dict[str, Any]) -> Answer:
+        """Answer one request; where that cannot be saved, say so in AWS's form."""
+        try:
+            return self.answer(environ)
+        except OSError as error:
+            self._broken = f"The rehearsal's account cannot be saved in {self.folder}: {error}."
+            return refusal(environ, self._broken)
+
+    def _own(self, environ: dict[str, Any]) -> str:
+        """Answer what only the rehearsal asks."""
+        match environ["PATH_INFO"].rpartition("/")[2]:
+            case "told":
+                self._forget(list(self.state.made))
+            case "gone":
+                size = int(environ["CONTENT_LENGTH"])
+                self._forget([environ["wsgi.input"].read(size).decode()])
+            case "made":
+                return json.dumps(list(self.state.made))
+        return str(self.folder)
+
+    def _forget(self, made: list[str]) -> None:
+        """Forget how things were made: who had them made knows, or they are no more."""
+        with self._turn:
+            if not made:
+                return
+            for what in made:
+                self.state.made.pop(what, None)
+            self._changes += 1
+            changes = self._changes
+        self._save(upto=changes)
+
+    def answer(self, environ: dict[str, Any]) -> Answer:
+        """Have moto answer, and save what changed before the answer leaves."""
+        request = read_request(environ)
+        if self._broken and not request.read_only:
+            return refusal(environ, self._broken)
+        with self._turn:
+            known = count_backends()
+            if earlier := self._made_before(request):
+                return earlier
+            self._draw_ids_for(request)
+            body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+            if request.made and status.startswith("2"):
+                answer = (b"".join(body).decode(), status, list(headers))
+                self.state.made[request.made]["answers"][request.digest] = answer
+                body = [answer[0].encode()]
+            if request.s3_object and not request.read_only:
+                self._save_objects_soon()
+            elif not request.read_only or count_backends() != known:
+                self._objects_changed |= request.service == "s3"
+                self._changes += 1
+            mine = self._changes
+        if not request.s3_object:
+            self._save(upto=mine)
+        return body, status, headers
+
+    def _made_before(self, request: Request) -> Answer | None:
+        """Return what an earlier run was answered that had the same thing made (see `making`)."""
+        if not request.made:
+            return None
+        entry = self.state.made.setdefault(request.made, {"run": request.run, "answers": {}})
+        if entry["run"] != request.run:
+            earlier = {**entry.get("earlier", {}), **entry["answers"]}
+            entry |= {"run": request.run, "answers": {}, "earlier": earlier}
+        if not (found := entry.get("earlier", {}).pop(request.digest, None)):
+            return None
+        entry["answers"][request.digest] = found
+        return [found[0].encode()], found[1], [tuple(header) for header in found[2]]
+
+    def _draw_ids_for(self, request: Request) -> None:
+        """Make the ids that moto draws depend on what is asked, not on the order of asking."""
+        times = 0
+        if not request.read_only and not request.s3_object:
+            times = self.state.asked[request.digest] = self.state.asked.get(request.digest, 0) + 1
+        mock_random.seed(f"{self.state.seed} {request.digest} {times}")
+
+    def _save(self, upto: int) -> None:
+        """Save at least the first `upto` changes; callers that wait for the same save share it."""
+        with self._saving:
+            if self._saved >= upto:
+                return
+            with self._turn:
+                changes = self._changes
+                objects, self._objects_changed = self._objects_changed, False
+                files, pickles = self.state.changed(objects)
+                manifest = self.state.describe(files)
+            self.state.write(files, pickles, manifest)
+            self._saved = changes
+
+    def _save_objects_soon(self) -> None:
+        self._objects_changed = True
+        self._changes += 1
+        if self._timer is None:
+            self._timer = threading.Timer(1.0, self._save_objects)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _save_objects(self) -> None:
+        with self._turn:
+            self._timer = None
+            changes = self._changes
+        self._save(upto=changes)
+
+
+class Dispatcher(DomainDispatcherApplication):
+    """moto's choice of a service by host, remembered: it looks into moto's folders each time."""
+
+    def __init__(self, create_app: Callable[[Any], Any]) -> None:
+        super().__init__(create_app)
+        self._found: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """Return the service that a host name means."""
+        if host not in self._found:
+            self._found[host] = super().get_backend_for_host(host)
+        return self._found[host]
+
+
+def read_request(environ: dict[str, Any]) -> Request:
+    """Tell what a request is from its signature, target header, form and method."""
+    signed = SERVICE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    service = signed[1] if signed else "s3"
+    path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+    s3_object = service == "s3" and "/" in path.strip("/")
+    body = b""
+    if not s3_object and 0 < int(environ.get("CONTENT_LENGTH") or 0) <= BODY_BYTES:
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        environ["wsgi.input"] = io.BytesIO(body)
+    action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+    if not action and (found := re.search(rb"(?:^|&)Action=(\w+)", body)):
+        action = found[1].decode()
+    read_only = action.startswith(READ_ONLY) if action else method in ("GET", "HEAD")
+    asked = "\0".join((service, method, path, environ.get("QUERY_STRING", ""), action)).encode()
+    digest = hashlib.sha256(asked + TOKEN.sub(b"", body)).hexdigest()[:16]
+    run, _, made = environ.get("HTTP_X_REHEARSAL_MAKING", "").partition(" ")
+    return Request(
+        service,
+        action or f"{method} {path}",
+        read_only,
+        s3_object,
+        digest,
+        run,
+        "" if read_only else made,
+    )
+
+
+def refusal(environ: dict[str, Any], why: str) -> Answer:
+    """Return an error that no SDK retries, in the form of the service asked."""
+    why += " Make room there, then run this again: what was saved before is whole."
+    code = "RehearsalNotSaved"
+    is_json = "json" in environ.get("CONTENT_TYPE", "") or "HTTP_X_AMZ_TARGET" in environ
+    if is_json:
+        body = json.dumps({"__type": code, "message": why})
+    else:
+        error = f"<Error><Code>{code}</Code><Message>{html.escape(why)}</Message></Error>"
+        is_s3 = read_request(environ).service == "s3"
+        body = error if is_s3 else f"<Response><Errors>{error}</Errors></Response>"
+    return [body.encode()], "400 BAD REQUEST", [("Content-Length", str(len(body.encode())))]
+
+
+def count_backends() -> int:
+    """Return how many backends (service, account, region) moto has made so far."""
+    return sum(len(regions) for holder in holders() for regions in holder.values())
+
+
+@contextmanager
+def moto_to_ourselves(session: boto3.Session) -> Iterator[None]:
+    """Lend moto's process-wide state to one world, and give it back as it was.
+
+    moto's default machine images are left out (megabytes of state that nobody here asks for), and
+    its own sessions are replaced by `session`, so that the environment cannot break it.
+    """
+    before = [(holder, dict(holder)) for holder in holders()]
+    random = mock_random.getstate()
+    models = session._session.get_component("data_loader")
+    empty_moto()
+    with mock.patch.object(boto3, "Session", return_value=session), offerings_when_asked():
+        for module in ("moto.ec2", "moto.eks"):  # these make a session when they are imported
+            importlib.import_module(module)
+    with (
+        mock.patch.object(settings, "ec2_load_default_amis", return_value=False),
+        mock.patch.object(AccountSpecificBackend, "get_session", return_value=session),
+        # Each model is read once, for who asks and who answers.
+        mock.patch.object(utils, "create_loader", return_value=models),
+        # Asked for with each request, and always the same.
+        mock.patch.object(responses, "method_names_from_class", cache(method_names_from_class)),
+        moto_patches.lent_to_moto(),
+    ):
+        try:
+            yield
+        finally:
+            empty_moto()
+            for holder, content in before:
+                holder.update(content)
+                BackendDict._instances.append(holder)  # type: ignore[misc]
+            mock_random.setstate(random)
+
+
+def empty_moto() -> None:
+    """Forget what moto's backends hold, without their slow own reset."""
+    for holder in holders():
+        holder.clear()
+        holder.__dict__.get("bucket_accounts", {}).clear()
+    BackendDict._instances.clear()  # type: ignore[misc]
+
+
+class QuietHandler(MotoRequestHandler):
+    """Serves without a line on stderr for each request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""

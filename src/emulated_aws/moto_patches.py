@@ -1,0 +1,172 @@
+"""What moto does not do yet of services that it emulates, on moto's own models.
+
+`world` lends it to moto while an account is open. Operations take moto's response object and answer
+in its form.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+from moto.core.base_backend import BackendDict
+from moto.core.resource_tagging import TaggedResource
+from moto.core.responses import ActionResult
+
+from emulated_aws import moto_budgets, moto_efs
+from emulated_aws.service_models import policy_of_aws
+
+
+@contextmanager
+def lent_to_moto() -> Iterator[None]:
+    """Add it to moto's classes, and take it away again."""
+    # Imported when moto's sessions are replaced already: its EKS makes one when it is imported.
+    from emulated_aws import moto_eks
+
+    urls = importlib.import_module("moto.eks.urls").url_paths
+    tagging = importlib.import_module("moto.resourcegroupstaggingapi.models")
+    more = {"eks": moto_eks.tagged, "ecr": tagged_repositories}
+    with ExitStack() as stack:
+        for (module, name), additions in (
+            *ADDITIONS.items(),
+            *moto_budgets.ADDITIONS.items(),
+            *moto_efs.ADDITIONS.items(),
+            *moto_eks.ADDITIONS.items(),
+        ):
+            target = getattr(importlib.import_module(module), name)
+            for attribute, value in additions.items():
+                stack.enter_context(mock.patch.object(target, attribute, value, create=True))
+        stack.enter_context(mock.patch.dict(urls, moto_eks.routes()))
+        listed = also_tagged(tagging.iter_taggable_backends, more)
+        stack.enter_context(mock.patch.object(tagging, "iter_taggable_backends", listed))
+        yield
+
+
+# Tagging API
+
+Listing = Callable[[Any], Iterator[TaggedResource]]
+
+
+class Tagged:
+    """A backend as the tagging API asks for it."""
+
+    def __init__(self, backend: Any, listing: Listing) -> None:
+        self.iter_tagged_resources = lambda: listing(backend)
+
+    def owns_arn(self, arn: str) -> bool:
+        """Leave changes of tags to the service's own API."""
+        return False
+
+
+def also_tagged(
+    listed: Callable[[str, str], Iterator[Any]], more: Mapping[str, Listing]
+) -> Callable[[str, str], Iterator[Any]]:
+    """Return moto's list of backends with tags, and the services in `more`, which it lacks."""
+
+    def listing(account: str, region: str) -> Iterator[Any]:
+        yield from listed(account, region)
+        for holder in list(BackendDict._instances):  # type: ignore[misc]
+            if holder.service_name in more and region in holder.get(account, {}):
+                yield Tagged(holder[account][region], more[holder.service_name])
+
+    return listing
+
+
+def tagged_repositories(backend: Any) -> Iterator[TaggedResource]:
+    """Yield the repositories of ECR."""
+    for repository in backend.repositories.values():
+        tags = backend.tagger.get_tag_dict_for_resource(repository.arn)
+        yield TaggedResource(arn=repository.arn, tags=tags, resource_type="ecr:repository")
+
+
+# EC2
+
+
+def rule_description(rule: Any) -> str | None:
+    """Return a rule's description, which moto looks for only where it has addresses."""
+    for source in (rule.ip_range, rule.source_group):
+        if source.get("Description"):
+            return str(source["Description"])
+    return None
+
+
+def modify_security_group_rules(backend: Any, group_id: str, rules: Mapping[str, Any]) -> None:
+    """EC2 ModifySecurityGroupRules, for every kind of source; moto changes IPv4 ones only."""
+    group = backend.get_security_group_by_name_or_id(group_id)
+    for identity, new in rules.items():
+        rule = group.get_rule(identity)
+        described = {key: new[key] for key in ("Description",) if new.get(key)}
+        ranges = {key: new[name] for key, name in RANGES.items() if new.get(name)}
+        every = new["IpProtocol"] == "-1"
+        rule.ip_protocol = new["IpProtocol"]
+        rule.from_port = None if every else int(new["FromPort"])
+        rule.to_port = None if every else int(new["ToPort"])
+        rule.ip_range = {**ranges, **described} if ranges else {}
+        rule.prefix_list_id = new.get("PrefixListId")
+        owner = {"OwnerId": backend.account_id, "UserId": backend.account_id}
+        referenced = new.get("ReferencedGroupId")
+        rule.source_group = {"GroupId": referenced, **owner, **described} if referenced else {}
+
+
+def modify_launch_template(response: Any) -> ActionResult:
+    """EC2 ModifyLaunchTemplate: which version is taken where none is named."""
+    template = response.ec2_backend.get_launch_template(response._get_param("LaunchTemplateId"))
+    version = template.get_version(response._get_param("DefaultVersion"))
+    template.default_version_number = version.number
+    described = {
+        "LaunchTemplateId": template.id,
+        "LaunchTemplateName": template.name,
+        "DefaultVersionNumber": template.default_version_number,
+        "LatestVersionNumber": template.latest_version_number,
+    }
+    return ActionResult({"LaunchTemplate": described})
+
+
+# IAM
+
+
+def attach_role_policy(backend: Any, policy_arn: str, role_name: str) -> None:
+    """IAM AttachRolePolicy; AWS's own policies come in when one is first used, not all at once."""
+    models = importlib.import_module("moto.iam.models")
+    name = policy_arn.rsplit("/", 1)[-1]
+    if policy_arn not in backend.managed_policies and (data := policy_of_aws(name)):
+        where = (name, backend.account_id, backend.region_name)
+        policy = models.AWSManagedPolicy.from_data(*where, data)
+        if policy.arn == policy_arn:
+            backend.managed_policies[policy_arn] = policy
+    if policy_arn not in backend.managed_policies:
+        problem = f"Policy {policy_arn} does not exist or is not attachable."
+        raise models.NotFoundException(problem)
+    backend.managed_policies[policy_arn].attach_to(backend.get_role(role_name))
+
+
+# CloudWatch Logs
+
+
+def set_key(response: Any, key: str | None) -> str:
+    """Change the key of a log group."""
+    backend, name = response.logs_backend, response._get_param("logGroupName")
+    backend.list_tags_log_group(name)  # raises what AWS raises
+    backend.groups[name].kms_key_id = key
+    return ""
+
+
+RANGES = {"CidrIp": "CidrIpv4", "CidrIpv6": "CidrIpv6"}
+
+ADDITIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("moto.ec2.models.security_groups", "SecurityGroupRule"): {
+        "description": property(rule_description),
+    },
+    ("moto.ec2.models.security_groups", "SecurityGroupBackend"): {
+        "modify_security_group_rules": modify_security_group_rules,
+    },
+    ("moto.ec2.responses.launch_templates", "LaunchTemplates"): {
+        "modify_launch_template": modify_launch_template,
+    },
+    ("moto.iam.models", "IAMBackend"): {"attach_role_policy": attach_role_policy},
+    ("moto.logs.responses", "LogsResponse"): {
+        "associate_kms_key": lambda response: set_key(response, response._get_param("kmsKeyId")),
+        "disassociate_kms_key": lambda response: set_key(response, None),
+    },
+}

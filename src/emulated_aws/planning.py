@@ -1,0 +1,110 @@
+"""What a provider decides when Terraform asks it to plan a change."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tf.types import Unknown
+
+from emulated_aws.schema import Block, Type
+from emulated_aws.terraform_values import same, same_nested, sort_key
+
+EMPTY: tuple[Any, ...] = (None, "", 0, False, [], {})
+
+
+def plan_block(
+    type_: Type,
+    block: Block,
+    proposed: Mapping[str, Any],
+    prior: Mapping[str, Any] | None,
+    defaults: Mapping[str, Any],
+    path: str = "",
+) -> dict[str, Any]:
+    """Return the planned value of one level.
+
+    `proposed` is Terraform's own merge of configuration and prior state. Where nothing is there
+    yet, what only the API will tell becomes unknown; where something is, it keeps what it has.
+    `defaults` maps dotted paths to the values taken where the configuration is silent.
+    """
+    planned = dict(proposed)
+    for name, attribute in block.attributes.items():
+        value = proposed.get(name)
+        if value is None and f"{path}{name}" in defaults:
+            planned[name] = defaults[f"{path}{name}"]
+        elif value is None and attribute.computed and prior is None:
+            planned[name] = Unknown
+        elif prior is not None and type_.sdk and value is None and is_empty(prior.get(name)):
+            planned[name] = prior.get(name)  # the older SDK takes nothing and empty for the same
+        elif prior is not None and same(attribute.type, value, prior.get(name)):
+            planned[name] = prior.get(name)
+    for name, nested in block.blocks.items():
+        items = proposed.get(name)
+        before = prior.get(name) if prior is not None else None
+        if nested.computed and not items:
+            planned[name] = Unknown if prior is None else before
+        elif isinstance(items, dict):
+            planned[name] = items
+        elif isinstance(items, list):
+            planned[name] = [
+                plan_block(
+                    type_,
+                    nested.block,
+                    item,
+                    counterpart(nested.block, item, index, before, nested.nesting == "set"),
+                    defaults,
+                    f"{path}{name}.",
+                )
+                for index, item in enumerate(items)
+            ]
+    return planned
+
+
+def counterpart(
+    block: Block, item: Mapping[str, Any], index: int, before: Any, is_set: bool
+) -> Mapping[str, Any] | None:
+    """Return the prior value that a block's `item` continues, if there is one."""
+    if not isinstance(before, list):
+        return None
+    if not is_set:
+        return before[index] if index < len(before) else None
+    return next((candidate for candidate in before if agrees(item, candidate)), None)
+
+
+def agrees(item: Any, candidate: Any) -> bool:
+    """Tell whether a prior value has all that `item` says; where `item` is silent, so it does."""
+    if item is None or item == []:
+        return True
+    if isinstance(item, dict) and isinstance(candidate, dict):
+        return all(agrees(value, candidate.get(name)) for name, value in item.items())
+    if isinstance(item, list) and isinstance(candidate, list) and len(item) == len(candidate):
+        return all(map(agrees, item, candidate))
+    return sort_key(item) == sort_key(candidate)
+
+
+def is_empty(value: Any) -> bool:
+    """Tell whether a value is the empty one of its type."""
+    return any(value is empty or (type(value) is type(empty) and value == empty) for empty in EMPTY)
+
+
+def differences(
+    block: Block, one: Mapping[str, Any], other: Mapping[str, Any], path: str = ""
+) -> list[str]:
+    """Return the dotted paths, without indexes, of what differs between two values of a block."""
+    found = [
+        f"{path}{name}"
+        for name, attribute in block.attributes.items()
+        if not same(attribute.type, one.get(name), other.get(name))
+    ]
+    for name, nested in block.blocks.items():
+        mine, yours = one.get(name), other.get(name)
+        if same_nested(block, name, mine, yours):
+            continue
+        found.append(f"{path}{name}")
+        if (
+            isinstance(mine, list)
+            and isinstance(yours, list)
+            and len(mine) == len(yours)
+            and nested.nesting == "list"
+        ):
+            for left, right in zip(mine, yours, strict=True):
+                found += differences(nested.block, left, right, f"{path}{name}.")
+    return found

@@ -1,0 +1,316 @@
+"""The stand-in for Terraform's AWS provider: its gRPC protocol over the emulated account."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from tf.gen import (
+    grpc_controller_pb2,
+    grpc_controller_pb2_grpc,
+    grpc_stdio_pb2_grpc,
+    tfplugin_pb2_grpc,
+)
+from tf.gen import tfplugin_pb2 as pb
+from tf.utils import read_dynamic_value, to_dynamic_value
+
+from emulated_aws import resource_lifecycle
+from emulated_aws.account import Account
+from emulated_aws.resource_lifecycle import Refused, Settings, Steps
+from emulated_aws.resources import DATA_SOURCES, RESOURCES
+from emulated_aws.resources.base import Api, State
+from emulated_aws.schema import Type, load
+from emulated_aws.terraform_values import conform_block
+from pangeo_core.errors import PangeoDeployError
+
+ADDRESSES = ("registry.terraform.io/hashicorp/aws", "registry.opentofu.org/hashicorp/aws")
+THREADS = 16
+
+
+@contextmanager
+def serve_provider(account: Account) -> Iterator[dict[str, str]]:
+    """Serve the stand-in on this machine; yield the environment that makes Terraform use it.
+
+    It lives in threads of this process, so it ends with it and not with Terraform, which is left to
+    finish when the user interrupts.
+    """
+    server = grpc.server(ThreadPoolExecutor(THREADS, "provider"))
+    provider = Provider(account)
+    tfplugin_pb2_grpc.add_ProviderServicer_to_server(provider, server)
+    grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(Controller(), server)
+    grpc_stdio_pb2_grpc.add_GRPCStdioServicer_to_server(Stdio(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    where = {
+        "Protocol": "grpc",
+        "ProtocolVersion": 6,
+        "Pid": os.getpid(),
+        "Test": True,  # Terraform must not end the process it is attached to
+        "Addr": {"Network": "tcp", "String": f"127.0.0.1:{port}"},
+    }
+    try:
+        yield {"TF_REATTACH_PROVIDERS": json.dumps(dict.fromkeys(ADDRESSES, where))}
+    finally:
+        server.stop(grace=1).wait()
+        if provider.has_changed:
+            account.all_told()
+
+
+class Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):  # type: ignore[misc]
+    """The plugin framework's own service: Terraform says goodbye here."""
+
+    def Shutdown(self, request: Any, context: Any) -> Any:
+        """Stay: whoever serves decides when to stop."""
+        return grpc_controller_pb2.Empty()
+
+
+class Stdio(grpc_stdio_pb2_grpc.GRPCStdioServicer):  # type: ignore[misc]
+    """The plugin framework's stream of a plugin's output: there is none."""
+
+    def StreamStdio(self, request: Any, context: Any) -> Any:
+        """End at once."""
+        return iter(())
+
+
+class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
+    """Answers Terraform; each connection of Terraform's is one provider configuration."""
+
+    # Method names are the protocol's.
+    # ruff: noqa: N802
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.schema = load()
+        self.has_changed = False
+        self._made = account.made()
+        self._settings: dict[str, Settings] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def _client(self, service: str, region: str) -> Any:
+        if (service, region) not in self._clients:
+            self._clients[service, region] = self.account.client(service, region)
+        return self._clients[service, region]
+
+    def _settings_of(self, context: Any) -> Settings:
+        return self._settings.get(context.peer(), Settings(self.account.region, {}))
+
+    def _api(self, type_: Type, settings: Settings, *states: State | None) -> Api:
+        """Return the API in the region that the first state with a region names."""
+        named = (state.get("region") for state in states if state)
+        region = next((region for region in named if isinstance(region, str)), settings.region)
+        return Api(self.account, self._client, region, type_.block)
+
+    # The provider as a whole
+
+    def GetMetadata(self, request: Any, context: Any) -> Any:
+        """List the types."""
+        return pb.GetMetadata.Response(
+            resources=[{"type_name": name} for name in self.schema.resources],
+            data_sources=[{"type_name": name} for name in self.schema.data_sources],
+        )
+
+    def GetProviderSchema(self, request: Any, context: Any) -> Any:
+        """Announce the real provider's schema of the types in use."""
+        return self.schema.message
+
+    def ValidateProviderConfig(self, request: Any, context: Any) -> Any:
+        """Accept: the schema has said what there is to say."""
+        return pb.ValidateProviderConfig.Response()
+
+    def ConfigureProvider(self, request: Any, context: Any) -> Any:
+        """Remember region and default tags for this connection."""
+        config = read_dynamic_value(request.config) or {}
+        tags = [block["tags"] for block in config.get("default_tags") or () if block.get("tags")]
+        region = config.get("region") or self.account.region
+        self._settings[context.peer()] = Settings(region, tags[0] if tags else {})
+        allowed, forbidden = config.get("allowed_account_ids"), config.get("forbidden_account_ids")
+        account = self.account.account_id
+        problems = []
+        if region not in self.account.session.get_available_regions("ec2"):
+            problems.append(Refused(f"invalid AWS Region: {region}", steps=("region",)))
+        if (allowed and account not in allowed) or account in (forbidden or ()):
+            problems.append(Refused(f"AWS account ID not allowed: {account}"))
+        found = [as_diagnostic(problem) for problem in problems]
+        return pb.ConfigureProvider.Response(diagnostics=found)
+
+    def StopProvider(self, request: Any, context: Any) -> Any:
+        """Let running operations finish: each takes milliseconds."""
+        return pb.StopProvider.Response()
+
+    def GetFunctions(self, request: Any, context: Any) -> Any:
+        """Announce no functions."""
+        return pb.GetFunctions.Response()
+
+    # Resources
+
+    def ValidateResourceConfig(self, request: Any, context: Any) -> Any:
+        """Refuse the values that the real provider refuses."""
+        resource = RESOURCES.get(request.type_name)
+        found = (
+            resource_lifecycle.validate(resource, read_dynamic_value(request.config))
+            if resource
+            else ()
+        )
+        return pb.ValidateResourceConfig.Response(
+            diagnostics=[as_diagnostic(error) for error in found]
+        )
+
+    def UpgradeResourceState(self, request: Any, context: Any) -> Any:
+        """Take a saved state; attributes that the schema no longer has are dropped."""
+        block = self.schema.resources[request.type_name].block
+        state = conform_block(block, json.loads(request.raw_state.json))
+        return pb.UpgradeResourceState.Response(upgraded_state=to_dynamic_value(state))
+
+    def ReadResource(self, request: Any, context: Any) -> Any:
+        """Bring a state up to date with what the API shows."""
+
+        def answer() -> Any:
+            state = read_dynamic_value(request.current_state)
+            found = resource_lifecycle.read(
+                type_, resource, self._api(type_, settings, state), settings, state
+            )
+            if found is None:
+                self._forget(request.private)
+            return pb.ReadResource.Response(
+                new_state=to_dynamic_value(found), private=request.private
+            )
+
+        type_, resource, settings = self._known(request, context)
+        return guarded(answer, pb.ReadResource.Response, f"reading {request.type_name}")
+
+    def PlanResourceChange(self, request: Any, context: Any) -> Any:
+        """Decide what a change will do."""
+
+        def answer() -> Any:
+            prior, proposed = (
+                read_dynamic_value(request.prior_state),
+                read_dynamic_value(request.proposed_new_state),
+            )
+            if proposed is None:
+                return pb.PlanResourceChange.Response(
+                    planned_state=request.proposed_new_state, planned_private=request.prior_private
+                )
+            api = self._api(type_, settings, proposed, prior)
+            planned, replaced = resource_lifecycle.plan(
+                type_, resource, api, settings, prior, proposed
+            )
+            return pb.PlanResourceChange.Response(
+                planned_state=to_dynamic_value(planned),
+                requires_replace=[as_path((name,)) for name in replaced],
+                planned_private=request.prior_private,
+                legacy_type_system=type_.sdk,
+            )
+
+        type_, resource, settings = self._known(request, context)
+        return guarded(answer, pb.PlanResourceChange.Response, f"planning {request.type_name}")
+
+    def ApplyResourceChange(self, request: Any, context: Any) -> Any:
+        """Make a planned change."""
+        self.has_changed = True
+        type_, resource, settings = self._known(request, context)
+        prior, planned = (
+            read_dynamic_value(request.prior_state),
+            read_dynamic_value(request.planned_state),
+        )
+        api = self._api(type_, settings, *((planned, prior) if planned else (prior,)))
+        private = request.planned_private
+        if prior is None:
+            # With the state goes how the thing was made, to be forgotten when it is no more.
+            private = resource_lifecycle.fingerprint(type_, planned).encode()
+            self._made.add(private.decode())
+        state, error = resource_lifecycle.apply(type_, resource, api, settings, prior, planned)
+        if prior and state is None:
+            self._forget(private)
+        verb = "deleting" if planned is None else "updating" if prior else "creating"
+        identity = f" ({prior['id']})" if prior and prior.get("id") else ""
+        doing = f"{verb} {request.type_name}{identity}"
+        return pb.ApplyResourceChange.Response(
+            new_state=to_dynamic_value(state),
+            private=private,
+            legacy_type_system=type_.sdk,
+            diagnostics=[as_diagnostic(error, doing)] if error else [],
+        )
+
+    def ImportResourceState(self, request: Any, context: Any) -> Any:
+        """Take over a thing by its id; Terraform reads it next."""
+        block = self.schema.resources[request.type_name].block
+        state = conform_block(
+            block, {"id": request.id, "region": self._settings_of(context).region}
+        )
+        imported = {"type_name": request.type_name, "state": to_dynamic_value(state)}
+        return pb.ImportResourceState.Response(imported_resources=[imported])
+
+    def ReadDataSource(self, request: Any, context: Any) -> Any:
+        """Answer a data source."""
+
+        def answer() -> Any:
+            settings = self._settings_of(context)
+            type_, source = (
+                self.schema.data_sources[request.type_name],
+                DATA_SOURCES[request.type_name],
+            )
+            config = read_dynamic_value(request.config)
+            given = {
+                **config,
+                **{k: v for k, v in source.defaults.items() if config.get(k) is None},
+            }
+            api = self._api(type_, settings, given)
+            found = conform_block(
+                type_.block, {**given, "region": api.region, **source.read(api, given)}
+            )
+            return pb.ReadDataSource.Response(state=to_dynamic_value(found))
+
+        return guarded(answer, pb.ReadDataSource.Response, f"reading data {request.type_name}")
+
+    def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:
+        """Accept: the schema has said what there is to say."""
+        return pb.ValidateDataResourceConfig.Response()
+
+    def _forget(self, private: bytes) -> None:
+        if (made := private.decode()) in self._made:
+            self.account.gone(made)
+            self._made.discard(made)
+
+    def _known(self, request: Any, context: Any) -> Any:
+        name = request.type_name
+        return self.schema.resources[name], RESOURCES[name], self._settings_of(context)
+
+
+def guarded(answer: Callable[[], Any], response: Any, doing: str) -> Any:
+    """Return the answer, or the error in the protocol's form."""
+    try:
+        return answer()
+    except Exception as error:  # whatever it is, Terraform is to say it
+        return response(diagnostics=[as_diagnostic(error, doing)])
+
+
+def as_diagnostic(error: Exception, doing: str = "") -> pb.Diagnostic:
+    """Return an error as Terraform shows it."""
+    if isinstance(error, Refused):
+        return pb.Diagnostic(
+            severity=pb.Diagnostic.ERROR,
+            summary=error.summary,
+            detail=error.detail,
+            attribute=as_path(error.steps) if error.steps else None,
+        )
+    if isinstance(error, EndpointConnectionError):
+        detail = "The process that served the rehearsal's account has ended. Run this again."
+    elif isinstance(error, ClientError | BotoCoreError | PangeoDeployError):
+        detail = str(error)
+    else:
+        detail = f"A bug in the rehearsal's stand-in: {type(error).__name__}: {error}"
+    return pb.Diagnostic(severity=pb.Diagnostic.ERROR, summary=doing, detail=detail)
+
+
+def as_path(steps: Steps) -> pb.AttributePath:
+    """Return the way to an attribute in the protocol's form."""
+    return pb.AttributePath(
+        steps=[
+            {"element_key_int": step} if isinstance(step, int) else {"attribute_name": step}
+            for step in steps
+        ]
+    )

@@ -1,0 +1,241 @@
+"""A resource's life on plain values: validate, plan, apply, read, as the real provider would."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+from tf.types import Unknown
+
+from emulated_aws.account import making
+from emulated_aws.planning import differences, is_empty, plan_block
+from emulated_aws.resources.base import STEERING, Api, Resource, State, is_gone
+from emulated_aws.schema import Type
+from emulated_aws.terraform_values import conform_block, contains_unknown, is_unknown, same
+
+Steps = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one provider configuration says."""
+
+    region: str
+    default_tags: Mapping[str, str]
+
+
+class Refused(Exception):
+    """An error for Terraform to show: summary, detail, and the attribute it is about."""
+
+    def __init__(self, summary: str, detail: str = "", steps: Steps = ()) -> None:
+        super().__init__(summary)
+        self.summary, self.detail, self.steps = summary, detail, steps
+
+
+def validate(resource: Resource, config: State) -> Iterator[Refused]:
+    """Yield what the real provider would refuse before planning."""
+    for path, check in resource.checks.items():
+        for steps, value in known_values(config, path.split(".")):
+            if problem := check(value):
+                yield Refused(f"Invalid value for {path}", f"{path}: {problem}", steps)
+    for path, problem in resource.validate(config) if resource.validate else ():
+        yield Refused("Invalid combination of arguments", f"{path}: {problem}", (path,))
+
+
+def known_values(config: Any, names: list[str], steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
+    """Yield the known values at a dotted path, through lists of blocks, with the way to each."""
+    if isinstance(config, list) and names:
+        for index, item in enumerate(config):
+            yield from known_values(item, names, (*steps, index))
+    elif isinstance(config, dict) and names:
+        yield from known_values(config.get(names[0]), names[1:], (*steps, names[0]))
+    elif not names and config is not None and not contains_unknown(config):
+        yield steps, config
+
+
+def plan(
+    type_: Type,
+    resource: Resource,
+    api: Api,
+    settings: Settings,
+    prior: State | None,
+    proposed: State,
+) -> tuple[State, list[str]]:
+    """Return the planned state and the attributes whose change forces a replacement."""
+    planned = plan_block(type_, type_.block, proposed, prior, resource.defaults)
+    if is_unknown(planned.get("region")):
+        planned["region"] = settings.region
+    if "tags_all" in type_.block.attributes:
+        planned["tags_all"] = all_tags(planned.get("tags"), settings)
+    for name in resource.documents:
+        if prior and same_document(prior.get(name), planned.get(name)):
+            planned[name] = prior[name]
+    also = (resource.plan(api, prior, planned) if resource.plan else None) or frozenset()
+    if prior is None:
+        return planned, []
+    changed = differences(type_.block, prior, planned)
+    if not changed:
+        return prior, []
+    immutable = resource.immutable | also | {"region"}
+    return planned, sorted({path.partition(".")[0] for path in changed if path in immutable})
+
+
+def all_tags(tags: Any, settings: Settings) -> Any:
+    """Return the tags of a thing: the provider's, overridden by its own."""
+    if contains_unknown(tags):
+        return Unknown
+    return {**settings.default_tags, **(tags or {})}
+
+
+def own_tags(found: Mapping[str, str], before: Any, settings: Settings) -> Any:
+    """Return the tags that are not there by default; those the configuration repeats stay."""
+    mine = before or {}
+    default = settings.default_tags
+    result = {
+        key: value
+        for key, value in found.items()
+        if default.get(key) != value or mine.get(key) == value
+    }
+    return result or (None if before is None else {})
+
+
+def same_document(one: Any, other: Any) -> bool:
+    """Tell whether two JSON policies say the same, whatever their spacing and order."""
+    if not isinstance(one, str) or not isinstance(other, str):
+        return False
+    try:
+        return bool(canonical(json.loads(one)) == canonical(json.loads(other)))
+    except ValueError:
+        return one == other
+
+
+def canonical(value: Any) -> Any:
+    """Return a JSON value with lists ordered, and those of one as that one, as IAM reads them."""
+    if isinstance(value, dict):
+        return {key: canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        items = sorted(map(canonical, value), key=lambda item: json.dumps(item, sort_keys=True))
+        return items[0] if len(items) == 1 else items
+    return value
+
+
+def read(
+    type_: Type, resource: Resource, api: Api, settings: Settings, state: State
+) -> State | None:
+    """Return the state as the API shows it now, None if the thing is gone."""
+    found = observe(resource, api, state)
+    return None if found is None else merge(type_, resource, api, settings, state, found)
+
+
+def observe(resource: Resource, api: Api, state: State) -> State | None:
+    """Return what the API shows of a thing, None if it is gone."""
+    try:
+        return resource.read(api, state)
+    except ClientError as error:
+        if is_gone(error):
+            return None
+        raise
+
+
+def merge(
+    type_: Type, resource: Resource, api: Api, settings: Settings, state: State, found: State
+) -> State:
+    """Return the state with what the API shows; what means the same keeps its form."""
+    if "tags_all" in found:
+        found["tags"] = own_tags(found["tags_all"], state.get("tags"), settings)
+    merged = {**state, "region": state.get("region") or api.region, **found}
+    for name in resource.documents:
+        if same_document(state.get(name), merged.get(name)):
+            merged[name] = state[name]
+    result = conform_block(type_.block, merged)
+    for name, attribute in type_.block.attributes.items():
+        if same(attribute.type, state.get(name), result.get(name)):
+            result[name] = state.get(name)
+    return result
+
+
+def apply(
+    type_: Type,
+    resource: Resource,
+    api: Api,
+    settings: Settings,
+    prior: State | None,
+    planned: State | None,
+) -> tuple[State | None, Exception | None]:
+    """Make the change; return the new state, and the error that stopped it half-way, if any."""
+    state = prior
+    try:
+        if planned is None:
+            delete(resource, api, prior or {})
+            return None, None
+        new: State = without_unknown(planned)
+        if prior is None:
+            with making(fingerprint(type_, planned)):
+                made = resource.create(api, new)
+                new |= made if isinstance(made, dict) else {"id": made}
+                state = conform_block(type_.block, new)
+                if resource.settle:
+                    resource.settle(api, {}, new)
+        else:
+            new["id"] = prior.get("id")
+            if resource.settle:
+                resource.settle(api, prior, new)
+            update_tags(resource, api, prior, new)
+        found = observe(resource, api, new)
+        if found is None:
+            raise Refused(f"{type_.name} {new['id']} is gone right after it was made or changed")
+        state = merge(type_, resource, api, settings, new, found)
+        refuse_unemulated(type_, resource, new, found)
+        return state, None
+    except Exception as error:  # whatever it is, what exists by now must reach the state
+        return state, error
+
+
+def refuse_unemulated(type_: Type, resource: Resource, new: State, found: State) -> None:
+    """Refuse to pass over in silence what was asked for and no emulation took up."""
+    handled = {*found, *STEERING, "id", "region", "tags", "timeouts"}
+    for name, value in new.items():
+        by_default = is_empty(value) or value == resource.defaults.get(name)
+        if name not in handled and not by_default:
+            raise Refused(
+                f"The rehearsal does not emulate {name} of {type_.name}",
+                "AWS would take it up. Leave it out to rehearse, or teach the rehearsal.",
+                (name,),
+            )
+
+
+def fingerprint(type_: Type, planned: State) -> str:
+    """Return a digest of what is to be made; what is unknown counts as such."""
+    text = json.dumps([type_.name, planned], sort_keys=True, default=lambda unknown: "?")
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def without_unknown(value: Any) -> Any:
+    """Return a value with None for each unknown part."""
+    if is_unknown(value):
+        return None
+    if isinstance(value, dict):
+        return {key: without_unknown(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_unknown(item) for item in value]
+    return value
+
+
+def delete(resource: Resource, api: Api, prior: State) -> None:
+    """Remove the thing; that it is gone already is no error."""
+    try:
+        resource.delete(api, prior)
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+
+
+def update_tags(resource: Resource, api: Api, prior: State, new: State) -> None:
+    """Bring tags from the old state to the new one."""
+    old, wanted = prior.get("tags_all") or {}, new.get("tags_all") or {}
+    given = {key: value for key, value in wanted.items() if old.get(key) != value}
+    removed = sorted(old.keys() - wanted.keys())
+    if resource.retag and (given or removed):
+        resource.retag(api, prior, given, removed)

@@ -1,0 +1,62 @@
+"""The resource and data source types that the stand-in knows, by service.
+
+To add one: use it in `terraform/`, run `tools/provider_schema.py`, and describe its behaviour in
+the table of its service here (`base.Resource`, or `base.keeping` where no API is emulated). Where
+moto lacks a single operation of a service that it emulates, `rehearsal/missing.py` can add it.
+"""
+
+from collections.abc import Mapping
+
+from emulated_aws.resources import (
+    billing,
+    data_sources,
+    ecr,
+    efs,
+    eks,
+    eks_access,
+    eks_nodes,
+    event_rules,
+    iam,
+    iam_bearers,
+    kms,
+    launch_templates,
+    logs,
+    routes,
+    s3,
+    s3_settings,
+    security_groups,
+    sns,
+    sqs,
+    vpc,
+    vpc_endpoints,
+)
+from emulated_aws.resources.base import DataSource, Resource
+
+RESOURCES: Mapping[str, Resource] = {
+    **vpc.RESOURCES,
+    **routes.RESOURCES,
+    **vpc_endpoints.RESOURCES,
+    **security_groups.RESOURCES,
+    **s3.RESOURCES,
+    **s3_settings.RESOURCES,
+    **efs.RESOURCES,
+    **iam.RESOURCES,
+    **iam_bearers.RESOURCES,
+    **kms.RESOURCES,
+    **launch_templates.RESOURCES,
+    **eks.RESOURCES,
+    **eks_nodes.RESOURCES,
+    **eks_access.RESOURCES,
+    **ecr.RESOURCES,
+    **logs.RESOURCES,
+    **sqs.RESOURCES,
+    **sns.RESOURCES,
+    **event_rules.RESOURCES,
+    **billing.RESOURCES,
+}
+DATA_SOURCES: Mapping[str, DataSource] = data_sources.DATA_SOURCES
+
+
+def kept_types() -> frozenset[str]:
+    """Return the resource types without an emulated API, which the rehearsal keeps itself."""
+    return frozenset(name for name, resource in RESOURCES.items() if resource.kept)

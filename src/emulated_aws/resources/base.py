@@ -1,0 +1,282 @@
+"""What a resource type of the stand-in consists of, and helpers that keep each to a few lines."""
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore import xform_name
+from botocore.exceptions import ClientError
+from botocore.model import Shape
+
+from emulated_aws.account import Account
+from emulated_aws.schema import Block
+from emulated_aws.unemulated import Kept
+
+# Arguments that only steer the provider itself, whatever the type: no API ever shows them.
+STEERING = frozenset(
+    {
+        "bootstrap_cluster_creator_admin_permissions",
+        "bootstrap_self_managed_addons",
+        "bypass_policy_lockout_safety_check",
+        "confirmation_timeout_in_minutes",
+        "delay_after_policy_creation_in_ms",
+        "deletion_window_in_days",
+        "endpoint_auto_confirms",
+        "force_delete",
+        "force_destroy",
+        "force_detach_policies",
+        "force_update_version",
+        "preserve",
+        "resolve_conflicts_on_create",
+        "resolve_conflicts_on_update",
+        "revoke_rules_on_delete",
+        "skip_destroy",
+        "update_default_version",
+    }
+)
+
+State = dict[str, Any]
+Check = Callable[[Any], str | None]
+
+
+class Api:
+    """The emulated AWS as one resource sees it: calls in its region, and names in AWS's form."""
+
+    partition = "aws"
+    dns_suffix = "amazonaws.com"
+
+    def __init__(
+        self, account: Account, clients: Callable[[str, str], Any], region: str, block: Block
+    ) -> None:
+        self._clients, self.region, self.block = clients, region, block
+        self.account_id = account.account_id
+        self.kept = Kept(account.folder / "kept.json")
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """Return the boto3 client of a service in the resource's region."""
+        return self._clients(service, region or self.region)
+
+    def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Call an operation, leaving out parameters that are None."""
+        given = {name: value for name, value in parameters.items() if value is not None}
+        return getattr(self.client(service), operation)(**given)  # type: ignore[no-any-return]
+
+    def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
+        """Return an ARN of this account."""
+        region = self.region if regional else ""
+        return f"arn:{self.partition}:{service}:{region}:{self.account_id}:{resource}"
+
+    def parameters(
+        self, service: str, operation: str, state: State, **names: str
+    ) -> dict[str, Any]:
+        """Return the parameters of an operation that the state's attributes give.
+
+        A parameter belongs to the attribute with its name in snake case; `names` gives exceptions
+        (attribute=Parameter). Empty values are left out, as the real provider does.
+        """
+        client = self.client(service)
+        shape = client.meta.service_model.operation_model(
+            client.meta.method_to_api_mapping[operation]
+        )
+        renamed = {parameter: attribute for attribute, parameter in names.items()}
+        return to_api(shape.input_shape, state, renamed)
+
+    def attributes(self, found: Mapping[str, Any], **names: str) -> State:
+        """Return the attributes that an API answer gives, by the same rule, and its tags."""
+        result = from_api(self.block, found, {parameter: name for name, parameter in names.items()})
+        if "tags_all" in self.block.attributes and ("Tags" in found or "TagList" in found):
+            result["tags_all"] = tags_as_map(found.get("Tags", found.get("TagList")))
+        return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One resource type: how it lives in the API, and what the real provider decides when planning.
+
+    `create` makes the thing and returns its id, or the attributes (with `id`) known then. `settle`
+    brings settings from the old state to the new one, on create (from nothing) and on update.
+    `read` returns the attributes the API shows, None if the thing is gone. `immutable` holds dotted
+    paths whose change forces a replacement, `defaults` values taken where the configuration is
+    silent, `documents` the attributes that hold JSON policies, `checks` what is refused in
+    validation, `plan` may change a planned state further, and returns what else forces a
+    replacement. `kept`: no API is emulated for it.
+    """
+
+    create: Callable[[Api, State], str | State]
+    read: Callable[[Api, State], State | None]
+    delete: Callable[[Api, State], object]
+    settle: Callable[[Api, State, State], object] | None = None
+    retag: Callable[[Api, State, dict[str, str], list[str]], object] | None = None
+    plan: Callable[[Api, State | None, State], frozenset[str] | None] | None = None
+    validate: Callable[[State], Iterable[tuple[str, str]]] | None = None
+    immutable: frozenset[str] = frozenset()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    documents: frozenset[str] = frozenset()
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    kept: bool = False
+
+
+def keeping(type_: str, name: Callable[[Api, State], State], **rest: Any) -> Resource:
+    """Return the resource of a type without an emulated API: it stays as it was made.
+
+    `name` gives what AWS would: at least the `id`, and ARNs.
+    """
+
+    def create(api: Api, new: State) -> State:
+        made = {**new, **name(api, new)}
+        with api.kept.change() as kept:
+            kept.setdefault(type_, {})[made["id"]] = made
+        return made
+
+    def settle(api: Api, old: State, new: State) -> None:
+        with api.kept.change() as kept:
+            kept[type_][new["id"]] = new
+
+    def read(api: Api, state: State) -> State | None:
+        found = api.kept.read().get(type_, {}).get(state["id"])
+        return dict(found) if found else None
+
+    def delete(api: Api, state: State) -> None:
+        with api.kept.change() as kept:
+            kept.get(type_, {}).pop(state["id"], None)
+
+    return Resource(create=create, settle=settle, read=read, delete=delete, kept=True, **rest)
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """One data source type: what it answers to a configuration."""
+
+    read: Callable[[Api, State], State]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+def to_api(shape: Shape, state: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """Return what `state` holds for the members of an API structure."""
+    result = {}
+    for member, inner in shape.members.items():
+        value = state.get(renamed.get(member, xform_name(member)))
+        if value is None or value == "" or value == [] or member in ("Tags", "tags"):
+            continue
+        result[member] = api_value(inner, value)
+    return result
+
+
+def api_value(shape: Shape, value: Any) -> Any:
+    """Return one value in the API's form: a block of at most one is a structure there."""
+    if shape.type_name == "structure":
+        return to_api(shape, value[0] if isinstance(value, list) else value, {})
+    if shape.type_name == "list":
+        return [api_value(shape.member, item) for item in value]
+    if shape.type_name in ("integer", "long"):
+        return int(value)
+    if shape.type_name == "boolean":
+        return value in (True, "true")  # some booleans are strings in the schema, to tell unset
+    return value
+
+
+def from_api(block: Block, found: Mapping[str, Any], renamed: Mapping[str, str]) -> State:
+    """Return the attributes and blocks of one level that an API structure holds."""
+    result: State = {}
+    for member, value in found.items():
+        name = renamed.get(member, xform_name(member))
+        if name in block.blocks:
+            items = value if isinstance(value, list) else [value]
+            result[name] = [from_api(block.blocks[name].block, item, {}) for item in items]
+        elif name in block.attributes and name not in ("tags", "tags_all"):
+            result[name] = value
+    return result
+
+
+def tags_as_map(tags: Any) -> dict[str, str]:
+    """Return tags as a map, without those that AWS itself sets."""
+    pairs = (
+        tags.items()
+        if isinstance(tags, dict)
+        else ((tag["Key"], tag["Value"]) for tag in tags or ())
+    )
+    return {key: value for key, value in pairs if not key.startswith("aws:")}
+
+
+def tags_as_list(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
+    """Return tags as the list of pairs that most APIs take."""
+    return [{"Key": key, "Value": value} for key, value in sorted((tags or {}).items())]
+
+
+Retag = Callable[[Api, State, dict[str, str], list[str]], object]
+
+
+def retagging(
+    service: str,
+    whose: str,
+    attribute: str = "arn",
+    *,
+    tag: str = "tag_resource",
+    untag: str = "untag_resource",
+    tags: str = "Tags",
+    keys: str = "TagKeys",
+    form: Callable[[dict[str, str]], Any] = tags_as_list,
+) -> Retag:
+    """Return what sets and removes tags in a service: each names its two calls differently.
+
+    `whose` is the parameter that says what is tagged, `attribute` where the state has it.
+    """
+
+    def retag(api: Api, state: State, given: dict[str, str], removed: list[str]) -> None:
+        if removed:
+            api.call(service, untag, **{whose: state[attribute], keys: removed})
+        if given:
+            api.call(service, tag, **{whose: state[attribute], tags: form(given)})
+
+    return retag
+
+
+def given_name(new: State) -> str:
+    """Return the name that the configuration gives, or one with its prefix."""
+    return str(new.get("name") or unique_name(new.get("name_prefix") or "terraform-"))
+
+
+def drawn(length: int, *parts: str) -> str:
+    """Return hexadecimal digits for an id: the same for the same thing, where AWS draws lots."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:length]
+
+
+def drawn_uuid(*parts: str) -> str:
+    """Return such digits in the form of a UUID."""
+    return str(uuid.UUID(drawn(32, *parts)))
+
+
+def moment(at: datetime | None = None) -> str:
+    """Return a point in time (now, if none) as the real provider writes it: RFC 3339 in UTC."""
+    return (at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def as_json(value: Any) -> str:
+    """Return a JSON document, sorted and without spaces: what the real provider keeps."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def changed(old: State, new: State, *names: str) -> bool:
+    """Tell whether any of the named attributes differs."""
+    return any(old.get(name) != new.get(name) for name in names)
+
+
+def is_gone(error: ClientError) -> bool:
+    """Tell whether the API says that the thing is not there."""
+    code = error.response["Error"]["Code"]
+    return bool(re.search(r"NotFound|NoSuch|NonExistent|DoesNotExist|^404$", code))
+
+
+def unique_name(prefix: str) -> str:
+    """Return a name that was not given before, from the time as in the real provider."""
+    return f"{prefix}{datetime.now(UTC):%Y%m%d%H%M%S%f}"
+
+
+def first(items: Iterable[Any]) -> Any:
+    """Return the first item, or None."""
+    return next(iter(items), None)

@@ -1,0 +1,166 @@
+"""Image repositories."""
+
+from typing import Any
+
+from emulated_aws.resources.base import (
+    Api,
+    Resource,
+    State,
+    changed,
+    first,
+    keeping,
+    retagging,
+    tags_as_list,
+    tags_as_map,
+)
+from emulated_aws.resources.validators import arn, document, one_of
+
+MUTABILITY = one_of("MUTABLE", "IMMUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION")
+ENCRYPTION = one_of("AES256", "KMS", "KMS_DSSE")
+
+
+def create_repository(api: Api, new: State) -> State:
+    """Make a repository."""
+    asked = api.parameters("ecr", "create_repository", new, name="repositoryName")
+    if new["encryption_configuration"]:
+        block = new["encryption_configuration"][0]
+        key = {"kmsKey": block["kms_key"]} if block["kms_key"] else {}
+        asked["encryptionConfiguration"] = {"encryptionType": block["encryption_type"], **key}
+    tags = tags_as_list(new["tags_all"])
+    found = api.call("ecr", "create_repository", **asked, tags=tags)["repository"]
+    return {"id": found["repositoryName"], "arn": found["repositoryArn"]}
+
+
+def settle_repository(api: Api, old: State, new: State) -> None:
+    """Change whether tags can move, and whether images are scanned."""
+    repository = {"repositoryName": new["id"]}
+    if old and changed(old, new, "image_tag_mutability"):
+        mutability = {"imageTagMutability": new["image_tag_mutability"]}
+        api.call("ecr", "put_image_tag_mutability", **repository, **mutability)
+    if old and changed(old, new, "image_scanning_configuration"):
+        scan = first(new["image_scanning_configuration"]) or {"scan_on_push": False}
+        wanted = {"imageScanningConfiguration": {"scanOnPush": scan["scan_on_push"]}}
+        api.call("ecr", "put_image_scanning_configuration", **repository, **wanted)
+
+
+def read_repository(api: Api, state: State) -> State:
+    """Read a repository."""
+    answer = api.call("ecr", "describe_repositories", repositoryNames=[state["id"]])
+    found = answer["repositories"][0]
+    tags = api.call("ecr", "list_tags_for_resource", resourceArn=found["repositoryArn"])["tags"]
+    encryption = found["encryptionConfiguration"]
+    host = f"{found['registryId']}.dkr.ecr.{api.region}.{api.dns_suffix}"
+    return {
+        "arn": found["repositoryArn"],
+        "encryption_configuration": [
+            {
+                "encryption_type": encryption["encryptionType"],
+                "kms_key": encryption.get("kmsKey", ""),
+            }
+        ],
+        "image_scanning_configuration": [
+            {"scan_on_push": found["imageScanningConfiguration"].get("scanOnPush", False)}
+        ],
+        "image_tag_mutability": found["imageTagMutability"],
+        "name": found["repositoryName"],
+        "registry_id": found["registryId"],
+        "repository_url": f"{host}/{found['repositoryName']}",
+        "tags_all": tags_as_map(tags),
+    }
+
+
+def plan_repository(api: Api, prior: State | None, planned: State) -> None:
+    """Take what AWS has for blocks that the configuration leaves out."""
+    for name in ("encryption_configuration", "image_scanning_configuration"):
+        if prior and not planned[name]:
+            planned[name] = prior[name]
+
+
+def put_lifecycle(api: Api, state: State) -> str:
+    """Set which images expire."""
+    repository = state["repository"]
+    asked = {"repositoryName": repository, "lifecyclePolicyText": state["policy"]}
+    api.call("ecr", "put_lifecycle_policy", **asked)
+    return str(repository)
+
+
+def read_lifecycle(api: Api, state: State) -> State:
+    """Read which images expire."""
+    found = api.call("ecr", "get_lifecycle_policy", repositoryName=state["id"])
+    return {
+        "policy": found["lifecyclePolicyText"],
+        "registry_id": found["registryId"],
+        "repository": found["repositoryName"],
+    }
+
+
+def template(api: Api, new: State) -> State:
+    """Name a template for repositories that do not exist yet."""
+    blocks = new["encryption_configuration"]
+    return {
+        "id": new["prefix"],
+        "registry_id": api.account_id,
+        "encryption_configuration": [
+            {**block, "kms_key": block["kms_key"] or ""} for block in blocks
+        ],
+    }
+
+
+def applied_for(value: Any) -> str | None:
+    """Refuse occasions that ECR does not have."""
+    check = one_of("CREATE_ON_PUSH", "PULL_THROUGH_CACHE", "REPLICATION")
+    return first(problem for problem in map(check, value) if problem)  # type: ignore[no-any-return]
+
+
+RESOURCES = {
+    "aws_ecr_repository": Resource(
+        create=create_repository,
+        settle=settle_repository,
+        read=read_repository,
+        plan=plan_repository,
+        delete=lambda api, state: api.call(
+            "ecr",
+            "delete_repository",
+            repositoryName=state["id"],
+            force=bool(state.get("force_delete")),
+        ),
+        retag=retagging("ecr", "resourceArn", tags="tags", keys="tagKeys"),
+        immutable=frozenset({"encryption_configuration", "name"}),
+        defaults={
+            "encryption_configuration.encryption_type": "AES256",
+            "image_tag_mutability": "MUTABLE",
+        },
+        checks={
+            "encryption_configuration.encryption_type": ENCRYPTION,
+            "image_tag_mutability": MUTABILITY,
+        },
+    ),
+    "aws_ecr_lifecycle_policy": Resource(
+        create=put_lifecycle,
+        settle=lambda api, old, new: old and put_lifecycle(api, new),
+        read=read_lifecycle,
+        delete=lambda api, state: api.call(
+            "ecr", "delete_lifecycle_policy", repositoryName=state["id"]
+        ),
+        immutable=frozenset({"repository"}),
+        documents=frozenset({"policy"}),
+        checks={"policy": document},
+    ),
+    "aws_ecr_repository_creation_template": keeping(
+        "aws_ecr_repository_creation_template",
+        template,
+        immutable=frozenset({"prefix"}),
+        defaults={
+            "encryption_configuration.encryption_type": "AES256",
+            "image_tag_mutability": "MUTABLE",
+        },
+        documents=frozenset({"lifecycle_policy", "repository_policy"}),
+        checks={
+            "applied_for": applied_for,
+            "custom_role_arn": arn,
+            "encryption_configuration.encryption_type": ENCRYPTION,
+            "image_tag_mutability": MUTABILITY,
+            "lifecycle_policy": document,
+        },
+    ),
+}

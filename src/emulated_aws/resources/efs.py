@@ -1,0 +1,238 @@
+"""File systems for homes."""
+
+import itertools
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from emulated_aws.resources.base import Api, Resource, State, changed, first, tags_as_list
+from emulated_aws.resources.validators import arn, document, one_of
+
+AFTER = (
+    "AFTER_1_DAY",
+    "AFTER_7_DAYS",
+    "AFTER_14_DAYS",
+    "AFTER_30_DAYS",
+    "AFTER_60_DAYS",
+    "AFTER_90_DAYS",
+)
+AFTER_LONG = ("AFTER_180_DAYS", "AFTER_270_DAYS", "AFTER_365_DAYS")
+
+
+def create_file_system(api: Api, new: State) -> str:
+    """Make a file system, with a token that no other has."""
+    tags = tags_as_list(new["tags_all"])
+    asked = api.parameters("efs", "create_file_system", new)
+    if new["creation_token"]:
+        return str(api.call("efs", "create_file_system", **asked, Tags=tags)["FileSystemId"])
+    # Drawn from the tags, so that the same deployment gives the same id again.
+    drawn = "-".join(["terraform", *(tag["Value"] for tag in tags)])[:60]
+    for number in itertools.count(1):
+        asked["CreationToken"] = f"{drawn}-{number}"
+        try:
+            return str(api.call("efs", "create_file_system", **asked, Tags=tags)["FileSystemId"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "FileSystemAlreadyExists":
+                raise
+    raise AssertionError("unreachable")
+
+
+def settle_file_system(api: Api, old: State, new: State) -> None:
+    """Set lifecycle, throughput and protection."""
+    if old and changed(old, new, "throughput_mode", "provisioned_throughput_in_mibps"):
+        asked = api.parameters("efs", "update_file_system", new)
+        api.call("efs", "update_file_system", FileSystemId=new["id"], **asked)
+    if changed({"lifecycle_policy": [], **old}, new, "lifecycle_policy"):
+        policies = [lifecycle_rule(block) for block in new["lifecycle_policy"]]
+        api.call(
+            "efs", "put_lifecycle_configuration", FileSystemId=new["id"], LifecyclePolicies=policies
+        )
+    if (
+        new["protection"]
+        and changed(old, new, "protection")
+        and new["protection"][0]["replication_overwrite"]
+    ):
+        wanted = new["protection"][0]["replication_overwrite"]
+        asked = {"FileSystemId": new["id"], "ReplicationOverwriteProtection": wanted}
+        api.call("efs", "update_file_system_protection", **asked)
+
+
+LIFECYCLE = {
+    "transition_to_ia": "TransitionToIA",
+    "transition_to_archive": "TransitionToArchive",
+    "transition_to_primary_storage_class": "TransitionToPrimaryStorageClass",
+}
+
+
+def lifecycle_rule(block: State) -> dict[str, str]:
+    """Return a lifecycle rule as the API wants it."""
+    return {option: block[name] for name, option in LIFECYCLE.items() if block[name]}
+
+
+def read_file_system(api: Api, state: State) -> State | None:
+    """Read a file system and its lifecycle."""
+    found = first(api.call("efs", "describe_file_systems", FileSystemId=state["id"])["FileSystems"])
+    if not found:
+        return None
+    rules = api.call("efs", "describe_lifecycle_configuration", FileSystemId=state["id"])
+    size = found["SizeInBytes"]
+    return {
+        **api.attributes(found),
+        "arn": api.arn("elasticfilesystem", f"file-system/{state['id']}"),
+        "availability_zone_id": found.get("AvailabilityZoneId", ""),
+        "availability_zone_name": found.get("AvailabilityZoneName", ""),
+        "kms_key_id": found.get("KmsKeyId", ""),
+        "name": found.get("Name", ""),
+        "dns_name": f"{state['id']}.efs.{api.region}.{api.dns_suffix}",
+        "provisioned_throughput_in_mibps": found.get("ProvisionedThroughputInMibps", 0),
+        "size_in_bytes": [
+            {
+                "value": size.get("Value", 0),
+                "value_in_ia": size.get("ValueInIA", 0),
+                "value_in_standard": size.get("ValueInStandard", 0),
+            }
+        ],
+        "protection": [
+            {
+                "replication_overwrite": found.get("FileSystemProtection", {}).get(
+                    "ReplicationOverwriteProtection", "ENABLED"
+                )
+            }
+        ],
+        "lifecycle_policy": [
+            {name: rule.get(option, "") for name, option in LIFECYCLE.items()}
+            for rule in rules["LifecyclePolicies"]
+        ],
+    }
+
+
+def retag(api: Api, state: State, given: dict[str, str], removed: list[str]) -> None:
+    """Set and remove tags."""
+    if removed:
+        api.call("efs", "untag_resource", ResourceId=state["id"], TagKeys=removed)
+    if given:
+        api.call("efs", "tag_resource", ResourceId=state["id"], Tags=tags_as_list(given))
+
+
+def create_mount_target(api: Api, new: State) -> str:
+    """Make the file system's address in a subnet."""
+    asked = api.parameters("efs", "create_mount_target", new)
+    return str(api.call("efs", "create_mount_target", **asked)["MountTargetId"])
+
+
+def settle_mount_target(api: Api, old: State, new: State) -> None:
+    """Change who may reach it."""
+    if old and changed(old, new, "security_groups"):
+        asked = {"MountTargetId": new["id"], "SecurityGroups": new["security_groups"]}
+        api.call("efs", "modify_mount_target_security_groups", **asked)
+
+
+def read_mount_target(api: Api, state: State) -> State | None:
+    """Read a mount target and its security groups."""
+    answer = api.call("efs", "describe_mount_targets", MountTargetId=state["id"])
+    found = first(answer["MountTargets"])
+    if not found:
+        return None
+    groups = api.call("efs", "describe_mount_target_security_groups", MountTargetId=state["id"])
+    system, zone = found["FileSystemId"], found.get("AvailabilityZoneName", "")
+    name = f"{system}.efs.{api.region}.{api.dns_suffix}"
+    return {
+        **api.attributes(found),
+        "file_system_arn": api.arn("elasticfilesystem", f"file-system/{system}"),
+        "dns_name": name,
+        "mount_target_dns_name": f"{zone}.{name}",
+        "ip_address_type": found.get("IpAddressType", "IPV4_ONLY"),
+        "ipv6_address": found.get("Ipv6Address", ""),
+        "security_groups": groups["SecurityGroups"],
+    }
+
+
+def put_backup_policy(api: Api, state: State, status: str) -> str:
+    """Turn automatic backups on or off."""
+    asked: dict[str, Any] = {
+        "FileSystemId": state["file_system_id"],
+        "BackupPolicy": {"Status": status},
+    }
+    api.call("efs", "put_backup_policy", **asked)
+    return str(state["file_system_id"])
+
+
+def read_backup_policy(api: Api, state: State) -> State:
+    """Read whether automatic backups are on."""
+    status = api.call("efs", "describe_backup_policy", FileSystemId=state["id"])["BackupPolicy"][
+        "Status"
+    ]
+    shown = {"ENABLING": "ENABLED", "DISABLING": "DISABLED"}.get(status, status)
+    return {"file_system_id": state["id"], "backup_policy": [{"status": shown}]}
+
+
+def put_policy(api: Api, state: State) -> str:
+    """Set who may do what with the file system."""
+    asked = api.parameters("efs", "put_file_system_policy", state)
+    api.call("efs", "put_file_system_policy", **asked)
+    return str(state["file_system_id"])
+
+
+def read_policy(api: Api, state: State) -> State:
+    """Read who may do what with the file system."""
+    found = api.call("efs", "describe_file_system_policy", FileSystemId=state["id"])
+    return {"file_system_id": state["id"], "policy": found["Policy"]}
+
+
+RESOURCES = {
+    "aws_efs_file_system": Resource(
+        create=create_file_system,
+        settle=settle_file_system,
+        read=read_file_system,
+        delete=lambda api, state: api.call("efs", "delete_file_system", FileSystemId=state["id"]),
+        retag=retag,
+        immutable=frozenset(
+            {
+                "availability_zone_name",
+                "creation_token",
+                "encrypted",
+                "kms_key_id",
+                "performance_mode",
+            }
+        ),
+        defaults={"throughput_mode": "bursting"},
+        checks={
+            "kms_key_id": arn,
+            "performance_mode": one_of("generalPurpose", "maxIO"),
+            "throughput_mode": one_of("bursting", "provisioned", "elastic"),
+            "lifecycle_policy.transition_to_ia": one_of(*AFTER, *AFTER_LONG),
+            "lifecycle_policy.transition_to_archive": one_of(*AFTER, *AFTER_LONG),
+            "lifecycle_policy.transition_to_primary_storage_class": one_of("AFTER_1_ACCESS"),
+        },
+    ),
+    "aws_efs_mount_target": Resource(
+        create=create_mount_target,
+        settle=settle_mount_target,
+        read=read_mount_target,
+        delete=lambda api, state: api.call("efs", "delete_mount_target", MountTargetId=state["id"]),
+        immutable=frozenset(
+            {"file_system_id", "subnet_id", "ip_address", "ip_address_type", "ipv6_address"}
+        ),
+    ),
+    "aws_efs_backup_policy": Resource(
+        create=lambda api, new: put_backup_policy(api, new, new["backup_policy"][0]["status"]),
+        settle=lambda api, old, new: (
+            old and put_backup_policy(api, new, new["backup_policy"][0]["status"])
+        ),
+        read=read_backup_policy,
+        delete=lambda api, state: put_backup_policy(api, state, "DISABLED"),
+        immutable=frozenset({"file_system_id"}),
+        checks={"backup_policy.status": one_of("ENABLED", "DISABLED")},
+    ),
+    "aws_efs_file_system_policy": Resource(
+        create=put_policy,
+        settle=lambda api, old, new: old and put_policy(api, new),
+        read=read_policy,
+        delete=lambda api, state: api.call(
+            "efs", "delete_file_system_policy", FileSystemId=state["id"]
+        ),
+        immutable=frozenset({"file_system_id"}),
+        documents=frozenset({"policy"}),
+        checks={"policy": document},
+    ),
+}

@@ -1,0 +1,139 @@
+"""A Kubernetes cluster's groups of nodes."""
+
+from emulated_aws.resources.base import Api, Resource, State, changed, first, given_name, retagging
+from emulated_aws.resources.eks import name
+from emulated_aws.resources.validators import arn, one_of
+
+
+def nodes(state: State) -> dict[str, str]:
+    """Return what names a group of nodes."""
+    cluster, _, group = state["id"].partition(":")
+    return {"clusterName": cluster, "nodegroupName": group}
+
+
+def template(new: State, *, update: bool = False) -> dict[str, str] | None:
+    """Return the launch template and its version; an update must not have both id and name."""
+    block = first(new["launch_template"])
+    if not block:
+        return None
+    named = "id" if block["id"] else "name"
+    return {named: block[named], "version": block["version"]}
+
+
+def create_nodes(api: Api, new: State) -> str:
+    """Make a group of nodes."""
+    group = given_name(
+        {"name": new["node_group_name"], "name_prefix": new["node_group_name_prefix"]}
+    )
+    asked = api.parameters(
+        "eks", "create_nodegroup", new, node_role_arn="nodeRole", subnet_ids="subnets"
+    )
+    asked.pop("launchTemplate", None)
+    asked |= {"nodegroupName": group, "tags": new["tags_all"], "taints": taints(new)}
+    api.call("eks", "create_nodegroup", **asked, launchTemplate=template(new))
+    return f"{new['cluster_name']}:{group}"
+
+
+EFFECTS = ("NO_SCHEDULE", "NO_EXECUTE", "PREFER_NO_SCHEDULE")
+
+
+def taints(new: State) -> list[dict[str, str]]:
+    """Return the taints as the API wants them."""
+    return [
+        {"key": one["key"], "value": one["value"] or "", "effect": one["effect"]}
+        for one in new["taint"]
+    ]
+
+
+def settle_nodes(api: Api, old: State, new: State) -> None:
+    """Bring an existing group up to date: the version first."""
+    if not old:
+        return
+    if changed(old, new, "launch_template", "release_version", "version"):
+        asked = {
+            "launchTemplate": template(new),
+            "releaseVersion": new["release_version"]
+            if changed(old, new, "release_version")
+            else None,
+            "version": new["version"] if changed(old, new, "version") else None,
+            "force": bool(new["force_update_version"]),
+        }
+        api.call("eks", "update_nodegroup_version", **nodes(new), **asked)
+    if changed(old, new, "labels", "scaling_config", "taint", "update_config"):
+        shapes = api.parameters("eks", "update_nodegroup_config", new)
+        before, after = old["labels"] or {}, new["labels"] or {}
+        had, has = taints(old), taints(new)
+        asked = {
+            "scalingConfig": shapes["scalingConfig"],
+            "updateConfig": shapes.get("updateConfig"),
+            "labels": {
+                "addOrUpdateLabels": after,
+                "removeLabels": sorted(before.keys() - after.keys()),
+            },
+            "taints": {
+                "addOrUpdateTaints": has,
+                "removeTaints": [one for one in had if one not in has],
+            },
+        }
+        api.call("eks", "update_nodegroup_config", **nodes(new), **asked)
+
+
+def read_nodes(api: Api, state: State) -> State:
+    """Read a group of nodes."""
+    found = api.call("eks", "describe_nodegroup", **nodes(state))["nodegroup"]
+    made = found["resources"]
+    names = {"nodegroupArn": "arn", "nodeRole": "node_role_arn", "nodegroupName": "node_group_name"}
+    shown = {attribute: found[key] for key, attribute in names.items()}
+    return {
+        **api.attributes(found),
+        **shown,
+        "disk_size": found.get("diskSize", 0),
+        "labels": found.get("labels", {}),
+        "launch_template": [found["launchTemplate"]] if found.get("launchTemplate") else [],
+        "node_group_name_prefix": state.get("node_group_name_prefix") or "",
+        "node_repair_config": [],
+        "remote_access": [],
+        "resources": [
+            {
+                "autoscaling_groups": [{"name": one["name"]} for one in made["autoScalingGroups"]],
+                "remote_access_security_group_id": made.get("remoteAccessSecurityGroup", ""),
+            }
+        ],
+        "subnet_ids": found["subnets"],
+        "taint": found.get("taints", []),
+        "tags_all": found.get("tags", {}),
+        "warm_pool_config": [],
+    }
+
+
+RESOURCES = {
+    "aws_eks_node_group": Resource(
+        create=create_nodes,
+        settle=settle_nodes,
+        read=read_nodes,
+        delete=lambda api, state: api.call("eks", "delete_nodegroup", **nodes(state)),
+        retag=retagging("eks", "resourceArn", tags="tags", keys="tagKeys", form=dict),
+        immutable=frozenset(
+            {
+                "ami_type",
+                "capacity_type",
+                "cluster_name",
+                "disk_size",
+                "instance_types",
+                "launch_template.id",
+                "launch_template.name",
+                "node_group_name",
+                "node_group_name_prefix",
+                "node_role_arn",
+                "remote_access",
+                "subnet_ids",
+            }
+        ),
+        checks={
+            "capacity_type": one_of("ON_DEMAND", "SPOT", "CAPACITY_BLOCK"),
+            "cluster_name": name,
+            "node_role_arn": arn,
+            "taint.effect": one_of(*EFFECTS),
+        },
+    ),
+}

@@ -1,0 +1,161 @@
+"""Keys and their names."""
+
+from typing import Any
+
+from emulated_aws.resources.base import Api, Resource, State, changed, first, given_name, retagging
+from emulated_aws.resources.validators import between, document, one_of
+
+ROTATION_DAYS = 365  # what AWS takes where nothing is said
+DELETION_DAYS = 30
+
+
+def tags_of_kms(tags: dict[str, str] | None) -> list[dict[str, str]]:
+    """Return tags as the pairs that this service alone takes."""
+    return [{"TagKey": key, "TagValue": value} for key, value in sorted((tags or {}).items())]
+
+
+def create_key(api: Api, new: State) -> str:
+    """Make a key."""
+    names = {
+        "bypass_policy_lockout_safety_check": "BypassPolicyLockoutSafetyCheck",
+        "customer_master_key_spec": "KeySpec",
+    }
+    asked = api.parameters("kms", "create_key", new, **names)
+    found = api.call("kms", "create_key", **asked, Tags=tags_of_kms(new["tags_all"]))
+    return str(found["KeyMetadata"]["KeyId"])
+
+
+def settle_key(api: Api, old: State, new: State) -> None:
+    """Set rotation, policy, description, and whether it can be used."""
+    key = {"KeyId": new["id"]}
+    before = {"enable_key_rotation": False, "is_enabled": True, **old}
+    if new["is_enabled"] and changed(before, new, "is_enabled"):
+        api.call("kms", "enable_key", **key)
+    if old and changed(old, new, "policy"):
+        policy = {"PolicyName": "default", "Policy": new["policy"]}
+        api.call("kms", "put_key_policy", **key, **policy)
+    if old and changed(old, new, "description"):
+        api.call("kms", "update_key_description", **key, Description=new["description"] or "")
+    if changed(before, new, "enable_key_rotation") or (
+        new["enable_key_rotation"] and old and changed(old, new, "rotation_period_in_days")
+    ):
+        if new["enable_key_rotation"]:
+            days = new["rotation_period_in_days"] or None
+            api.call("kms", "enable_key_rotation", **key, RotationPeriodInDays=days)
+        else:
+            api.call("kms", "disable_key_rotation", **key)
+    if not new["is_enabled"] and changed(before, new, "is_enabled"):
+        api.call("kms", "disable_key", **key)
+
+
+def read_key(api: Api, state: State) -> State | None:
+    """Read a key; one that waits for its deletion counts as gone."""
+    key = {"KeyId": state["id"]}
+    found = api.call("kms", "describe_key", **key)["KeyMetadata"]
+    if found["KeyState"] == "PendingDeletion":
+        return None
+    rotation = api.call("kms", "get_key_rotation_status", **key)
+    tags = api.call("kms", "list_resource_tags", **key)["Tags"]
+    rotates = rotation["KeyRotationEnabled"]
+    return {
+        **api.attributes(found),
+        "customer_master_key_spec": found["KeySpec"],
+        "enable_key_rotation": rotates,
+        "is_enabled": found["Enabled"],
+        "multi_region": found.get("MultiRegion", False),
+        "policy": api.call("kms", "get_key_policy", **key, PolicyName="default")["Policy"],
+        "rotation_period_in_days": (
+            rotation.get("RotationPeriodInDays", ROTATION_DAYS) if rotates else 0
+        ),
+        "tags_all": {tag["TagKey"]: tag["TagValue"] for tag in tags},
+    }
+
+
+def delete_key(api: Api, state: State) -> None:
+    """Have the key deleted: AWS waits at least a week with it."""
+    days = state.get("deletion_window_in_days") or DELETION_DAYS
+    api.call("kms", "schedule_key_deletion", KeyId=state["id"], PendingWindowInDays=days)
+
+
+def create_alias(api: Api, new: State) -> str:
+    """Give a key a name."""
+    name = new["name"] or f"alias/{given_name({**new, 'name_prefix': alias_prefix(new)})}"
+    api.call("kms", "create_alias", AliasName=name, TargetKeyId=new["target_key_id"])
+    return str(name)
+
+
+def alias_prefix(new: State) -> str:
+    """Return the prefix without what every alias starts with."""
+    return str(new.get("name_prefix") or "").removeprefix("alias/")
+
+
+def settle_alias(api: Api, old: State, new: State) -> None:
+    """Let the name be that of another key."""
+    if old and changed(old, new, "target_key_id"):
+        api.call("kms", "update_alias", AliasName=new["id"], TargetKeyId=new["target_key_id"])
+
+
+def read_alias(api: Api, state: State) -> State | None:
+    """Find the alias among all."""
+    pages = api.client("kms").get_paginator("list_aliases").paginate()
+    found = first(
+        one for page in pages for one in page["Aliases"] if one["AliasName"] == state["id"]
+    )
+    if not found or "TargetKeyId" not in found:
+        return None
+    key = found["TargetKeyId"]
+    return {
+        "arn": found["AliasArn"],
+        "name": found["AliasName"],
+        "name_prefix": state.get("name_prefix") or "",
+        "target_key_arn": api.arn("kms", f"key/{key}"),
+        "target_key_id": key,
+    }
+
+
+def alias_name(value: Any) -> str | None:
+    """Refuse names of AWS's own."""
+    ok = str(value).startswith("alias/") and not str(value).startswith("alias/aws/")
+    return None if ok else f'"{value}" must begin with alias/, and not with alias/aws/'
+
+
+RESOURCES = {
+    "aws_kms_key": Resource(
+        create=create_key,
+        settle=settle_key,
+        read=read_key,
+        delete=delete_key,
+        retag=retagging("kms", "KeyId", "id", form=tags_of_kms),
+        immutable=frozenset(
+            {
+                "custom_key_store_id",
+                "customer_master_key_spec",
+                "key_usage",
+                "multi_region",
+                "xks_key_id",
+            }
+        ),
+        defaults={
+            "bypass_policy_lockout_safety_check": False,
+            "customer_master_key_spec": "SYMMETRIC_DEFAULT",
+            "enable_key_rotation": False,
+            "is_enabled": True,
+            "key_usage": "ENCRYPT_DECRYPT",
+        },
+        documents=frozenset({"policy"}),
+        checks={
+            "deletion_window_in_days": between(7, 30),
+            "key_usage": one_of("ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC"),
+            "policy": document,
+            "rotation_period_in_days": between(90, 2560),
+        },
+    ),
+    "aws_kms_alias": Resource(
+        create=create_alias,
+        settle=settle_alias,
+        read=read_alias,
+        delete=lambda api, state: api.call("kms", "delete_alias", AliasName=state["id"]),
+        immutable=frozenset({"name", "name_prefix"}),
+        checks={"name": alias_name},
+    ),
+}

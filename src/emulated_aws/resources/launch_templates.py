@@ -1,0 +1,189 @@
+"""Launch templates, and tags on what something else made."""
+
+from typing import Any
+
+from tf.types import Unknown
+
+from emulated_aws.planning import differences
+from emulated_aws.resources.base import (
+    Api,
+    Resource,
+    State,
+    changed,
+    first,
+    from_api,
+    given_name,
+    tags_as_list,
+    tags_as_map,
+    to_api,
+)
+from emulated_aws.resources.ec2 import filters, retag
+from emulated_aws.resources.validators import one_of
+
+# Where the API's name of a part of the template is not the attribute's.
+NAMES = {
+    "ElasticGpuSpecifications": "elastic_gpu_specifications",
+    "LicenseSpecifications": "license_specification",
+    "RamDiskId": "ram_disk_id",
+    "SecurityGroupIds": "vpc_security_group_ids",
+    "SecurityGroups": "security_group_names",
+}
+# What is not part of a version, and so makes none when it changes.
+BESIDE = frozenset(
+    {"default_version", "description", "name", "name_prefix", "tags", "tags_all"}
+    | {"update_default_version", "latest_version"}
+)
+
+
+def template_data(api: Api, new: State) -> dict[str, Any]:
+    """Return a version as the API wants it."""
+    shape = api.client("ec2").meta.service_model.shape_for("RequestLaunchTemplateData")
+    asked = to_api(shape, without_empty(new), NAMES)
+    if new["tag_specifications"]:
+        asked["TagSpecifications"] = [
+            {"ResourceType": block["resource_type"], "Tags": tags_as_list(block["tags"])}
+            for block in new["tag_specifications"]
+        ]
+    return asked
+
+
+def without_empty(value: Any) -> Any:
+    """Return a value without its empty parts: in a template they stand for "not given"."""
+    if isinstance(value, dict):
+        pairs = ((key, without_empty(item)) for key, item in value.items())
+        return {key: item for key, item in pairs if item not in (None, "", 0, False, [], {})}
+    return [without_empty(item) for item in value] if isinstance(value, list) else value
+
+
+def create_template(api: Api, new: State) -> str:
+    """Make a launch template with its first version."""
+    tags = tags_as_list(new["tags_all"])
+    answer = api.call(
+        "ec2",
+        "create_launch_template",
+        LaunchTemplateName=given_name(new),
+        VersionDescription=new["description"] or None,
+        LaunchTemplateData=template_data(api, new),
+        TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}] if tags else None,
+    )
+    return str(answer["LaunchTemplate"]["LaunchTemplateId"])
+
+
+def settle_template(api: Api, old: State, new: State) -> None:
+    """Make a new version of what changed, and the default if that is asked for."""
+    if not old:
+        return
+    template = {"LaunchTemplateId": new["id"]}
+    default = new["default_version"] if changed(old, new, "default_version") else None
+    if parts(api, old, new) or changed(old, new, "description"):
+        answer = api.call(
+            "ec2",
+            "create_launch_template_version",
+            **template,
+            VersionDescription=new["description"] or None,
+            LaunchTemplateData=template_data(api, new),
+        )
+        if new["update_default_version"]:
+            default = answer["LaunchTemplateVersion"]["VersionNumber"]
+    if default:
+        api.call("ec2", "modify_launch_template", **template, DefaultVersion=str(int(default)))
+
+
+def parts(api: Api, old: State, new: State) -> list[str]:
+    """Return what differs of what a version holds."""
+    changes = {path.partition(".")[0] for path in differences(api.block, old, new)}
+    return sorted(changes - BESIDE - {"id", "arn"})
+
+
+def plan_template(api: Api, prior: State | None, planned: State) -> None:
+    """Know the number of the version to come only after apply."""
+    if prior and (parts(api, prior, planned) or changed(prior, planned, "description")):
+        planned["latest_version"] = Unknown
+        if planned["update_default_version"]:
+            planned["default_version"] = Unknown
+
+
+def read_template(api: Api, state: State) -> State | None:
+    """Read a launch template and its latest version."""
+    template = {"LaunchTemplateId": state["id"]}
+    found = first(
+        api.call("ec2", "describe_launch_templates", LaunchTemplateIds=[state["id"]])[
+            "LaunchTemplates"
+        ]
+    )
+    if not found:
+        return None
+    versions = api.call(
+        "ec2", "describe_launch_template_versions", **template, Versions=["$Latest"]
+    )
+    latest = versions["LaunchTemplateVersions"][0]
+    data = latest["LaunchTemplateData"]
+    blocks: State = {name: [] for name in api.block.blocks}
+    specifications = [
+        {"resource_type": one["ResourceType"], "tags": tags_as_map(one["Tags"])}
+        for one in data.get("TagSpecifications", ())
+        if one["ResourceType"] != "launch-template"  # the template's own tags, in moto
+    ]
+    return {
+        **blocks,
+        **from_api(api.block, data, NAMES),
+        "arn": api.arn("ec2", f"launch-template/{state['id']}"),
+        "default_version": found["DefaultVersionNumber"],
+        "description": latest.get("VersionDescription", ""),
+        "latest_version": found["LatestVersionNumber"],
+        "name": found["LaunchTemplateName"],
+        "name_prefix": state.get("name_prefix") or "",
+        "tag_specifications": specifications,
+        "tags_all": tags_as_map(found.get("Tags")),
+    }
+
+
+def read_tag(api: Api, state: State) -> State | None:
+    """Find a tag on its thing."""
+    resource, _, key = state["id"].partition(",")
+    asked = filters({"resource-id": resource, "key": key})
+    found = first(api.call("ec2", "describe_tags", Filters=asked)["Tags"])
+    return {"resource_id": resource, "key": key, "value": found["Value"]} if found else None
+
+
+def put_tag(api: Api, state: State) -> str:
+    """Set a tag."""
+    tag = {"Key": state["key"], "Value": state["value"]}
+    api.call("ec2", "create_tags", Resources=[state["resource_id"]], Tags=[tag])
+    return f"{state['resource_id']},{state['key']}"
+
+
+def drop_tag(api: Api, state: State) -> None:
+    """Remove a tag, if it still has this value."""
+    tag = {"Key": state["key"], "Value": state["value"]}
+    api.call("ec2", "delete_tags", Resources=[state["resource_id"]], Tags=[tag])
+
+
+RESOURCES = {
+    "aws_launch_template": Resource(
+        create=create_template,
+        settle=settle_template,
+        read=read_template,
+        plan=plan_template,
+        delete=lambda api, state: api.call(
+            "ec2", "delete_launch_template", LaunchTemplateId=state["id"]
+        ),
+        retag=retag,
+        immutable=frozenset({"name", "name_prefix"}),
+        checks={
+            "metadata_options.http_endpoint": one_of("disabled", "enabled"),
+            "metadata_options.http_tokens": one_of("optional", "required"),
+            "metadata_options.instance_metadata_tags": one_of("disabled", "enabled"),
+            "block_device_mappings.ebs.volume_type": one_of(
+                *("gp2", "gp3", "io1", "io2", "sc1", "st1", "standard")
+            ),
+        },
+    ),
+    "aws_ec2_tag": Resource(
+        create=put_tag,
+        settle=lambda api, old, new: old and put_tag(api, new),
+        read=read_tag,
+        delete=drop_tag,
+        immutable=frozenset({"resource_id", "key"}),
+    ),
+}

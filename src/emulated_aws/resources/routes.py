@@ -1,0 +1,161 @@
+"""Routes and their tables."""
+
+import zlib
+from typing import Any
+
+from emulated_aws.resources.base import Api, Resource, State, changed, first
+from emulated_aws.resources.ec2 import described, filters
+from emulated_aws.resources.validators import cidr, exactly_one
+
+DESTINATIONS = {
+    "destination_cidr_block": "DestinationCidrBlock",
+    "destination_ipv6_cidr_block": "DestinationIpv6CidrBlock",
+    "destination_prefix_list_id": "DestinationPrefixListId",
+}
+
+
+TARGETS = {
+    "gateway_id": "GatewayId",
+    "nat_gateway_id": "NatGatewayId",
+    "network_interface_id": "NetworkInterfaceId",
+    "transit_gateway_id": "TransitGatewayId",
+    "vpc_endpoint_id": "VpcEndpointId",
+    "vpc_peering_connection_id": "VpcPeeringConnectionId",
+    "egress_only_gateway_id": "EgressOnlyInternetGatewayId",
+    "carrier_gateway_id": "CarrierGatewayId",
+    "core_network_arn": "CoreNetworkArn",
+    "local_gateway_id": "LocalGatewayId",
+}
+
+
+def destination(state: State) -> tuple[str, str]:
+    """Return the parameter and value of a route's destination."""
+    return next((option, state[name]) for name, option in DESTINATIONS.items() if state.get(name))
+
+
+def route_parameters(new: State) -> dict[str, str]:
+    """Return where a route leads from, for what, and to what."""
+    option, value = destination(new)
+    targets = {option: new[name] for name, option in TARGETS.items() if new.get(name)}
+    return {"RouteTableId": new["route_table_id"], option: value, **targets}
+
+
+def create_route(api: Api, new: State) -> str:
+    """Make a route; its id is the provider's own invention."""
+    api.call("ec2", "create_route", **route_parameters(new))
+    return f"r-{new['route_table_id']}{zlib.crc32(destination(new)[1].encode())}"
+
+
+def settle_route(api: Api, old: State, new: State) -> None:
+    """Lead an existing route elsewhere."""
+    if old and changed(old, new, *TARGETS):
+        api.call("ec2", "replace_route", **route_parameters(new))
+
+
+def read_route(api: Api, state: State) -> State | None:
+    """Find the route in its table."""
+    option, value = destination(state)
+    table = first(
+        api.call("ec2", "describe_route_tables", RouteTableIds=[state["route_table_id"]])[
+            "RouteTables"
+        ]
+    )
+    found = first(route for route in (table or {}).get("Routes", ()) if route.get(option) == value)
+    if not found:
+        return None
+    return {
+        "route_table_id": state["route_table_id"],
+        **{name: found.get(option, "") for name, option in {**DESTINATIONS, **TARGETS}.items()},
+        "origin": found.get("Origin"),
+        "state": found.get("State"),
+        "instance_owner_id": "",
+    }
+
+
+def delete_route(api: Api, state: State) -> None:
+    """Remove the route."""
+    option, value = destination(state)
+    api.call("ec2", "delete_route", RouteTableId=state["route_table_id"], **{option: value})
+
+
+def create_association(api: Api, new: State) -> str:
+    """Associate a subnet or gateway with a route table."""
+    asked = api.parameters("ec2", "associate_route_table", new)
+    return str(api.call("ec2", "associate_route_table", **asked)["AssociationId"])
+
+
+def read_association(api: Api, state: State) -> State | None:
+    """Find the association among its table's."""
+    asked = filters({"association.route-table-association-id": state["id"]})
+    for table in api.call("ec2", "describe_route_tables", Filters=asked)["RouteTables"]:
+        for found in table["Associations"]:
+            if found["RouteTableAssociationId"] == state["id"]:
+                return {
+                    "route_table_id": table["RouteTableId"],
+                    "subnet_id": found.get("SubnetId", ""),
+                    "gateway_id": found.get("GatewayId", ""),
+                }
+    return None
+
+
+def settle_association(api: Api, old: State, new: State) -> None:
+    """Move the association to another table, which gives it another id."""
+    if old and changed(old, new, "route_table_id"):
+        answer = api.call(
+            "ec2",
+            "replace_route_table_association",
+            AssociationId=new["id"],
+            RouteTableId=new["route_table_id"],
+        )
+        new["id"] = answer["NewAssociationId"]
+
+
+def more_of_route_table(api: Api, found: dict[str, Any]) -> State:
+    """List the routes that are not the VPC's own."""
+    names = {**DESTINATIONS, **TARGETS}
+    short = {
+        "destination_cidr_block": "cidr_block",
+        "destination_ipv6_cidr_block": "ipv6_cidr_block",
+    }
+    routes = [
+        {short.get(name, name): route.get(option, "") for name, option in names.items()}
+        for route in found["Routes"]
+        if route.get("Origin") == "CreateRoute" and "DestinationPrefixListId" not in route
+    ]
+    return {"route": routes, "propagating_vgws": []}
+
+
+RESOURCES = {
+    "aws_route_table": described(
+        "route-table",
+        "RouteTable",
+        create="create_route_table",
+        describe="describe_route_tables",
+        delete="delete_route_table",
+        key="RouteTableId",
+        more=more_of_route_table,
+        immutable=frozenset({"vpc_id"}),
+    ),
+    "aws_route": Resource(
+        create=create_route,
+        settle=settle_route,
+        read=read_route,
+        delete=delete_route,
+        validate=lambda config: [
+            *exactly_one(config, *DESTINATIONS),
+            *exactly_one(config, *TARGETS),
+        ],
+        immutable=frozenset({"route_table_id", *DESTINATIONS}),
+        checks={"destination_cidr_block": cidr, "destination_ipv6_cidr_block": cidr},
+    ),
+    "aws_route_table_association": Resource(
+        create=create_association,
+        settle=settle_association,
+        read=read_association,
+        delete=lambda api, state: api.call(
+            "ec2", "disassociate_route_table", AssociationId=state["id"]
+        ),
+        validate=lambda config: exactly_one(config, "subnet_id", "gateway_id"),
+        immutable=frozenset({"subnet_id", "gateway_id"}),
+    ),
+}

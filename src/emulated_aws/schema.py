@@ -1,0 +1,133 @@
+"""The real provider's schema of the types in use, as data and as Terraform's protocol wants it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from tf.gen import tfplugin_pb2 as pb
+
+NESTING = {name.lower(): value for name, value in pb.Schema.NestedBlock.NestingMode.items()}
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute: its type as Terraform's JSON writes it, and who may set it."""
+
+    type: Any
+    required: bool
+    optional: bool
+    computed: bool
+
+
+@dataclass(frozen=True)
+class Nested:
+    """One kind of block within another. `computed`: filled in where the configuration has none."""
+
+    block: "Block"
+    nesting: str
+    least: int
+    most: int
+    computed: bool
+
+
+@dataclass(frozen=True)
+class Block:
+    """Attributes and nested blocks of one level."""
+
+    attributes: Mapping[str, Attribute]
+    blocks: Mapping[str, Nested]
+
+
+@dataclass(frozen=True)
+class Type:
+    """One resource or data source type. `sdk`: built on the provider's older SDK."""
+
+    name: str
+    block: Block
+    sdk: bool
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Everything the stand-in announces."""
+
+    origin: str
+    provider: Block
+    resources: Mapping[str, Type]
+    data_sources: Mapping[str, Type]
+    message: pb.GetProviderSchema.Response = field(repr=False)
+
+
+@cache
+def load() -> Schema:
+    """Read the schema file of the package (written by tools/provider_schema.py)."""
+    text = resources.files("emulated_aws").joinpath("aws_schema.json").read_text()
+    content = json.loads(text)
+    provider = read_block(content["provider"])
+    kinds = {
+        section: {
+            name: Type(name, read_block(entry), entry["sdk"])
+            for name, entry in content[section].items()
+        }
+        for section in ("resources", "data_sources")
+    }
+    message = pb.GetProviderSchema.Response(
+        provider=pb.Schema(block=as_message(provider)),
+        provider_meta=pb.Schema(block=pb.Schema.Block()),
+        resource_schemas=as_messages(kinds["resources"]),
+        data_source_schemas=as_messages(kinds["data_sources"]),
+    )
+    return Schema(content["origin"], provider, kinds["resources"], kinds["data_sources"], message)
+
+
+def read_block(entry: Mapping[str, Any]) -> Block:
+    """Read one level of the schema file."""
+    attributes = {
+        name: Attribute(type_, "r" in flags, "o" in flags, "c" in flags)
+        for name, (flags, type_) in entry.get("attributes", {}).items()
+    }
+    blocks = {
+        name: Nested(
+            read_block(inner),
+            inner["nesting"],
+            inner.get("min", 0),
+            inner.get("max", 0),
+            inner.get("computed", False),
+        )
+        for name, inner in entry.get("blocks", {}).items()
+    }
+    return Block(attributes, blocks)
+
+
+def as_messages(types: Mapping[str, Type]) -> dict[str, pb.Schema]:
+    """Return the types as protocol messages."""
+    return {name: pb.Schema(block=as_message(type_.block)) for name, type_ in types.items()}
+
+
+def as_message(block: Block) -> pb.Schema.Block:
+    """Return one level as a protocol message."""
+    return pb.Schema.Block(
+        attributes=[
+            pb.Schema.Attribute(
+                name=name,
+                type=json.dumps(attribute.type).encode(),
+                required=attribute.required,
+                optional=attribute.optional,
+                computed=attribute.computed,
+            )
+            for name, attribute in block.attributes.items()
+        ],
+        block_types=[
+            pb.Schema.NestedBlock(
+                type_name=name,
+                block=as_message(nested.block),
+                nesting=NESTING[nested.nesting],
+                min_items=nested.least,
+                max_items=nested.most,
+            )
+            for name, nested in block.blocks.items()
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Give every cent of a bill an owner."""

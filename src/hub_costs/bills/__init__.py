@@ -1,0 +1,1 @@
+"""Bills: read every form, keep one table."""

@@ -1,0 +1,97 @@
+"""Prices from a dated csv (`price_list` refreshes it)."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from hub_costs.estimates import published_tables
+from pangeo_core.errors import BadInput
+
+COLUMNS = ("service", "item", "unit", "usd", "region", "as_of", "source")
+HOURS = Decimal(730)  # a month, where a price list says "monthly"
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one unit of one item costs, and who says so, when."""
+
+    service: str
+    item: str
+    unit: str
+    usd: Decimal
+    region: str
+    as_of: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Prices:
+    """A price list. `find` falls back on another region's price and says so."""
+
+    rows: Mapping[tuple[str, str, str], Price]
+    file: str
+
+    def find(self, service: str, item: str, region: str) -> tuple[Price, str] | None:
+        """Return the price in `region` and an empty note, or another region's and a note of it."""
+        if price := self.rows.get((service, item, region)):
+            return price, ""
+        for (its_service, its_item, other), price in sorted(self.rows.items()):
+            if (its_service, its_item) == (service, item):
+                return price, f"price of {other}"
+        return None
+
+
+def read(path: Path | None = None) -> Prices:
+    """Read a price csv: the repository's data/prices.csv, or `path`.
+
+    Raises `BadInput` naming file and line where a row is wrong or one item has two prices.
+    """
+    file = path or published_tables.find("prices.csv") / "prices.csv"
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file} cannot be read.", why=str(error), fix="Give a price csv.") from None
+    rows: dict[tuple[str, str, str], Price] = {}
+    head: list[str] | None = None
+    for number, line in enumerate(lines, start=1):
+        if line.startswith("#"):
+            continue
+        fields = next(csv.reader([line]), [])
+        if head is None:
+            head = fields
+            if fields != list(COLUMNS):
+                raise _bad(file, number, f"its columns are not {', '.join(COLUMNS)}")
+            continue
+        if len(fields) != len(COLUMNS):
+            raise _bad(file, number, f"it has {len(fields)} values")
+        try:
+            usd = Decimal(fields[3])
+        except InvalidOperation:
+            raise _bad(file, number, f"{fields[3]!r} is not an amount") from None
+        if not usd.is_finite() or usd < 0:
+            raise _bad(file, number, f"{fields[3]!r} is not a price")
+        key = (fields[0], fields[1], fields[4])
+        if key in rows:
+            raise _bad(file, number, f"{' '.join(key)} has a price already")
+        rows[key] = Price(fields[0], fields[1], fields[2], usd, *fields[4:])
+    if not rows:
+        raise _bad(file, len(lines) + 1, "it has no prices")
+    return Prices(rows, file.name)
+
+
+def text(prices: Iterable[Price]) -> str:
+    """Return prices as the csv that `read` reads."""
+    lines = [",".join(COLUMNS)]
+    for row in prices:
+        values = (row.service, row.item, row.unit, format(row.usd, "f"), row.region, row.as_of)
+        lines.append(",".join([*values, '"' + row.source.replace('"', '""') + '"']))
+    return "\n".join(lines) + "\n"
+
+
+def _bad(file: Path, line: int, why: str) -> BadInput:
+    return BadInput(
+        f"{file.name}, line {line}: this is not a price: {why}.",
+        fix="Correct the line, or restore the file from version control.",
+    )

@@ -1,0 +1,152 @@
+"""Read and write the sessions table as csv or parquet."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from hub_costs.usage.sessions import COLUMNS, OPTIONAL, Sessions, check
+from pangeo_core.errors import BadInput
+from pangeo_core.files import write_whole
+
+_REPEATED = ("user", "hub", "kind", "node_type", "capacity", "server")  # few values, many rows
+
+
+def read(
+    paths: Path | Sequence[Path],
+    *,
+    window: tuple[pd.Timestamp, pd.Timestamp] | None = None,
+    accounts: bool = False,
+) -> Sessions:
+    """Return the sessions of one or several csv or parquet files, checked as in `sessions.check`.
+
+    `window` bounds the data where the files do not speak for themselves. Raises `BadInput` naming
+    the file that is missing, unreadable, of another kind, or without a needed column.
+    """
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    if not files:
+        raise BadInput("No sessions file was named.", fix="Pass a csv or parquet file.")
+    sessions = _read(files, window, accounts)
+    pa.default_memory_pool().release_unused()  # else arrow keeps the files' size for itself
+    return sessions
+
+
+def _read(
+    files: list[Path], window: tuple[pd.Timestamp, pd.Timestamp] | None, accounts: bool
+) -> Sessions:
+    tables, broken = zip(*(_raw(Path(file)) for file in files), strict=True)
+    refused = pd.concat(broken, ignore_index=True)
+    if len(files) == 1:
+        return check(
+            tables[0], source=files[0].name, window=window, rejected=refused, accounts=accounts
+        )
+    # Each file's columns are checked by its own name before rows of all are judged together.
+    for file, table in zip(files, tables, strict=True):
+        if missing := [column for column in COLUMNS if column not in table.columns]:
+            raise _bad(
+                file, f"has no column {', '.join(missing)}", f"It needs {', '.join(COLUMNS)}."
+            )
+    whole = pd.concat([t.astype(object) for t in tables], ignore_index=True)
+    names = ", ".join(file.name for file in files)
+    return check(whole, source=names, window=window, rejected=refused, accounts=accounts)
+
+
+def read_gaps(path: Path) -> pd.DataFrame:
+    """Return the times without data in a csv file with start, end and source.
+
+    Raises `BadInput` where it is none, or a gap ends before it starts.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str)
+        for name in ("start", "end"):
+            table[name] = pd.to_datetime(table[name], utc=True, format="ISO8601")
+        right = bool((table["end"] > table["start"]).all())
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput(
+            f"The gaps in {path.name} cannot be read.",
+            why=str(error),
+            fix="Pass the gaps.csv that `usage collect` wrote.",
+        ) from None
+    if not right:
+        raise BadInput(f"A gap in {path.name} ends before it starts.", fix="Correct it.")
+    return table
+
+
+def write(sessions: Sessions | pd.DataFrame, path: Path) -> None:
+    """Write the table to `path` (.csv or .parquet), whole or not at all."""
+    table = sessions.table if isinstance(sessions, Sessions) else sessions
+    table = table[[*COLUMNS, *(name for name in OPTIONAL if name in table.columns)]]
+    if path.suffix == ".parquet":
+        sink = io.BytesIO()
+        arrow = pa.Table.from_pandas(table, preserve_index=False)
+        pa.parquet.write_table(arrow.replace_schema_metadata(None), sink, compression="zstd")
+        write_whole(path, sink.getvalue())
+    elif path.suffix == ".csv":
+        text = table.copy()
+        for name in text.columns:
+            if pd.api.types.is_datetime64_any_dtype(text[name]):
+                text[name] = text[name].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+                text[name] = text[name].str.replace(r"(\.\d{3})\d*Z$", r"\1Z", regex=True)
+        write_whole(path, text.to_csv(index=False, lineterminator="\n"))
+    else:
+        raise _bad(path, "has neither the ending .csv nor .parquet", "Name it so.")
+
+
+def _raw(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the file's table as it is, with line numbers, and its broken lines."""
+    if not path.is_file():
+        raise BadInput(f"There is no sessions file {path}.", fix="Check the path.")
+    try:
+        if path.suffix == ".parquet":
+            names = pa.parquet.read_schema(path).names
+            wanted = [name for name in names if name in (*COLUMNS, *OPTIONAL)]
+            table = pa.parquet.read_table(path, columns=wanted, read_dictionary=list(_REPEATED))
+            return table.to_pandas(split_blocks=True, self_destruct=True), _broken(path, [])
+        if path.suffix == ".csv":
+            return _csv(path)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
+        why = str(error).splitlines()[0]
+        raise _bad(path, "cannot be read", "Write it again, as csv or parquet.", why) from None
+    raise _bad(path, "has neither the ending .csv nor .parquet", "Name it by what it is.")
+
+
+def _csv(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    lines: list[tuple[int, str]] = []
+
+    def skip(row: pa.csv.InvalidRow) -> str:
+        lines.append((int(row.number), str(row.text)))
+        return "skip"
+
+    text = {name: pa.string() for name in (*COLUMNS, *OPTIONAL)}
+    text |= {name: pa.dictionary(pa.int32(), pa.string()) for name in _REPEATED}
+    table = pa.csv.read_csv(
+        path,
+        # One thread: only so are the numbers of broken lines known.
+        read_options=pa.csv.ReadOptions(use_threads=False, encoding="utf8"),
+        parse_options=pa.csv.ParseOptions(invalid_row_handler=skip),
+        convert_options=pa.csv.ConvertOptions(
+            column_types=text, null_values=[""], strings_can_be_null=True
+        ),
+    )
+    unknown = [name for name in table.column_names if name not in text]
+    table = table.drop_columns(unknown)
+    gone = [number for number, _ in lines]
+    rows = np.setdiff1d(np.arange(2, len(table) + len(gone) + 2), gone, assume_unique=True)
+    frame = table.to_pandas(split_blocks=True, self_destruct=True)
+    frame["row"] = rows
+    return frame, _broken(path, lines)
+
+
+def _broken(path: Path, lines: list[tuple[int, str]]) -> pd.DataFrame:
+    frame = pd.DataFrame(lines, columns=["row", "user"])
+    frame["source"], frame["reason"] = path.name, "broken"
+    return frame.reindex(columns=["source", "row", "reason", *COLUMNS], fill_value="")
+
+
+def _bad(path: Path, what: str, fix: str, why: str = "") -> BadInput:
+    return BadInput(f"The sessions file {path.name} {what}.", why=why, fix=fix)

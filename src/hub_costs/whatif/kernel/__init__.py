@@ -1,0 +1,54 @@
+"""The replay of one pool of nodes, event by event; compiled by numba.
+
+`records` has the things, `nodes` and `pods` what can happen to them, `events` the loop. Only the
+loop, `run`, is kept in numba's cache on disk, with all that it calls compiled into it.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hub_costs.whatif.kernel.events import run
+from hub_costs.whatif.kernel.nodes import spot_life
+from hub_costs.whatif.kernel.records import (
+    COUNT,
+    LIFE,
+    NODE,
+    POD,
+    SETTINGS,
+    SHAPE,
+    STRETCH,
+    World,
+    record,
+)
+from pangeo_core.files import digest
+
+__all__ = [
+    "COUNT",
+    "LIFE",
+    "NODE",
+    "POD",
+    "SHAPE",
+    "STRETCH",
+    "World",
+    "new_settings",
+    "run",
+    "spot_life",
+]
+
+
+def new_settings() -> npt.NDArray[np.void]:
+    """Return settings to fill in."""
+    return np.zeros(1, settings_record(Path(__file__).parent))
+
+
+@cache
+def settings_record(folder: Path) -> np.dtype[np.void]:
+    """Return the record of `SETTINGS`, with one field more that names the sources in `folder`.
+
+    numba's cache notices changes in the file of `run` only; the types that it is called with are
+    part of the cache's key. So a change in any file here is another type, and compiled anew.
+    """
+    return record(f"{SETTINGS} sources_{digest(folder, folder.glob('*.py'))[:16]}")

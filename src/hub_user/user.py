@@ -1,0 +1,187 @@
+"""A person at a hub, through its public interfaces only: token, server, kernels."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from hub_user.kernel import Kernel
+from pangeo_core.errors import PangeoDeployError
+
+TIMEOUT_SECONDS = 60.0
+PATIENCE_SECONDS = 600.0
+EXAMPLE = "gh/binder-examples/requirements/HEAD"  # the Binder project's own, for such trials
+GONE, TOO_MANY, BUSY_SECONDS = 404, 429, 2.0
+
+
+class HubRefused(PangeoDeployError):
+    """The hub, or a server behind it, answered with an error; `status` is its HTTP status."""
+
+    def __init__(self, what: str, *, status: int = 0, why: str = "", fix: str = "") -> None:
+        super().__init__(what, why=why, fix=fix)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class User:
+    """A person of `name` with an API token at the hub that answers at `url`."""
+
+    url: str
+    name: str
+    token: str = field(repr=False)
+    session: requests.Session = field(default_factory=requests.Session, repr=False)
+
+    def __post_init__(self) -> None:
+        self.session.trust_env = False  # no proxy or .netrc of the machine
+
+    @property
+    def path(self) -> str:
+        """The user's name as URLs have it."""
+        return quote(self.name, safe="")
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        scheme: str = "token",
+        headers: dict[str, str] | None = None,
+        **options: Any,
+    ) -> requests.Response:
+        """Return the answer to a request at `path` below the hub's URL.
+
+        `scheme` is what the token is called: Dask-Gateway wants `jupyterhub`.
+        Raises `HubRefused` for an error status or no answer.
+        """
+        try:
+            answer = self.session.request(
+                method,
+                f"{self.url}{path}",
+                headers={**(headers or {}), "Authorization": f"{scheme} {self.token}"},
+                **{"timeout": TIMEOUT_SECONDS, "allow_redirects": False, **options},
+            )
+        except requests.RequestException as error:
+            raise HubRefused(f"{method} {path} got no answer.", why=str(error)) from error
+        if answer.status_code >= 400:
+            raise refusal(f"{method} {path}", answer)
+        return answer
+
+    def whoami(self) -> dict[str, Any]:
+        """Return what the hub says of the token's owner."""
+        return dict(self.ask("GET", "/hub/api/user").json())
+
+    def start_server(self, options: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Start the user's server, wait until it is ready, return the hub's progress events.
+
+        Raises `HubRefused` when the hub refuses the options or the server does not start.
+        """
+        self.request_server(options or {})
+        events = []
+        with self.ask("GET", f"/hub/api/users/{self.path}/server/progress", stream=True) as answer:
+            for line in answer.iter_lines():
+                if line.startswith(b"data:"):
+                    events.append(json.loads(line.removeprefix(b"data:")))
+        if not events or not events[-1].get("ready"):
+            told = events[-1].get("message", "") if events else "It told nothing."
+            raise HubRefused(f"The server of {self.name} did not start.", why=told)
+        return events
+
+    def request_server(self, options: dict[str, Any]) -> None:
+        """Ask for the server; when the hub is busy with others', wait as long as it says."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                self.ask("POST", f"/hub/api/users/{self.path}/server", json=options)
+            except HubRefused as refused:
+                if refused.status != TOO_MANY or time.monotonic() > deadline:
+                    raise
+                time.sleep(BUSY_SECONDS)
+            else:
+                return
+
+    def stop_server(self, seconds: float = TIMEOUT_SECONDS) -> None:
+        """Stop the user's server and wait until the hub knows that it is gone."""
+        self.ask("DELETE", f"/hub/api/users/{self.path}/server")
+        deadline = time.monotonic() + seconds
+        while self.whoami().get("servers"):
+            if time.monotonic() > deadline:
+                raise HubRefused(f"The server of {self.name} is still there after {seconds:.0f} s.")
+            time.sleep(0.1)
+
+    @contextmanager
+    def kernel(self) -> Iterator[Kernel]:
+        """Have a Python kernel in the user's server for the time of the block."""
+        base = f"/user/{self.path}/api/kernels"
+        name = self.ask("POST", base, json={"name": "python3"}).json()["id"]
+        try:
+            with self.connected(name) as kernel:
+                yield kernel
+        finally:
+            self._end_kernel(f"{base}/{name}")
+
+    def _end_kernel(self, path: str) -> None:
+        try:
+            self.ask("DELETE", path)
+        except HubRefused as refused:
+            if refused.status != GONE:  # it went with a server that was replaced
+                raise
+
+    @contextmanager
+    def connected(self, name: str) -> Iterator[Kernel]:
+        """Open the websocket of a running kernel, named by its id."""
+        path = f"/user/{self.path}/api/kernels/{name}/channels"
+        with Kernel.connect(f"{self.url.replace('http', 'ws', 1)}{path}", self.token) as kernel:
+            yield kernel
+
+    def kernels(self) -> list[str]:
+        """Return the ids of the kernels that run in the user's server."""
+        found = self.ask("GET", f"/user/{self.path}/api/kernels").json()
+        return [one["id"] for one in found]
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """How to enter a hub: `enter` returns an ordinary user, `logs` the end of a part's log.
+
+    `repository` is what a launch from Binder can be tried with, as `PROVIDER/SPEC`.
+    """
+
+    url: str
+    enter: Callable[[], User]
+    logs: Callable[[str], str] = lambda part: ""
+    repository: Callable[[], str] = lambda: EXAMPLE
+
+
+def log_in(url: str, name: str, password: str, seconds: int = 3600) -> User:
+    """Return the user of this name and password, with a token that lives for `seconds`."""
+    nobody = User(url, name, "")
+    try:
+        answer = nobody.session.post(
+            f"{url}/hub/api/users/{nobody.path}/tokens",
+            json={
+                "auth": {"username": name, "password": password},
+                "expires_in": seconds,
+                "note": "pangeo-deploy",
+            },
+            timeout=TIMEOUT_SECONDS,
+        )
+    except requests.RequestException as error:
+        raise HubRefused(f"{url} does not answer.", why=str(error)) from error
+    if answer.status_code >= 400:
+        raise refusal(f"The log-in of {name}", answer)
+    return User(url, name, answer.json()["token"])
+
+
+def refusal(what: str, answer: requests.Response) -> HubRefused:
+    """Return the error for an answer; its text never holds what was sent."""
+    try:
+        why = str(answer.json().get("message", ""))
+    except (ValueError, AttributeError):
+        why = answer.reason
+    return HubRefused(
+        f"{what} was refused with {answer.status_code}.", status=answer.status_code, why=why
+    )

@@ -1,0 +1,1 @@
+"""JupyterHub, Dask-Gateway and BinderHub as processes of one machine."""

@@ -1,0 +1,340 @@
+"""Start, stop and look at the rehearsal's hub: JupyterHub and Dask-Gateway on this machine."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from local_hub import hub_state, login_and_spawner
+from local_hub.parts import answers, parts, program, require_binderhub
+from local_hub.supervisor import end_all, marked
+from pangeo_core.errors import BadInput, PangeoDeployError
+from pangeo_core.files import write_whole
+from pangeo_core.progress import Event, Progress, silent
+from pangeo_deploy.charts.values import settings
+from pangeo_deploy.deployment import Deployment
+
+READY_SECONDS = 90.0
+GIVE_UP_RESTARTS = 2  # a part that ended this often while starting will not come up
+LOG_LINES = 20
+# Of an ended hub; homes stay.
+STALE = ("logs/*.log", "*.sqlite*", "routes.toml", "parts.json", "repositories.json")
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """One part: its process (None: not running), whether it answers, how often it was revived."""
+
+    name: str
+    pid: int | None
+    ok: bool
+    restarts: int
+    log: str
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A rehearsed hub: where it answers and how its parts are. `running`: its supervisor lives."""
+
+    environment: str
+    running: bool
+    url: str
+    folder: Path
+    parts: tuple[PartStatus, ...]
+    seconds: float = 0.0
+    reused: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether every part answers."""
+        return self.running and all(part.ok for part in self.parts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {**asdict(self), "folder": str(self.folder), "ok": self.ok}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What `down` ended: how many processes, and how long it took."""
+
+    environment: str
+    processes: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Records:
+    """Where a hub's use is written down: Prometheus' address ("" without one), the hub's log, the
+    folder of its homes, and since when it runs.
+    """
+
+    prometheus: str
+    log: Path
+    homes: Path
+    since: datetime
+
+
+class HubNotReady(PangeoDeployError):
+    """A part of the hub does not come up; `why` holds the end of its log."""
+
+
+def folder_of(deployment: Deployment) -> Path:
+    """Return the folder of the deployment's rehearsed hub; refuse any other target."""
+    if deployment.target != "rehearsal":
+        raise BadInput(
+            "hub up, down and status are the rehearsal's.",
+            why="On aws the hub is what `charts deploy` installs.",
+            fix=f"Leave --target out, or: pangeo-deploy charts deploy {deployment.environment}",
+        )
+    return deployment.folder / "hub"
+
+
+def up(
+    deployment: Deployment,
+    progress: Progress = silent,
+    bound: bool = False,
+    binder: bool = False,
+) -> Hub:
+    """Start the hub and return when every part answers; a hub that runs already is returned as is.
+
+    It lives until `down`, or if `bound` at most as long as this process (a notebook, a test).
+    With `binder`, BinderHub is one of its services.
+    Raises `MissingPrerequisite` without the programs it needs, `HubNotReady` (everything ended
+    again) when a part does not answer in time.
+    """
+    begun = time.monotonic()
+    folder = folder_of(deployment)
+    for name in ("traefik", "dask-gateway-server"):
+        program(name)
+    if binder:
+        require_binderhub()
+    with locked(folder):
+        if supervisor(folder):
+            if binder and not hub_state.load(folder).binder:
+                raise BadInput(
+                    "The hub that is up has no Binder.",
+                    fix=f"pangeo-deploy hub down {deployment.environment}, then: hub up --binder",
+                )
+            wait_ready(folder, progress)
+            return look(deployment, seconds=time.monotonic() - begun, reused=True)
+        end_all(marked(folder))
+        values = settings(deployment.project, deployment.environment)
+        files = deployment.project / "helm" / "files"
+        state = hub_state.create(folder, values, files, binder)
+        for pattern in STALE:
+            for file in folder.glob(pattern):
+                file.unlink()
+        launch(folder, bound)
+        try:
+            wait_ready(folder, progress)
+        except BaseException:
+            stop(folder)
+            raise
+    progress(Event("hub", "done", state.url("public"), time.monotonic() - begun))
+    return look(deployment, seconds=time.monotonic() - begun)
+
+
+def down(deployment: Deployment) -> Ended:
+    """End the hub with everything that it started: servers, kernels, clusters. Homes stay."""
+    begun = time.monotonic()
+    folder = folder_of(deployment)
+    with locked(folder):
+        count = stop(folder)
+    return Ended(deployment.environment, count, time.monotonic() - begun)
+
+
+def status(deployment: Deployment) -> Hub:
+    """Return how the hub is."""
+    return look(deployment)
+
+
+@contextmanager
+def running(
+    deployment: Deployment, progress: Progress = silent, binder: bool = False
+) -> Iterator[Hub]:
+    """Have a hub for the time of the block: one that runs already is left running."""
+    hub = up(deployment, progress, bound=True, binder=binder)
+    try:
+        yield hub
+    finally:
+        if not hub.reused:
+            down(deployment)
+
+
+def password(deployment: Deployment, user: str) -> str:
+    """Return a rehearsed person's password at this deployment's hub."""
+    return login_and_spawner.password(hub_state.load(folder_of(deployment)).secrets["login"], user)
+
+
+def gateway_proxy(deployment: Deployment) -> str:
+    """Return the address at which clients reach the schedulers of Dask clusters."""
+    return str(hub_state.load(folder_of(deployment)).settings["dask"]["proxy_address"])
+
+
+def janitor_token(deployment: Deployment) -> str:
+    """Return the token with which the janitor may list and stop servers."""
+    return hub_state.load(folder_of(deployment)).secrets["janitor"]
+
+
+def repository(deployment: Deployment, name: str = "example") -> str:
+    """Return what a launch of one of the rehearsal's repositories is called, `PROVIDER/SPEC`."""
+    file = folder_of(deployment) / "repositories.json"
+    if not file.exists():
+        raise BadInput(
+            "The hub that is up has no Binder.",
+            fix=f"pangeo-deploy hub down {deployment.environment}, then: hub up --binder",
+        )
+    return str(json.loads(file.read_bytes())[name])
+
+
+def records(deployment: Deployment) -> Records:
+    """Return where the hub keeps what its people did."""
+    folder = folder_of(deployment)
+    born = json.loads((folder / "supervisor.json").read_bytes())["born"]
+    monitored = any(one["name"] == "prometheus" for one in told(folder))
+    return Records(
+        prometheus=hub_state.load(folder).url("prometheus") if monitored else "",
+        log=folder / "logs" / "hub.log",
+        homes=folder / "homes",
+        since=datetime.fromtimestamp(born, UTC),
+    )
+
+
+def log_tail(deployment: Deployment, part: str, lines: int = LOG_LINES) -> str:
+    """Return the end of a part's log."""
+    return tail(folder_of(deployment) / "logs" / f"{part}.log", lines)
+
+
+def look(deployment: Deployment, seconds: float = 0.0, reused: bool = False) -> Hub:
+    """Return the hub's state as its processes and addresses show it now."""
+    folder = folder_of(deployment)
+    if not (folder / "hub.json").exists() or not supervisor(folder):
+        return Hub(deployment.environment, False, "", folder, (), seconds)
+    url = hub_state.load(folder).url("public")
+    found = tuple(part_status(folder, one) for one in told(folder))
+    return Hub(deployment.environment, True, url, folder, found, seconds, reused)
+
+
+def part_status(folder: Path, one: dict[str, Any]) -> PartStatus:
+    """Return how a part is; one without an address of its own is well if it lives."""
+    alive = psutil.pid_exists(one["pid"])
+    ok = alive and (not one["health"] or answers(one["health"]))
+    log = str(folder / "logs" / f"{one['name']}.log")
+    return PartStatus(one["name"], one["pid"] if alive else None, ok, one["restarts"], log)
+
+
+def told(folder: Path) -> list[dict[str, Any]]:
+    """Return what the supervisor wrote of its parts, nothing before it has."""
+    try:
+        content: list[dict[str, Any]] = json.loads((folder / "parts.json").read_bytes())
+    except FileNotFoundError:
+        return []
+    return content
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one `up` or `down` of a hub happen at a time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BadInput(
+                "This hub is being started or stopped by another command.",
+                fix="Wait for that one to end.",
+            ) from None
+        yield
+
+
+def launch(folder: Path, bound: bool) -> None:
+    """Start the supervisor: it lives on when this process ends, unless it is bound to it."""
+    (folder / "logs").mkdir(exist_ok=True)
+    source = str(Path(__file__).resolve().parents[2])
+    paths = os.pathsep.join(path for path in (source, os.environ.get("PYTHONPATH", "")) if path)
+    with (folder / "logs" / "supervisor.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local_hub.supervisor"],
+            cwd=folder,
+            env={
+                **os.environ,
+                hub_state.FOLDER: str(folder),
+                hub_state.OWNER: str(os.getpid()) if bound else "",
+                "PYTHONPATH": paths,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    born = psutil.Process(process.pid).create_time()
+    write_whole(folder / "supervisor.json", json.dumps({"pid": process.pid, "born": born}))
+
+
+def supervisor(folder: Path) -> psutil.Process | None:
+    """Return the hub's supervisor if it lives: the very process, not one that got its number."""
+    try:
+        known = json.loads((folder / "supervisor.json").read_bytes())
+        process = psutil.Process(known["pid"])
+        same = abs(process.create_time() - known["born"]) < 0.01
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (FileNotFoundError, ValueError, psutil.Error):
+        return None
+
+
+def stop(folder: Path) -> int:
+    """End the supervisor, which ends its parts, then whatever is left of the hub."""
+    found = marked(folder)
+    if process := supervisor(folder):
+        process.terminate()
+        psutil.wait_procs([process], timeout=60)
+    end_all(marked(folder))
+    (folder / "supervisor.json").unlink(missing_ok=True)
+    return len(found)
+
+
+def wait_ready(folder: Path, progress: Progress) -> None:
+    """Wait until every part answers, telling of each as it does."""
+    begun = time.monotonic()
+    waiting = {part.name: part.health for part in parts(hub_state.load(folder)) if part.health}
+    for name in waiting:
+        progress(Event(name, "start"))
+    while waiting:
+        passed = time.monotonic() - begun
+        for name in [name for name, health in waiting.items() if answers(health)]:
+            del waiting[name]
+            progress(Event(name, "done", seconds=passed))
+        looping = [one["name"] for one in told(folder) if one["restarts"] >= GIVE_UP_RESTARTS]
+        if waiting and (looping or passed > READY_SECONDS or not supervisor(folder)):
+            name = next(iter((*looping, *waiting)))
+            logs = folder / "logs"
+            raise HubNotReady(
+                f"The hub's {name} does not answer after {passed:.0f} s.",
+                why=tail(logs / f"{name}.log", LOG_LINES)
+                or tail(logs / "supervisor.log", LOG_LINES),
+                fix=f"Look into {logs}, then run `hub up` again.",
+            )
+        if waiting:
+            time.sleep(0.1)
+
+
+def tail(file: Path, lines: int) -> str:
+    """Return the last lines of a text file, nothing if there is none."""
+    if not file.exists():
+        return ""
+    return "\n".join(file.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,193 @@
+"""Kill a part of a rehearsed hub while it is used, and see what survives and what recovers.
+
+Each function takes a running hub and a user whose server runs, kills with SIGKILL, and returns what
+it saw. The tests assert on it; tools/measure_hub.py records it.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+
+from hub_user import cells
+from hub_user.cells import with_values
+from hub_user.kernel import CellFailed, Kernel
+from hub_user.user import HubRefused, User
+from local_hub import control as hubs
+from local_hub.supervisor import marked
+from pangeo_deploy.deployment import Deployment
+
+PATIENCE_SECONDS = 120.0
+WORKERS = 2
+
+KEEP = "kept = 42"
+KEPT = "import json; print(json.dumps(kept))"
+# 40 tasks of a tenth of a second: they outlast a kill in their midst. The sum is known.
+BEGIN = """
+import json
+def slow_square(i):
+    import time
+    time.sleep(0.1)
+    return i * i
+futures = client.map(slow_square, range(40), pure=False)
+print(json.dumps(len(futures)))
+"""
+FINISH = "import json; print(json.dumps(sum(client.gather(futures))))"
+ANSWER = sum(i * i for i in range(40))
+NAMES = """
+import json
+told = client.scheduler_info(n_workers=-1)["workers"]
+print(json.dumps(sorted(str(one["id"]) for one in told.values())))
+"""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What a kill did: whether `kept` what must survive did, and how long the rest took."""
+
+    killed: str
+    kept: bool
+    recovered: str
+    seconds: float
+
+
+def kill_hub(deployment: Deployment, user: User) -> Recovery:
+    """Kernels go on while the hub is gone, and the hub knows their servers when it is back."""
+    with user.kernel() as kernel:
+        kernel.run(KEEP)
+        kill(deployment, "hub")
+        kept = kernel.result(KEPT) == 42
+        seconds = until(lambda: bool(user.whoami()["servers"]))
+        kept &= kernel.result(KEPT) == 42
+    return Recovery("hub", kept, "the hub answers and knows the server", seconds)
+
+
+def kill_proxy(deployment: Deployment, user: User) -> Recovery:
+    """Connections break, kernels do not: they are there when the proxy is back."""
+    with user.kernel() as kernel:
+        kernel.run(KEEP)
+        name = user.kernels()[-1]
+        kill(deployment, "proxy")
+        seconds = until(lambda: name in user.kernels())
+        with user.connected(name) as again:
+            kept = again.result(KEPT) == 42
+    return Recovery("proxy", kept, "the server is reached again", seconds)
+
+
+def kill_gateway(deployment: Deployment, user: User) -> Recovery:
+    """A computation goes on without the gateway, which finds the cluster again."""
+    with user.kernel() as kernel:
+        name = make_cluster(kernel)
+        kernel.run(BEGIN)
+        kill(deployment, "gateway")
+        seconds = until(lambda: name in clusters(user))
+        kept = kernel.result(FINISH) == ANSWER
+        kernel.run(with_values(cells.SHUT_DOWN, timeout=60.0))
+    return Recovery("gateway", kept, "the gateway lists the cluster", seconds)
+
+
+def kill_worker(deployment: Deployment, user: User) -> Recovery:
+    """The computation ends with the right answer, and the worker is replaced."""
+    with user.kernel() as kernel:
+        make_cluster(kernel)
+        before = kernel.result(NAMES)
+        kernel.run(BEGIN)
+        kill_process(dask(deployment, "worker")[0])
+        seconds = until(lambda: replaced(before, kernel.result(NAMES)))
+        kept = kernel.result(FINISH) == ANSWER
+        kernel.run(with_values(cells.SHUT_DOWN, timeout=60.0))
+    return Recovery("worker", kept, "another worker is in its place", seconds)
+
+
+def replaced(before: list[str], now: list[str]) -> bool:
+    """Tell whether there are as many workers as before, and not the same."""
+    return len(now) == len(before) and now != before
+
+
+def kill_scheduler(deployment: Deployment, user: User) -> Recovery:
+    """The cluster is lost and cleared away with its workers; a new one can be made."""
+    with user.kernel() as kernel:
+        name = make_cluster(kernel)
+        kill_process(dask(deployment, "scheduler")[0])
+        seconds = until(lambda: name not in clusters(user) and not dask(deployment, "worker"))
+        kept = kernel.result(KEEP + "\n" + KEPT) == 42
+    return Recovery("scheduler", kept, "the cluster and its workers are cleared away", seconds)
+
+
+def kill_server(deployment: Deployment, user: User) -> Recovery:
+    """What is in the home survives; the hub notices and the user starts a new server."""
+    with user.kernel() as kernel:
+        kernel.run("open('kept.txt', 'w').write('42')")
+        for process in marked(hubs.folder_of(deployment)):
+            if "jupyterhub.singleuser" in process.cmdline() and user.name in process.cwd():
+                kill_process(process)
+        seconds = until(lambda: not user.whoami()["servers"])
+        user.start_server()
+        with user.kernel() as again:
+            kept = again.run("print(open('kept.txt').read())").strip() == "42"
+    return Recovery("server", kept, "the hub knows that the server is gone", seconds)
+
+
+FAULTS: tuple[Callable[[Deployment, User], Recovery], ...] = (
+    kill_hub,
+    kill_proxy,
+    kill_gateway,
+    kill_worker,
+    kill_scheduler,
+    kill_server,
+)
+
+
+def kill(deployment: Deployment, part: str) -> None:
+    """Kill a part of the hub."""
+    pid = next(one["pid"] for one in hubs.told(hubs.folder_of(deployment)) if one["name"] == part)
+    os.kill(pid, signal.SIGKILL)
+
+
+def kill_process(process: psutil.Process) -> None:
+    """Kill one process of the hub's."""
+    process.kill()
+
+
+def dask(deployment: Deployment, kind: str) -> list[psutil.Process]:
+    """Return the hub's Dask schedulers or workers."""
+    found = []
+    for process in marked(hubs.folder_of(deployment)):
+        try:
+            words = process.cmdline()
+        except psutil.Error:
+            continue
+        if words[1:4] == ["-m", "dask", kind]:
+            found.append(process)
+    return found
+
+
+def make_cluster(kernel: Kernel) -> str:
+    """Make a cluster with its workers in a kernel, and return its name."""
+    name = kernel.result(with_values(cells.NEW_CLUSTER, wanted={}))["name"]
+    kernel.run(with_values(cells.SCALE, workers=WORKERS, timeout=PATIENCE_SECONDS))
+    return str(name)
+
+
+def clusters(user: User) -> list[str]:
+    """Return the names of the user's clusters that are not at their end."""
+    path = "/services/dask-gateway/api/v1/clusters/"
+    return list(user.ask("GET", path, scheme="jupyterhub").json())
+
+
+def until(true: Callable[[], bool]) -> float:
+    """Return the seconds until `true` is; what is not there yet counts as not."""
+    begun = time.monotonic()
+    while True:
+        passed = time.monotonic() - begun
+        try:
+            if true():
+                return passed
+        except (HubRefused, CellFailed):
+            pass
+        if passed > PATIENCE_SECONDS:
+            raise TimeoutError(f"not after {passed:.0f} s")
+        time.sleep(0.1)

@@ -1,0 +1,119 @@
+"""What a rehearsed hub keeps in its folder, so that every part finds the same things."""
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pangeo_core.files import write_whole
+
+FOLDER = "PANGEO_HUB_FOLDER"  # in the environment of everything that the hub starts
+OWNER = "PANGEO_HUB_OWNER"  # in the supervisor's: the process that it ends with, if any
+HOST = "127.0.0.1"
+PORTS = (
+    *("public", "proxy_api", "hub", "gateway", "gateway_web", "gateway_tcp"),
+    *("identity", "storage", "prometheus", "pods", "binder", "repositories"),
+)
+SERVICES = ("dask-gateway", "identity", "prometheus", "janitor", "binder")
+BUCKET = ROLE = "pangeo-scratch"
+IMAGES = "rehearsal/"  # what the images of Binder begin with
+# The people of the rehearsal, a class among them.
+USERS = ("ann", "bob", "smoke", *(f"learner-{number:02}" for number in range(1, 26)))
+
+
+@dataclass(frozen=True)
+class HubState:
+    """A hub's folder, ports, secrets and settings (the `pangeo` values of its environment).
+
+    `code` is the folder of the Python that the charts mount.
+    """
+
+    folder: Path
+    ports: Mapping[str, int]
+    secrets: Mapping[str, str]
+    settings: Mapping[str, Any]
+    code: Path
+
+    @property
+    def binder(self) -> bool:
+        """Whether BinderHub is one of the hub's services."""
+        return "binder" in self.settings["services"]
+
+    def url(self, port: str, scheme: str = "http") -> str:
+        """Return the address of one of the ports."""
+        return f"{scheme}://{HOST}:{self.ports[port]}"
+
+
+def create(folder: Path, settings: Mapping[str, Any], code: Path, binder: bool = False) -> HubState:
+    """Choose free ports and new secrets, and write them down; settings follow the environment's."""
+    ports = free_ports()
+    names = ("cookie", "proxy_api", "gateway_proxy", "storage", "login", *SERVICES)
+    random = {name: secrets.token_hex(32) for name in names}
+    random["storage_key"] = f"AKIA{secrets.token_hex(8).upper()}"
+    state = HubState(folder, ports, random, rehearsed(folder, settings, ports, binder), code)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    write_whole(folder / "secrets.json", json.dumps(random), mode=0o600)
+    plain = {"ports": ports, "settings": state.settings, "code": str(code)}
+    write_whole(folder / "hub.json", json.dumps(plain, indent=2), mode=0o600)
+    return state
+
+
+def rehearsed(
+    folder: Path, settings: Mapping[str, Any], ports: Mapping[str, int], binder: bool
+) -> dict[str, Any]:
+    """Return the environment's settings with this machine's addresses in place of the cloud's."""
+    public = f"http://{HOST}:{ports['public']}"
+    return {
+        **settings,
+        "url": public,
+        "login": {**settings["login"], "teams": [], "users": list(USERS), "admins": []},
+        "services": ["dask-gateway", "identity", *(["binder"] if binder else [])],
+        # JupyterHub gives its own services an environment of its choice; by this they are found.
+        "service_environment": {FOLDER: str(folder)},
+        "scratch": {"bucket": BUCKET},
+        "dask": {
+            **settings["dask"],
+            "address": f"{public}/services/dask-gateway",
+            "proxy_address": f"gateway://{HOST}:{ports['gateway_tcp']}",
+        },
+        "binder": {**settings["binder"], "registry_prefix": IMAGES, "git_protocols": ["http"]},
+    }
+
+
+def load(folder: Path | None = None) -> HubState:
+    """Return the state in `folder`, or in the one that the environment of a part names.
+
+    Raises `FileNotFoundError` where there is no hub.
+    """
+    folder = folder or Path(os.environ[FOLDER])
+    plain = json.loads((folder / "hub.json").read_bytes())
+    random = json.loads((folder / "secrets.json").read_bytes())
+    return HubState(folder, plain["ports"], random, plain["settings"], Path(plain["code"]))
+
+
+def pod_name(user: str) -> str:
+    """Return the name that the user's pod has on AWS, where it decides on the scratch prefix."""
+    return f"jupyter-{user}"
+
+
+def folder_of_image(folder: Path, image: str) -> Path:
+    """Return where the image NAME:TAG is kept; its prefix, up to the last slash, says nothing."""
+    name, _, tag = image.rpartition("/")[2].partition(":")
+    return folder / "images" / name / tag
+
+
+def free_ports() -> dict[str, int]:
+    """Return a port that nobody listens on for each of PORTS."""
+    with ExitStack() as open_together:
+        chosen = {}
+        for name in PORTS:
+            listener = open_together.enter_context(socket.socket())
+            listener.bind((HOST, 0))
+            chosen[name] = listener.getsockname()[1]
+        return chosen

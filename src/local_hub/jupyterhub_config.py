@@ -1,0 +1,60 @@
+"""JupyterHub in the rehearsal: the shared configuration, then what is this machine's."""
+
+import os
+
+from local_hub import hub_state
+from local_hub.login_and_spawner import RehearsalAuthenticator, RehearsalSpawner
+from local_hub.parts import quick_start
+
+c = get_config()
+hub = hub_state.load()
+
+os.environ["PANGEO_SPAWNER"] = "RehearsalSpawner"
+load_subconfig(str(hub.code / "hub.py"))
+
+c.JupyterHub.authenticator_class = RehearsalAuthenticator
+c.RehearsalAuthenticator.secret = hub.secrets["login"]
+c.JupyterHub.spawner_class = RehearsalSpawner
+c.RehearsalSpawner.cmd = quick_start("jupyterhub.singleuser")
+if os.geteuid() == 0:  # a container, as on Binder or in CI
+    c.Spawner.args.append("--allow-root")
+c.RehearsalSpawner.home_dir_template = str(hub.folder / "homes" / "{username}")
+c.RehearsalSpawner.volume_mounts = ["homes"]
+c.RehearsalSpawner.service_account = "notebook"
+c.RehearsalSpawner.environment.update(
+    {
+        "AWS_ENDPOINT_URL": hub.url("storage"),
+        # What EKS puts into a pod that has an identity.
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{hub.url('public')}/services/identity/credentials",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": lambda one: f"token {one.api_token}",
+    }
+)
+
+c.JupyterHub.bind_url = hub.url("public")
+c.JupyterHub.hub_bind_url = hub.url("hub")
+c.JupyterHub.db_url = f"sqlite:///{hub.folder / 'hub.sqlite'}"
+c.JupyterHub.cookie_secret = bytes.fromhex(hub.secrets["cookie"])
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}  # the chart's: progress from the start
+c.JupyterHub.cleanup_servers = False  # as in a cluster: servers outlive a restart of the hub
+c.JupyterHub.cleanup_proxy = False
+c.JupyterHub.shutdown_on_logout = False
+
+c.JupyterHub.proxy_class = "traefik_file"
+c.TraefikProxy.should_start = False
+c.TraefikProxy.traefik_api_url = hub.url("proxy_api")
+c.TraefikProxy.traefik_api_username = "hub"
+c.TraefikProxy.traefik_api_password = hub.secrets["proxy_api"]
+c.TraefikFileProviderProxy.dynamic_config_file = str(hub.folder / "routes.toml")
+
+# The stand-in for Pod Identity looks at the server that asks, as the agent does at the pod.
+seeing = {"name": "identity", "scopes": ["read:users:name", "read:servers"]}
+c.JupyterHub.load_roles.append({**seeing, "services": ["identity"]})
+
+addresses = {"dask-gateway": "gateway_web", "identity": "identity", "binder": "binder"}
+for name in hub_state.SERVICES:
+    if name == "binder" and not hub.binder:
+        continue
+    service = {"name": name, "api_token": hub.secrets[name], "display": False}
+    if name in addresses:
+        service |= {"url": hub.url(addresses[name]), "oauth_no_confirm": True}
+    c.JupyterHub.services.append(service)

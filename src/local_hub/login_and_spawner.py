@@ -1,0 +1,138 @@
+"""The rehearsed hub's login and servers: named people without accounts, processes without pods."""
+
+import hashlib
+import hmac
+import os
+import resource
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.auth import Authenticator
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+from tornado.web import HTTPError
+from traitlets import List, Unicode
+
+from local_hub.hub_state import FOLDER, folder_of_image, pod_name
+
+
+def password(secret: str, user: str) -> str:
+    """Return a person's password for one hub; every hub has another secret."""
+    return hmac.new(secret.encode(), user.encode(), hashlib.sha256).hexdigest()
+
+
+class RehearsalAuthenticator(Authenticator):  # type: ignore[misc]
+    """Lets the rehearsal's people in with passwords derived from the hub's secret.
+
+    It refuses to exist in a cluster: a hub that anyone can reach has accounts of its own.
+    """
+
+    secret = Unicode(config=True, help="What the passwords are derived from.")
+
+    def __init__(self, **settings: Any) -> None:
+        if "KUBERNETES_SERVICE_HOST" in os.environ:
+            raise RuntimeError("The rehearsal's login does not run in a cluster.")
+        super().__init__(**settings)
+
+    async def authenticate(self, handler: Any, data: dict[str, str]) -> str | None:
+        """Return the user's name if the password is theirs."""
+        expected = password(self.secret, data["username"])
+        given = data.get("password") or ""
+        return data["username"] if hmac.compare_digest(expected, given) else None
+
+
+class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
+    """Starts JupyterLab as a process of ours, with the profile's memory as its limit.
+
+    The limit is the operating system's (RLIMIT_DATA, private memory of each process of the
+    server): what exceeds it fails to allocate. Processes are not containers: people here share one
+    account of the system, and a CPU limit only sets how many threads numerical libraries start.
+    """
+
+    profile_list: Any = List(config=True, help="The same list that KubeSpawner takes.")
+    image: Any = Unicode(config=True, help="An image of Binder's, if any.")
+    volumes: Any = List(config=True, help="What a pod could mount: nothing else than homes here.")
+    volume_mounts: Any = List(config=True, help="Homes, or nothing.")
+    service_account: Any = Unicode(None, allow_none=True, config=True, help="What S3 is opened by.")
+
+    @property
+    def pod_name(self) -> str:
+        """The name that KubeSpawner gives the user's pod."""
+        return pod_name(self.user.name)
+
+    async def start(self) -> Any:
+        """Apply the chosen profile, then start."""
+        for name, value in self.chosen()["kubespawner_override"].items():
+            setattr(self, name, value)
+        if self.image:
+            self.home_dir = fresh_copy(self.image, self.user.name)
+        return await super().start()
+
+    def chosen(self) -> dict[str, Any]:
+        """Return the profile that the user asked for, or the default.
+
+        Raises HTTP 400 for one that does not exist, or for any other option.
+        """
+        if unknown := set(self.user_options) - self.options():
+            raise refused(f"There is no option {', '.join(sorted(unknown))}.")
+        wanted = self.user_options.get("profile")
+        for profile in self.profile_list:
+            if wanted == profile["slug"] or (wanted is None and profile["default"]):
+                return dict(profile)
+        raise refused("There is no such profile.")
+
+    def options(self) -> set[str]:
+        """Return the options that may be given: Binder's come with an image."""
+        binders = {one for one in self.user_options if one.startswith("binder_")}
+        launch = {"image", "repo_url", "token", *binders} if self.image else set()
+        return {"profile", *launch}
+
+    def get_env(self) -> dict[str, str]:
+        """Return the server's environment: what a pod would have, and who started it."""
+        threads = str(max(1, int(self.cpu_limit or 1)))
+        pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        env = super().get_env()
+        if not self.service_account:  # EKS would not put them into the pod
+            env = {key: one for key, one in env.items() if not key.startswith("AWS_CONTAINER_")}
+        return {
+            **env,
+            **dict.fromkeys(pools, threads),
+            FOLDER: os.environ[FOLDER],
+            "JUPYTER_PLATFORM_DIRS": "1",
+            "IPYTHONDIR": f"{self.home_dir}/.ipython",
+        }
+
+    def make_preexec_fn(self, name: str) -> Callable[[], None]:
+        """Return what the child does before it becomes the server."""
+        enter_home, memory = super().make_preexec_fn(name), self.mem_limit
+
+        def prepare() -> None:
+            enter_home()
+            if memory and hasattr(resource, "RLIMIT_DATA"):
+                resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+
+        return prepare
+
+    async def stop(self, now: bool = False) -> None:
+        """Stop the server; its home stays."""
+        await super().stop(now=now)
+        shutil.rmtree(f"{self.home_dir}/.local/share/jupyter/runtime", ignore_errors=True)
+
+
+def fresh_copy(image: str, user: str) -> str:
+    """Return a new folder with what the image holds: the files of a launched server."""
+    hub = Path(os.environ[FOLDER])
+    session = hub / "sessions" / user
+    if not folder_of_image(hub, image).is_dir():
+        raise refused("Binder has no such image.")
+    shutil.rmtree(session, ignore_errors=True)
+    shutil.copytree(folder_of_image(hub, image), session, symlinks=True)
+    return str(session)
+
+
+def refused(why: str) -> HTTPError:
+    """Return the answer to a wrong option."""
+    error: Any = HTTPError(400, why)
+    error.jupyterhub_message = why
+    return error  # type: ignore[no-any-return]

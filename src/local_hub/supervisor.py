@@ -1,0 +1,183 @@
+"""Keep a rehearsed hub's parts alive until told to end: what a cluster's kubelet does.
+
+    python -m local_hub.supervisor
+
+`PANGEO_HUB_FOLDER` names the hub's folder. Every part dies with this process; the servers and
+clusters that they started are found by that same variable in their environment and ended last.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from local_hub import hub_state
+from local_hub.parts import Part, base, parts, prepare
+from pangeo_core.files import write_whole
+from pangeo_core.lifeline import die_with_parent
+
+LOOK_SECONDS = 0.1
+GRACE_SECONDS = 5.0
+SOON_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 10.0
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass
+class Running:
+    """A part's process and how often it had to be started again."""
+
+    part: Part
+    process: subprocess.Popen[bytes]
+    restarts: int = 0
+    soon: int = 0  # how often in a row it died soon after its start
+    since: float = field(default_factory=time.monotonic)
+    again_at: float = 0.0  # monotonic seconds; 0 while it runs
+
+
+def main() -> None:
+    """Start the parts, start them again when they die, end everything on SIGTERM."""
+    hub = hub_state.load()
+    adopt_orphans()
+    prepare(hub)
+    ending: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: ending.append(number))
+    running = [Running(part, start(part, hub)) for part in parts(hub)]
+    report(hub.folder, running)
+    owned = owner()
+    while not ending and owned():
+        time.sleep(LOOK_SECONDS)
+        bury(running)
+        revived = [one for one in running if revive(one, hub)]
+        if revived:
+            report(hub.folder, running)
+    for one in running:
+        one.process.terminate()
+    for one in running:
+        end(one.process)
+    end_all(marked(hub.folder))
+
+
+def owner() -> Callable[[], bool]:
+    """Return what tells whether the process that this hub is bound to lives; true if none is."""
+    number = os.environ.get(hub_state.OWNER)
+    if not number:
+        return lambda: True
+    try:
+        process = psutil.Process(int(number))
+    except psutil.NoSuchProcess:
+        return lambda: False
+    return lambda: process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def start(part: Part, hub: hub_state.HubState) -> subprocess.Popen[bytes]:
+    """Start a part with its output appended to its log."""
+    (hub.folder / "logs").mkdir(exist_ok=True)
+    with (hub.folder / "logs" / f"{part.name}.log").open("ab") as log:
+        return subprocess.Popen(
+            part.command,
+            cwd=hub.folder,
+            env={**base(hub), **part.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # the parent is this process's only thread
+        )
+
+
+def revive(one: Running, hub: hub_state.HubState) -> bool:
+    """Start a dead part again, later each time it dies soon; tell whether anything changed."""
+    if one.process.poll() is None:
+        return False
+    now = time.monotonic()
+    if not one.again_at:
+        one.soon = one.soon + 1 if now - one.since < SOON_SECONDS else 0
+        one.again_at = now + min(0.1 * 2**one.soon, LONGEST_PAUSE_SECONDS)
+    if now < one.again_at:
+        return False
+    one.restarts, one.again_at, one.since = one.restarts + 1, 0.0, now
+    one.process = start(one.part, hub)
+    return True
+
+
+def report(folder: Path, running: list[Running]) -> None:
+    """Write down which process is which part."""
+    told = [
+        {
+            "name": one.part.name,
+            "pid": one.process.pid,
+            "restarts": one.restarts,
+            "health": one.part.health,
+        }
+        for one in running
+    ]
+    write_whole(folder / "parts.json", json.dumps(told))
+
+
+def adopt_orphans() -> None:
+    """Become the parent of servers whose hub died, so that none of them stays a zombie."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def bury(running: list[Running]) -> None:
+    """Collect the exit codes of adopted processes, and of nobody else's."""
+    ours = {one.process.pid for one in running}
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if found is None or found.si_pid in ours:
+            return
+        os.waitpid(found.si_pid, 0)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a part that was asked to end, and make it."""
+    try:
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def marked(folder: Path) -> list[psutil.Process]:
+    """Return the live processes that carry this hub's folder in their environment, but not us."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(hub_state.FOLDER) == str(
+                folder
+            ):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def end_all(processes: list[psutil.Process]) -> int:
+    """End exactly these processes, asking first; return how many there were."""
+    for send in (psutil.Process.terminate, psutil.Process.kill):
+        for process in processes:
+            try:
+                send(process)
+            except psutil.NoSuchProcess:
+                continue
+        _, alive = psutil.wait_procs(processes, timeout=GRACE_SECONDS)
+        if not alive:
+            break
+    return len(processes)
+
+
+if __name__ == "__main__":
+    main()

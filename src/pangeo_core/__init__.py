@@ -1,0 +1,1 @@
+"""What every package here shares: errors, whole-file writes, progress, origin labels."""

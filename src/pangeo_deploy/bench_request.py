@@ -1,0 +1,100 @@
+"""From what a person asks for to a campaign that can start: the plan, the cluster, the folders."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dask_bench.campaign import origin_of
+from dask_bench.campaign_plan import Plan, again
+from dask_bench.cluster import Cluster, Shape, local
+from dask_bench.measure import LONGEST
+from dask_bench.tiers import TIERS
+from dask_bench.zarr_store import Layout
+from pangeo_core.errors import BadInput
+from pangeo_deploy.deployment import Deployment, Target, default_state, find_project
+
+MOST_BLOCKS = 30
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `bench run` was asked for; None and empty: the tier's own."""
+
+    workloads: tuple[str, ...]
+    out: Path
+    tier: str = "xs"
+    on: str = "local"
+    folder: Path | None = None
+    workers: tuple[int, ...] = ()
+    threads: int | None = None
+    memory_limit_mb: float | None = None
+    weak: bool = False
+    least: int = 10
+    most: int | None = None
+    grid: tuple[int, int, int] | None = None
+    chunk_mb: float = 16.0
+    seed: int = 0
+    longest: float = LONGEST
+    environment: str = "staging"
+    target: Target = "rehearsal"
+
+
+def prepare(request: Request) -> dict[str, Any]:
+    """Return the arguments of `campaign.start`. Raises `BadInput` for a tier there is not."""
+    if request.tier not in TIERS:
+        raise BadInput(
+            f"There is no tier {request.tier!r}.", fix=f"Use one of: {', '.join(TIERS)}."
+        )
+    tier, project = TIERS[request.tier], find_project()
+    grid = replace(tier.field, seed=request.seed)
+    if request.grid is not None:
+        years, lat, lon = request.grid
+        if min(request.grid) < 1 or lat % 4 or lon % 4 or lat < 8 or lon < 8:
+            raise BadInput(
+                f"There is no grid of {years} years, {lat} latitudes and {lon} longitudes.",
+                why="Boxes of four by four are averaged, and a map has a middle.",
+                fix="Take whole years, and at least 8 latitudes and longitudes, in fours.",
+            )
+        grid = replace(grid, years=years, lat=lat, lon=lon)
+    shape = Shape(request.threads or tier.threads, request.memory_limit_mb or tier.memory_limit_mb)
+    cluster, more = CLUSTERS[request.on](request, shape)
+    most = request.most or max(request.least, MOST_BLOCKS if request.least >= 10 else 0)
+    common = {**origin_of(project), **more}
+    plan = Plan(
+        campaign=request.out.stem,
+        tier=request.tier,
+        layout=Layout(grid, chunk_mb=request.chunk_mb),
+        workloads=request.workloads,
+        workers=request.workers or (tier.workers,),
+        weak=request.weak,
+        least=request.least,
+        most=most,
+        seed=request.seed,
+        twice=again(request.workloads),
+        longest=request.longest,
+    )
+    return {
+        "plan": plan,
+        "out": request.out,
+        "folder": request.folder or default_state(project) / "bench",
+        "cluster": cluster,
+        "common": common,
+    }
+
+
+def _local(_request: Request, shape: Shape) -> tuple[Cluster, Mapping[str, Any]]:
+    return local(shape), {}
+
+
+def _gateway(request: Request, shape: Shape) -> tuple[Cluster, Mapping[str, Any]]:
+    from pangeo_deploy.gateway_cluster import gateway, place
+
+    deployment = Deployment(request.environment, request.target)
+    return gateway(deployment, shape), place(deployment)
+
+
+CLUSTERS: Mapping[str, Callable[[Request, Shape], tuple[Cluster, Mapping[str, Any]]]] = {
+    "local": _local,
+    "gateway": _gateway,
+}

@@ -1,0 +1,135 @@
+"""The one comment on a pull request: what it destroys, what it costs, which rules it breaks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from pangeo_deploy.delivery.plan_bundle import PLAN, problems
+
+MARKER = "<!-- pangeo-deploy: plan -->"
+# In this order: what cannot be taken back comes first.
+ACTIONS = {"delete": "destroyed", "replace": "replaced", "update": "changed", "create": "made"}
+LOUD = ("delete", "replace")
+MOST = 50  # resources of one action; the rest is counted
+LONGEST = 60_000  # characters: GitHub refuses a comment of more than 65,536
+
+Review = Mapping[str, Any]
+
+
+def comment(
+    reviews: Iterable[Review],
+    *,
+    run: str = "",
+    preview: str = "",
+    results: Mapping[str, str] | None = None,
+) -> str:
+    """Return the comment as Markdown.
+
+    `reviews` are those of the bundles, one an environment. `run` and `preview` are addresses: of
+    the workflow's run, and of the book as the change leaves it. `results` are the other checks'
+    (`success`, `failure`, ...) by name. Names from the plan are shown as code, so that nothing in
+    them becomes markup or calls somebody.
+    """
+    found = sorted(reviews, key=lambda one: one["environment"])
+    parts = [MARKER, f"## {_headline(found)}", _table(found)]
+    parts += [_environment(one) for one in found]
+    links = [
+        f"[{text}]({address})"
+        for text, address in (("The book with this change", preview), ("The run", run))
+        if address
+    ]
+    checks = [f"{name}: {result}" for name, result in sorted((results or {}).items())]
+    parts.append("\n".join(f"- {one}" for one in (*links, *checks)))
+    text = "\n\n".join(part for part in parts if part) + "\n"
+    return (
+        text if len(text) <= LONGEST else f"{text[:LONGEST]}\n\nCut here; the run has it whole.\n"
+    )
+
+
+def _headline(reviews: Sequence[Review]) -> str:
+    if not reviews:
+        return "No plan was made"
+    if any(problems(one) for one in reviews):
+        return "This change may not be deployed as it is"
+    if lost := sum(one[action] for one in reviews for action in LOUD):
+        return f"This change destroys or replaces {lost} resources"
+    changed = sum(one[action] for one in reviews for action in ACTIONS)
+    return f"This change touches {changed} resources" if changed else "No resource changes"
+
+
+def _table(reviews: Sequence[Review]) -> str:
+    if not reviews:
+        return ""
+    rows = [
+        (
+            one["environment"],
+            *(_count(one, action) for action in ACTIONS),
+            f"{_usd(one['cost']['floor_before'])} → {_usd(one['cost']['floor_after'])}",
+            f"{_usd(one['cost']['use_before'])} → {_usd(one['cost']['use_after'])}",
+            _budget(one),
+            len(one["policy"]) + len(one["charts"]) or "none",
+        )
+        for one in reviews
+    ]  # fmt: skip
+    columns = ("environment", *ACTIONS.values(), "always on, USD a month",
+               "assumed use, USD a month", "budget", "findings")  # fmt: skip
+    return rows_of(columns, rows)
+
+
+def _environment(review: Review) -> str:
+    name, target = review["environment"], review["target"]
+    where = "in the rehearsal: nothing was asked of AWS" if target == "rehearsal" else "on AWS"
+    parts = [f"### {name}", f"Planned {where}."]
+    if found := problems(review):
+        parts.append("**Findings**\n\n" + "\n".join(f"- {code(one)}" for one in found))
+    for action, told in ACTIONS.items():
+        names = [one["address"] for one in review["resources"] if one["action"] == action]
+        if names:
+            rest = [f"- and {len(names) - MOST} more"] if len(names) > MOST else []
+            listed = "\n".join([*(f"- {code(one)}" for one in names[:MOST]), *rest])
+            head = f"{len(names)} {told}"
+            parts.append(f"**{head}**\n\n{listed}" if action in LOUD else _folded(head, listed))
+    if lines := review["cost"]["difference"]:
+        rows = [
+            (code(one["address"]), *(_usd(one[key]) for key in ("before", "after", "change")))
+            for one in lines
+        ]
+        columns = ("resource", "before", "after", "change, USD a month")
+        parts.append(_folded("What the price difference is made of", rows_of(columns, rows)))
+    if unpriced := review["cost"]["unpriced"]:
+        parts.append(f"{unpriced} resources have no price here: `cost estimate {name}` lists them.")
+    parts.append(f"Plan {code(review['files'][PLAN][:16])} of {code(review['commit'][:12])}. "
+                 "This plan, and no other, is applied after the merge.")  # fmt: skip
+    return "\n\n".join(parts)
+
+
+def _count(review: Review, action: str) -> str:
+    count = review[action]
+    return f"**{count}**" if count and action in LOUD else str(count)
+
+
+def _budget(review: Review) -> str:
+    held = review["cost"]["gate"]
+    if held["budget"] is None:
+        return "**unknown**"
+    return f"{held['budget']}, " + ("within" if held["ok"] else "**PASSED**")
+
+
+def _usd(text: str) -> str:
+    return f"{Decimal(text):.2f}"
+
+
+def _folded(head: str, body: str) -> str:
+    return f"<details><summary>{head}</summary>\n\n{body}\n\n</details>"
+
+
+def rows_of(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def code(text: object) -> str:
+    """Return `text` as Markdown code on one line, whatever it holds; in tables too."""
+    plain = " ".join(str(text).split()).replace("`", "'").replace("|", "\\|")
+    return f"`{plain}`"

@@ -1,0 +1,85 @@
+"""The scheduled checks of one deployment, each ending in a notice."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+
+from pangeo_core.progress import Progress, silent
+from pangeo_deploy.delivery import notices
+from pangeo_deploy.delivery.notices import Notice
+from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.targets import connect
+from pangeo_deploy.terraform import lifecycle
+from pangeo_deploy.terraform.leftover_cost import HOURS, PriceOf
+from pangeo_deploy.terraform.sweep import sweep_account
+
+# Kinds that a running cluster makes and takes away: nodes, their disks, load balancers.
+LIVING = {
+    "elasticloadbalancing:listener",
+    "elasticloadbalancing:loadbalancer",
+    "elasticloadbalancing:targetgroup",
+    "instance",
+    "launch-template",
+    "network-interface",
+    "security-group",
+    "volume",
+}
+
+
+def drift(deployment: Deployment, price: PriceOf, progress: Progress = silent) -> Notice:
+    """Compare the account with the state."""
+    return notices.drifted(deployment.environment, lifecycle.drift(deployment, progress))
+
+
+def sweep(deployment: Deployment, price: PriceOf, progress: Progress = silent) -> Notice:
+    """Look for what carries the deployment's tags and is not in its state."""
+    state = json.dumps(lifecycle.recorded(deployment))
+    with connect(deployment) as cloud:
+        left = sweep_account(cloud, deployment, price)
+    unknown = [one for one in left if f'"{one.id}"' not in state]
+    orphans = [one for one in unknown if one.type not in LIVING]
+    return notices.swept(deployment.environment, orphans, len(unknown) - len(orphans))
+
+
+def support(
+    deployment: Deployment,
+    price: PriceOf,
+    progress: Progress = silent,
+    today: date | None = None,
+) -> Notice:
+    """Look how long the cluster's Kubernetes keeps the standard price."""
+    cluster = lifecycle.outputs(deployment).get("cluster")
+    if not cluster:
+        title = f"{deployment.environment} has no cluster"
+        return Notice(f"support {deployment.environment}", True, title, "")
+    standard, extended = price("eks", "cluster-hour"), price("eks", "extended-cluster-hour")
+    more = None if standard is None or extended is None else (extended - standard) * HOURS
+    return notices.support_ends(
+        deployment.environment,
+        str(cluster["version"]),
+        date.fromisoformat(str(cluster["end_of_standard_support"])),
+        today or datetime.now(UTC).date(),
+        None if more is None else f"{more:.0f}",
+    )
+
+
+def janitor(deployment: Deployment, price: PriceOf, progress: Progress = silent) -> Notice:
+    """Look for servers and clusters that should have ended; ends none."""
+    from hub_user.janitor import make_round
+    from pangeo_deploy.charts.values import load, settings
+    from pangeo_deploy.targets.access import janitors_view
+
+    project, environment = deployment.project, deployment.environment
+    pools = load(project, "support", environment)["pools"]
+    shapes = {name: pool["shapes"][0] for name, pool in pools.items()}
+    service, clusters = janitors_view(deployment)
+    seen = make_round(service, clusters, settings(project, environment), shapes, price)
+    return notices.outstayed(environment, seen)
+
+
+CHECKS: Mapping[str, Callable[[Deployment, PriceOf, Progress], Notice]] = {
+    "drift": drift,
+    "janitor": janitor,
+    "support": support,
+    "sweep": sweep,
+}

@@ -1,0 +1,108 @@
+"""Campaigns on a hub's Dask-Gateway: a cluster of its own, with versions compared first.
+
+In a user's server of any hub the gateway's address and the user's token are in the environment. For
+a rehearsed hub a campaign outside of it logs in as one of the rehearsal's people.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+from dask_gateway import Gateway
+from dask_gateway.auth import JupyterHubAuth
+from distributed import Client
+
+from dask_bench import run_environment
+from dask_bench.cluster import PATIENCE, Cluster, Scalable, Shape
+from dask_bench.fields import MEGABYTE
+from pangeo_core.errors import CheckFailed, MissingPrerequisite
+from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.targets import rehearsed_hub
+from pangeo_deploy.targets.access import entrance
+
+GIB_MB = 2**30 / MEGABYTE
+# What must be the same everywhere: data computed by another numpy has other bits in its last place.
+SAME = ("python", "dask", "distributed", "xarray", "zarr", "flox", "numpy", "pangeo-deploy")
+
+
+class _Gateway(Gateway):  # type: ignore[misc]
+    """The gateway's client, without its complaint at the end that its cluster closed it already."""
+
+    def __del__(self) -> None:
+        with suppress(RuntimeError):
+            super().__del__()
+
+
+def gateway(deployment: Deployment, shape: Shape, patience: float = PATIENCE) -> Cluster:
+    """Return a cluster that the deployment's gateway makes when it is first needed.
+
+    Opening it raises `MissingPrerequisite` without a way to the gateway, and `CheckFailed` where
+    versions differ between this process, the scheduler and the workers.
+    """
+
+    @contextmanager
+    def opened() -> Iterator[tuple[Client, Scalable]]:
+        access = _connect(deployment)
+        options = access.cluster_options()
+        options.worker_cores = shape.threads
+        if shape.memory_limit_mb is not None:
+            options.worker_memory = shape.memory_limit_mb / GIB_MB
+        with (
+            access.new_cluster(options, shutdown_on_close=True) as cluster,
+            closing(cluster.get_client(set_as_default=False)) as client,
+        ):
+            yield client, cluster
+
+    return Cluster("gateway", shape, opened, patience, accept=require_same_versions)
+
+
+def require_same_versions(client: Client) -> None:
+    """Refuse a cluster whose image has other versions than this process."""
+    mine = run_environment.versions()
+    seen = {
+        "the scheduler": client.run_on_scheduler(run_environment.versions),
+        **client.run(run_environment.versions),
+    }
+    for who, versions in seen.items():
+        differ = [
+            f"{name} {versions.get(name, 'missing')} there, {mine.get(name, 'missing')} here"
+            for name in SAME
+            if versions.get(name) != mine.get(name)
+        ]
+        if differ:
+            raise CheckFailed(
+                f"The image of {who} is not this one.",
+                why="; ".join(differ),
+                fix="Choose the image of this server for the cluster, or update the server.",
+            )
+
+
+def place(deployment: Deployment) -> Mapping[str, Any]:
+    """Return the columns of a gateway run that the environment of a server tells."""
+    told = {
+        "image": os.environ.get("JUPYTER_IMAGE"),
+        "instance_type": os.environ.get("PANGEO_WORKER_INSTANCE_TYPE"),
+        "capacity": os.environ.get("PANGEO_WORKER_CAPACITY"),
+        "zone": os.environ.get("PANGEO_WORKER_ZONE"),
+    }
+    if deployment.target == "rehearsal":
+        return {"source": "pangeo-deploy bench run, on the rehearsed hub of this machine"}
+    return {name: value for name, value in told.items() if value}
+
+
+def _connect(deployment: Deployment) -> Gateway:
+    if "DASK_GATEWAY__ADDRESS" in os.environ:  # in a user's server
+        return _Gateway()
+    if deployment.target == "aws":
+        raise MissingPrerequisite(
+            "A campaign on a gateway of AWS runs in a server of its hub.",
+            why="Only there are the gateway's addresses and the user's token; none are here.",
+            fix="Open a terminal in the hub, and give the same command.",
+        )
+    door = entrance(deployment, "ann")
+    return _Gateway(
+        address=f"{door.url}/services/dask-gateway",
+        proxy_address=rehearsed_hub().gateway_proxy(deployment),
+        auth=JupyterHubAuth(api_token=door.enter().token),
+    )

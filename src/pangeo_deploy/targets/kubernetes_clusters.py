@@ -1,0 +1,68 @@
+"""The Dask clusters of a hub on Kubernetes: the gateway's own resources, through kubectl."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from hub_user.janitor import Cluster
+from pangeo_core.errors import PangeoDeployError
+
+KIND = "daskclusters.gateway.dask.org"
+GIB = 2**30
+
+
+class ClustersUnknown(PangeoDeployError):
+    """kubectl could not tell of the clusters, or not end one."""
+
+
+def clusters(namespace: str) -> list[Cluster]:
+    """Return the clusters that run in `namespace` of the cluster that kubectl's context names."""
+    told = json.loads(kubectl("get", KIND, "--namespace", namespace, "--output", "json"))
+    return [cluster(one, namespace) for one in told["items"] if lives(one)]
+
+
+def lives(resource: dict[str, Any]) -> bool:
+    """Tell whether a cluster is neither ended nor told to end."""
+    ended = "completionTime" in resource.get("status", {})
+    return bool(resource["spec"].get("active", True)) and not ended
+
+
+def cluster(resource: dict[str, Any], namespace: str) -> Cluster:
+    """Return one resource as a cluster."""
+    spec, metadata = resource["spec"], resource["metadata"]
+    config = spec.get("config") or {}
+    return Cluster(
+        metadata["name"],
+        spec.get("username", ""),
+        datetime.fromisoformat(metadata["creationTimestamp"].replace("Z", "+00:00")),
+        int(spec.get("replicas") or 0),
+        float(config.get("worker_cores", 1)),
+        float(config.get("worker_memory", 0)) / GIB,
+        ending(metadata["name"], namespace),
+    )
+
+
+def ending(name: str, namespace: str) -> Callable[[], None]:
+    """Return what ends a cluster as the gateway itself does: by making it inactive."""
+    patch = '{"spec": {"active": false}}'
+
+    def end() -> None:
+        words = ("patch", KIND, name, "--namespace", namespace, "--type", "merge", "--patch", patch)
+        kubectl(*words)
+
+    return end
+
+
+def kubectl(*words: str) -> str:
+    """Return what kubectl prints."""
+    try:
+        done = subprocess.run(
+            ["kubectl", *words], capture_output=True, text=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ClustersUnknown("kubectl does not answer.", why=str(error)) from error
+    if done.returncode:
+        raise ClustersUnknown(f"kubectl {words[0]} failed.", why=done.stderr.strip())
+    return done.stdout

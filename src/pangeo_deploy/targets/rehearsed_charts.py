@@ -1,0 +1,113 @@
+"""Install the charts in the rehearsal: releases kept on this machine, a hub that runs from one.
+
+What Helm keeps in a cluster is kept in a folder: each revision's charts and values, and which one
+runs. The hub is the rehearsal's, and reads a revision's own files.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pangeo_core.errors import CheckFailed
+from pangeo_core.files import read_json, write_whole
+from pangeo_core.progress import Event, Progress, silent
+from pangeo_deploy.charts.check import check
+from pangeo_deploy.charts.deploy import Deployed, require_well
+from pangeo_deploy.deployment import Deployment, default_state
+from pangeo_deploy.targets import rehearsed_hub
+
+
+def deploy(
+    deployment: Deployment, smoke: Callable[[], bool] | None = None, progress: Progress = silent
+) -> Deployed:
+    """Install the checkout's charts as a new revision; back to the one before if `smoke` fails."""
+    begun = time.monotonic()
+    require_well(check(deployment.project, deployment.environment))
+    before = current(deployment)
+    number = 1 + max((one["revision"] for one in history(deployment)), default=0)
+    since = time.monotonic()
+    progress(Event("pangeo", "start"))
+    keep(deployment, number)
+    start(deployment, number, progress)
+    progress(Event("pangeo", "done", f"revision {number}", time.monotonic() - since))
+    well = smoke() if smoke else None
+    if well is False:
+        write(deployment, number, "failed", before)
+        raise CheckFailed("The smoke test failed after the deploy.", why=undo(deployment, before))
+    write(deployment, number, "deployed", number)
+    revisions = dict.fromkeys(("support", "pangeo"), (before, number))
+    return Deployed(deployment.environment, revisions, well, time.monotonic() - begun)
+
+
+def remove(deployment: Deployment) -> None:
+    """End the hub and forget which revision ran, as `helm uninstall` does; homes stay."""
+    rehearsed_hub().down(deployment)
+    shutil.rmtree(folder(deployment), ignore_errors=True)
+
+
+def undo(deployment: Deployment, before: int) -> str:
+    """Run the revision before again, and tell what was done."""
+    if not before:
+        return "It was the first deploy: with no revision to go back to, it was left as it is."
+    start(deployment, before, silent)
+    return f"pangeo went back to revision {before}."
+
+
+def start(deployment: Deployment, number: int, progress: Progress) -> None:
+    """Have the hub run from a revision."""
+    hub = rehearsed_hub()
+    hub.down(deployment)
+    hub.up(released(deployment, number), progress)
+
+
+def released(deployment: Deployment, number: int) -> Deployment:
+    """Return the same deployment, whose project is a revision's copy."""
+    state = deployment.state or default_state(deployment.project)
+    return replace(deployment, project=folder(deployment) / str(number), state=state)
+
+
+def keep(deployment: Deployment, number: int) -> None:
+    """Copy what a revision consists of, whole or not at all."""
+    target = folder(deployment) / str(number)
+    draft = target.with_suffix(".new")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(deployment.project / "helm", draft / "helm")
+    place = draft / "terraform" / "environments"
+    place.mkdir(parents=True)
+    shutil.copy(deployment.tfvars, place)
+    shutil.rmtree(target, ignore_errors=True)
+    draft.replace(target)
+
+
+def folder(deployment: Deployment) -> Path:
+    """Return where a deployment's revisions are."""
+    return deployment.folder / "releases"
+
+
+def history(deployment: Deployment) -> list[dict[str, Any]]:
+    """Return the revisions in order, each with its status: deployed, superseded or failed."""
+    file = folder(deployment) / "history.json"
+    found: list[dict[str, Any]] = read_json(file)["revisions"] if file.exists() else []
+    return found
+
+
+def current(deployment: Deployment) -> int:
+    """Return the revision that runs, 0 for none."""
+    file = folder(deployment) / "history.json"
+    return int(read_json(file)["current"]) if file.exists() else 0
+
+
+def write(deployment: Deployment, number: int, status: str, runs: int) -> None:
+    """Write down a revision's end, and which one runs now."""
+    known = history(deployment)
+    if status == "deployed":
+        known = [
+            one | {"status": "superseded"} if one["status"] == "deployed" else one for one in known
+        ]
+    known.append({"revision": number, "status": status})
+    content = {"current": runs, "revisions": known}
+    write_whole(folder(deployment) / "history.json", json.dumps(content, indent=1))

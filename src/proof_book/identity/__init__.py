@@ -1,0 +1,1 @@
+"""What a notebook depends on, and the cache that keys on it."""

@@ -1,0 +1,1 @@
+"""From executed notebooks to pages that show where each result comes from."""

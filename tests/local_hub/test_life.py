@@ -1,0 +1,123 @@
+"""`hub up`, `status`, `down` as an operator runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local_hub import control as hubs
+from local_hub.supervisor import marked
+from pangeo_core.errors import BadInput
+from pangeo_deploy.charts.values import settings
+from pangeo_deploy.deployment import Deployment
+from tests.conftest import PROJECT, Cli
+from tests.local_hub.conftest import Rig
+
+
+def test_a_second_up_reuses_the_running_hub(rig: Rig) -> None:
+    again = rig.cli("hub", "up", "staging", "--json")
+    assert again.code == 0
+    assert again.json["reused"] is True
+    assert again.json["url"] == rig.url
+    assert again.json["ok"] is True
+
+
+def test_status_names_every_part(rig: Rig) -> None:
+    found = rig.cli("hub", "status", "staging", "--json").json
+    names = {one["name"] for one in found["parts"]}
+    assert names >= {"storage", "proxy", "hub", "gateway", "gateway-proxy", "identity"}
+    assert all(one["ok"] and Path(one["log"]).exists() for one in found["parts"])
+
+
+def test_every_part_listens_on_this_machine_only(rig: Rig) -> None:
+    listening = set()
+    for process in marked(rig.folder):
+        for connection in process.net_connections(kind="inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                listening.add(connection.laddr.ip)
+    assert listening == {"127.0.0.1"}
+
+
+def test_without_a_hub_status_and_smoke_say_so(cli: Cli) -> None:
+    status = cli("hub", "status", "staging", "--json")
+    assert status.code == 3
+    assert status.json["running"] is False
+    smoke = cli("smoke", "staging", "--json")
+    assert smoke.code == 3
+    assert "hub up staging" in smoke.json["error"]["fix"]
+
+
+def test_down_without_a_hub_ends_nothing(cli: Cli) -> None:
+    ended = cli("hub", "down", "staging", "--json")
+    assert (ended.code, ended.json["processes"]) == (0, 0)
+
+
+def test_the_hub_is_refused_on_aws() -> None:
+    with pytest.raises(BadInput, match="rehearsal"):
+        hubs.up(Deployment("staging", "aws", project=PROJECT))
+
+
+@pytest.mark.slow
+def test_a_killed_supervisor_takes_its_parts_along_and_down_ends_the_rest(own_rig: Rig) -> None:
+    user = own_rig.user("ann")
+    user.start_server()
+    supervisor = hubs.supervisor(own_rig.folder)
+    assert supervisor
+    os.kill(supervisor.pid, signal.SIGKILL)
+    supervisor.wait(10)
+    wait_until(lambda: len(marked(own_rig.folder)) <= 2)  # the server outlives it
+    assert not hubs.status(own_rig.deployment).running
+    hubs.down(own_rig.deployment)
+    assert marked(own_rig.folder) == []
+
+
+@pytest.mark.slow
+def test_a_bound_hub_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib\n"
+        "from pangeo_deploy.deployment import Deployment\n"
+        "from emulated_aws import hub\n"
+        f"hub.up(Deployment('staging', state=pathlib.Path({str(tmp_path)!r})), bound=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    folder = hubs.folder_of(Deployment("staging", project=PROJECT, state=tmp_path))
+    assert (folder / "parts.json").exists()  # it was up
+    wait_until(lambda: marked(folder) == [])
+
+
+def test_a_process_that_got_the_supervisors_number_is_not_ended(tmp_path: Path) -> None:
+    deployment = Deployment("staging", project=PROJECT, state=tmp_path)
+    folder = hubs.folder_of(deployment)
+    folder.mkdir(parents=True)
+    ours = {"pid": os.getpid(), "born": 1.0}
+    (folder / "supervisor.json").write_text(json.dumps(ours))
+    assert hubs.supervisor(folder) is None
+    assert hubs.down(deployment).processes == 0
+
+
+def test_a_part_that_never_comes_up_is_named_with_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = {**settings(PROJECT, "staging"), "limits": {"servers": 1}}
+    monkeypatch.setattr(hubs, "settings", lambda *_: broken)
+    deployment = Deployment("staging", project=PROJECT, state=tmp_path)
+    with pytest.raises(hubs.HubNotReady) as refused:
+        hubs.up(deployment)
+    assert "The hub's hub" in refused.value.what
+    assert "spawns_at_once" in refused.value.why
+    assert marked(hubs.folder_of(deployment)) == []
+
+
+def wait_until(true: object, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -1,0 +1,27 @@
+"""A class of 25 comes at the same moment."""
+
+import pytest
+
+from hub_user.load_test import arrive_together
+from hub_user.user import log_in
+from local_hub import control as hubs
+from local_hub.hub_state import USERS
+from pangeo_deploy.deployment import Deployment
+from tests.conftest import PROJECT
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_class_of_25_all_get_a_server_and_an_answer(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    learners = [name for name in USERS if name.startswith("learner")]
+    assert len(learners) == 25
+    # Production's limits: staging takes fewer servers than this.
+    deployment = Deployment("prod", project=PROJECT, state=tmp_path_factory.mktemp("load"))
+    with hubs.running(deployment) as hub:
+        arrived = arrive_together(
+            lambda name: log_in(hub.url, name, hubs.password(deployment, name)), learners
+        )
+    assert [one for one in arrived if not one.ok] == []
+    assert [one.user for one in arrived] == learners

@@ -1,0 +1,320 @@
+"""The charts of both environments are sound, and what is wrong in values is found."""
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pangeo_core.errors import BadInput
+from pangeo_deploy.charts import check as checks
+from pangeo_deploy.charts import manifest_policy
+from pangeo_deploy.charts.packing import fits, free
+from pangeo_deploy.charts.render import render
+from pangeo_deploy.charts.values import CHARTS, add_code, complete, load, merged
+from tests.conftest import PROJECT, Cli
+
+OUTPUTS = {
+    "name": "pangeo-prod",
+    "region": "us-west-2",
+    "scratch_bucket": "pangeo-prod-scratch",
+    "homes_file_system_id": "fs-0123456789abcdef0",
+    "homes_zone": "us-west-2a",
+    "binder_prefix": "123456789012.dkr.ecr.us-west-2.amazonaws.com/pangeo-prod/binder/",
+    "alerts_topic": "arn:aws:sns:us-west-2:123456789012:pangeo-prod-alerts",
+    "karpenter": {"queue": "q", "instance_profile": "p", "discovery_tag": "pangeo-prod"},
+}
+
+
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_check_is_green(cli: Cli, environment: str) -> None:
+    ran = cli("charts", "check", environment, "--json")
+    assert ran.code == 0, ran.out
+    assert ran.json["ok"] is True
+    assert ran.json["manifests"] > 8
+    assert ran.json["findings"] == []
+
+
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_it_is_green_with_what_terraform_made(environment: str) -> None:
+    for chart in CHARTS:
+        skipped: list[str] = []
+        values = complete(PROJECT, chart, environment, OUTPUTS)
+        found, rendered = checks.check_chart(PROJECT, chart, values, skipped)
+        assert found == []
+        assert rendered is not None
+    kinds = [one["kind"] for one in rendered.manifests]
+    assert "PersistentVolume" in kinds  # homes exist once there is a file system
+
+
+def test_terraform_has_the_outputs_that_the_values_are_taken_from() -> None:
+    names = re.findall(r'^output "(\w+)"', (PROJECT / "terraform/outputs.tf").read_text(), re.M)
+    if "karpenter" not in names:
+        pytest.skip("terraform/ has no cluster yet")
+    assert set(OUTPUTS) <= set(names)
+
+
+def test_the_values_fit_the_schemas_of_the_charts() -> None:
+    if not (PROJECT.parent / "shared" / "data" / "schemas").is_dir():
+        pytest.skip("the charts' schemas are not on this machine (../shared/data/schemas)")
+    skipped: list[str] = []
+    values = complete(PROJECT, "pangeo", "prod", OUTPUTS)
+    assert list(checks.against_schemas(PROJECT, "pangeo", values, skipped)) == []
+    assert skipped == []
+    values["jupyterhub"]["hub"]["extraEnvironment"] = {}
+    found = list(checks.against_schemas(PROJECT, "pangeo", values, skipped))
+    assert [one.where for one in found] == ["jupyterhub.hub"]
+
+
+def test_render_writes_manifests_and_values(cli: Cli, tmp_path: Path) -> None:
+    assert cli("charts", "render", "prod", "--out", str(tmp_path)).code == 0
+    assert sorted(one.name for one in tmp_path.iterdir()) == [
+        "pangeo.values.yaml",
+        "pangeo.yaml",
+        "support.values.yaml",
+        "support.yaml",
+    ]
+    values = yaml.safe_load((tmp_path / "pangeo.values.yaml").read_text())
+    assert "username_pattern" in values["jupyterhub"]["hub"]["extraConfig"]["pangeo"]
+    manifests = list(yaml.safe_load_all((tmp_path / "support.yaml").read_text()))
+    pools = {one["metadata"]["name"]: one for one in manifests if one["kind"] == "NodePool"}
+    assert set(pools) == {"users", "dask"}
+
+
+def test_the_settings_reach_every_chart_as_the_hub_reads_them() -> None:
+    values = complete(PROJECT, "pangeo", "prod", OUTPUTS)
+    told = [
+        values["jupyterhub"]["hub"]["extraEnv"]["PANGEO_SETTINGS"],
+        values["dask-gateway"]["gateway"]["env"][0]["value"],
+        values["binderhub-service"]["extraEnv"][-1]["value"],
+    ]
+    assert [json.loads(one) for one in told] == [values["pangeo"]] * 3
+    assert values["pangeo"]["scratch"]["bucket"] == "pangeo-prod-scratch"
+
+
+BROKEN: dict[str, tuple[str, Any]] = {
+    "login": ("pangeo.login.teams", []),
+    "url": ("pangeo.url", ""),
+    "culling": ("jupyterhub.cull.enabled", True),
+    "metadata address": ("jupyterhub.singleuser.networkPolicy.enabled", False),
+    "dask": ("pangeo.dask.worker_cores", 64),
+    "spot": ("dask-gateway.gateway.backend.scheduler.extraPodConfig.nodeSelector", {}),
+    "packing": ("pangeo.profiles.0.memory_guarantee_mib", 9000),
+}
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_a_decision_that_is_undone_is_found(rule: str) -> None:
+    values = complete(PROJECT, "pangeo", "prod", OUTPUTS)
+    put(values, *BROKEN[rule])
+    assert rule in {found for found, _ in manifest_policy.values_rules("pangeo", values)}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("jupyterhub.hub.config.DummyAuthenticator.password", "x"),
+        ("jupyterhub.hub.config.JupyterHub.authenticator_class", "dummy"),
+        ("jupyterhub.hub.extraConfig.zz-own", "c.JupyterHub.authenticator_class = 'dummy'"),
+    ],
+)
+def test_no_other_login_gets_past_the_checks(path: str, value: str) -> None:
+    values = complete(PROJECT, "pangeo", "prod", OUTPUTS)
+    put(values, path, value)
+    assert "login" in {found for found, _ in manifest_policy.values_rules("pangeo", values)}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("pangeo.dask.idle_timeout_seconds", 0),
+        ("pangeo.image", "quay.io/pangeo/pangeo-notebook:latest"),
+        ("pangeo.image", "quay.io/pangeo/pangeo-notebook"),
+        ("pangeo.url", "http://hub.example.org"),
+        ("pangeo.login.admins", ["../root"]),
+        ("pangeo.surprise", 1),
+        ("pangeo.culling.max_age_seconds", "12h"),
+    ],
+)
+def test_values_outside_our_schema_are_refused(path: str, value: object) -> None:
+    values = complete(PROJECT, "pangeo", "prod", OUTPUTS)
+    put(values, path, value)
+    found, rendered = checks.check_chart(PROJECT, "pangeo", values, [])
+    assert rendered is None
+    assert [one.rule for one in found] == ["schema"]
+    with pytest.raises(BadInput):  # Helm refuses them too
+        render(PROJECT, "pangeo", values)
+
+
+POD = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "one"},
+    "spec": {
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {
+                "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+                "containers": [
+                    {
+                        "name": "c",
+                        "image": "example.org/image:1",
+                        "ports": [{"containerPort": 80}],
+                        "readinessProbe": {"httpGet": {"path": "/", "port": 80}},
+                        "securityContext": {"allowPrivilegeEscalation": False},
+                        "resources": {
+                            "requests": {"cpu": "1", "memory": "1Gi"},
+                            "limits": {"memory": "1Gi"},
+                        },
+                    }
+                ],
+            },
+        },
+    },
+}
+CONTAINER = "spec.template.spec.containers.0"
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "value"),
+    [
+        ("limits", f"{CONTAINER}.resources.limits", {}),
+        ("limits", f"{CONTAINER}.resources.requests", {"cpu": "1"}),
+        ("probes", f"{CONTAINER}.readinessProbe", None),
+        ("privileges", f"{CONTAINER}.securityContext.privileged", True),
+        ("privileges", f"{CONTAINER}.securityContext.allowPrivilegeEscalation", None),
+        ("privileges", "spec.template.spec.hostNetwork", True),
+        ("seccomp", "spec.template.spec.securityContext", {}),
+        ("images", f"{CONTAINER}.image", "example.org:5000/image"),
+        ("images", f"{CONTAINER}.image", "image:latest"),
+        ("kubernetes", f"{CONTAINER}.resource", {}),
+    ],
+)
+def test_a_manifest_that_breaks_a_rule_is_found(rule: str, path: str, value: object) -> None:
+    assert list(checks.against_rules(POD, own=True)) == []
+    broken = copy.deepcopy(POD)
+    put(broken, path, value)
+    assert {found for found, _ in checks.against_rules(broken, own=True)} == {rule}
+
+
+@pytest.mark.parametrize("slug", ["small", "large"])
+def test_profiles_fill_the_node_they_are_made_for(slug: str) -> None:
+    values = load(PROJECT, "pangeo", "prod")["pangeo"]
+    profile = next(one for one in values["profiles"] if one["slug"] == slug)
+    node = profile["node"]
+    assert fits(profile) == node["share"]
+    unused = 1 - profile["memory_guarantee_mib"] * node["share"] / free(node).memory_mib
+    assert unused < 0.02
+
+
+def test_a_null_removes_a_value_as_in_helm() -> None:
+    base = {"a": {"b": 1, "c": 2}, "d": [1]}
+    assert merged(base, {"a": {"b": None}, "d": [2]}) == {"a": {"c": 2}, "d": [2]}
+    assert base == {"a": {"b": 1, "c": 2}, "d": [1]}
+
+
+def put(values: Any, path: str, value: Any) -> None:
+    """Set (or, for None, remove) what a dotted path names."""
+    *way, last = path.split(".")
+    for key in way:
+        values = values[int(key)] if isinstance(values, list) else values.setdefault(key, {})
+    if value is None:
+        values.pop(last, None)
+    else:
+        values[int(last) if isinstance(values, list) else last] = value
+
+
+NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,38})", fullmatch=True)
+OVER = st.fixed_dictionaries(
+    {},
+    optional={
+        "url": st.sampled_from(["https://hub.example.org", "https://x.y", "http://no", "https://"]),
+        "login": st.fixed_dictionaries(
+            {},
+            optional={
+                "users": st.lists(NAMES | st.text(max_size=5), max_size=3),
+                "admins": st.lists(NAMES, max_size=3, unique=True),
+                "teams": st.lists(st.sampled_from(["org", "org:team", "a b", ""]), max_size=2),
+            },
+        ),
+        "image": st.sampled_from(["a/b:1", "a:latest", "registry.example.org:5000/a:v1", "A B"]),
+        "scratch": st.fixed_dictionaries({"bucket": st.text("ab-.{}\"'", max_size=8)}),
+        "homes": st.fixed_dictionaries({"file_system": st.sampled_from(["", "fs-0123abcd", "x"])}),
+        "limits": st.fixed_dictionaries({"servers": st.integers(-1, 9000)}),
+        "binder": st.fixed_dictionaries({"banned": st.lists(st.text(max_size=10), max_size=2)}),
+        "dask": st.fixed_dictionaries(
+            {},
+            optional={
+                "idle_timeout_seconds": st.integers(0, 90000),
+                "worker_memory_gib": st.floats(0, 20, allow_nan=False),
+                "quota": st.fixed_dictionaries({"pods": st.integers(0, 500)}),
+            },
+        ),
+    },
+)
+
+
+JANITOR = st.fixed_dictionaries(
+    {},
+    optional={
+        "schedule": st.sampled_from(["*/5 * * * *", "0 3 * * 1-5", "hourly", "5", "* * * * *\n"]),
+        "image": st.sampled_from(["a/b:1", "a:latest", "a b"]),
+    },
+)
+POOLS = st.dictionaries(
+    st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True) | st.sampled_from(["Users", "-x", ""]),
+    st.fixed_dictionaries(
+        {
+            "purpose": st.sampled_from(["user", "worker", "other"]),
+            "capacity": st.lists(st.sampled_from(["on-demand", "spot"]), max_size=2, unique=True),
+            "shapes": st.lists(
+                st.sampled_from(["m5.large", "r7i.2xlarge", "c6i", "'"]), max_size=3
+            ),
+            "limits": st.fixed_dictionaries(
+                {"cpu": st.integers(0, 30000), "memory_gib": st.integers(1, 4000)}
+            ),
+            "empty_after": st.sampled_from(["10m", "30s", "0s", "soon"]),
+            "disk_gib": st.integers(10, 2100),
+        }
+    ),
+    max_size=3,
+)
+
+
+def accepted_renders(chart: str, over: dict[str, Any]) -> bool:
+    """Tell whether the checks accept the values; what they accept must render, and validly."""
+    values = merged(load(PROJECT, chart, "prod"), over)
+    if chart == "pangeo":
+        add_code(values, PROJECT / "helm" / "files")
+    own = json.loads((PROJECT / "helm" / chart / "values.schema.json").read_bytes())
+    if list(checks.violations(chart, "", values, own)):
+        return False
+    for manifest in render(PROJECT, chart, values).manifests:
+        assert list(checks.against_rules(manifest, own=True)) == []
+    return True
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(over=OVER, janitor=JANITOR)
+def test_values_that_are_accepted_render_to_valid_manifests(
+    over: dict[str, Any], janitor: dict[str, Any]
+) -> None:
+    accepted_renders("pangeo", {"pangeo": over, "janitor": janitor})
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(pools=POOLS)
+def test_pools_that_are_accepted_render_to_valid_manifests(pools: dict[str, Any]) -> None:
+    accepted_renders("support", {"pools": pools})
+
+
+def test_the_property_is_not_empty() -> None:
+    assert accepted_renders("pangeo", {"janitor": {"schedule": "0 3 * * *"}})
+    assert accepted_renders("support", {})
+    assert not accepted_renders("support", {"pools": {"Users": {}}})

@@ -1,0 +1,154 @@
+"""What the workflows are, read as files: pins, permissions, secrets, what a step may do."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import PROJECT
+from tests.pangeo_deploy.delivery.actions import PLAYED
+from tests.pangeo_deploy.delivery.conftest import Stage
+from tests.pangeo_deploy.delivery.results import Event
+from tests.pangeo_deploy.delivery.runner import Loader
+
+FILES = sorted((PROJECT / ".github").rglob("*.yml"))
+WORKFLOWS = {
+    file.name: yaml.load(file.read_text(), Loader)
+    for file in FILES
+    if file.parent.name == "workflows"
+}
+DEPLOYING = ("deploy.yml", "destroy.yml", "event.yml", "rollback.yml")
+
+
+def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for name, workflow in WORKFLOWS.items():
+        yield from ((name, key, job) for key, job in workflow["jobs"].items())
+
+
+def steps() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, _, job in jobs():
+        yield from ((name, step) for step in job["steps"])
+    for file in FILES:
+        if file.name == "action.yml":
+            action = yaml.load(file.read_text(), Loader)
+            yield from ((file.parent.name, step) for step in action["runs"]["steps"])
+
+
+def test_every_action_is_pinned_by_a_commit_with_its_version_beside_it() -> None:
+    uses = [line for file in FILES for line in file.read_text().splitlines() if "uses: " in line]
+    foreign = [line for line in uses if "uses: $/" not in line]
+    assert len(foreign) > 20
+    for line in foreign:
+        name = re.fullmatch(r"\s*(?:- )?uses: (\S+)@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
+        assert name, line
+        assert name[1] in PLAYED
+
+
+def test_a_job_has_only_what_it_declares_and_an_end() -> None:
+    for workflow, name, job in jobs():
+        assert WORKFLOWS[workflow]["permissions"] == {}
+        assert job["permissions"], (workflow, name)
+        assert 0 < job["timeout-minutes"] <= 90, (workflow, name)
+    writers = {
+        (workflow, name): sorted(k for k, v in job["permissions"].items() if v == "write")
+        for workflow, name, job in jobs()
+    }
+    # A job that can become somebody in AWS can write nothing at GitHub, and the other way round.
+    for where, granted in writers.items():
+        assert granted in ([], ["id-token"]) or "id-token" not in granted or where[0] == "book.yml"
+
+
+def test_what_changes_a_deployment_never_meets_another_and_is_never_cut_off() -> None:
+    groups = {name: WORKFLOWS[name]["concurrency"] for name in DEPLOYING}
+    assert all(
+        one == {"group": "deployment", "cancel-in-progress": False} for one in groups.values()
+    )
+
+
+def test_no_workflow_runs_a_forks_code_with_the_repositorys_rights() -> None:
+    for workflow in WORKFLOWS.values():
+        assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(workflow["on"])
+    roles = [step for _, step in steps() if "configure-aws" in step.get("uses", "")]
+    assert roles
+    assert all(step["if"] == "env.TARGET == 'aws'" for step in roles)
+
+
+def test_no_step_pastes_an_expression_into_its_shell() -> None:
+    for name, step in steps():
+        assert "${{" not in step.get("run", ""), (name, step["name"])
+
+
+def test_steps_are_thin() -> None:
+    allowed = r"(make |(\.\./)?\.venv/bin/pangeo-deploy |mkdir |cat |aws eks |tar |gh release )"
+    for name, step in steps():
+        joined = re.sub(r"\s*\n(?=--)", " ", step.get("run", "").strip())
+        for line in joined.splitlines():
+            assert re.match(allowed, line.strip()), (name, line)
+
+
+def test_secrets_are_an_environments_own() -> None:
+    for workflow, name, job in jobs():
+        if "secrets." in str(job):
+            assert job.get("environment"), (workflow, name)
+
+
+@pytest.mark.parametrize(
+    ("workflow", "event", "expected"),
+    [
+        ("review.yml", "pull_request", {"plan staging", "plan prod", "comment"}),
+        ("book.yml", "push", {"build", "publish"}),
+        ("book.yml", "release", {"build", "release"}),
+        ("weekly.yml", "schedule", {"sweep prod", "support staging", "janitor prod", "notify"}),
+        ("monthly.yml", "schedule", {"figures", "keep", "notify"}),
+    ],
+)
+def test_an_event_starts_these_jobs(
+    stage: Stage, workflow: str, event: str, expected: set[str]
+) -> None:
+    schedule = WORKFLOWS[workflow]["on"].get("schedule", [{}])[0].get("cron", "")
+    payload: dict[str, Any] = {"release": {"tag_name": "v1.0.0"}}
+    if event == "pull_request":
+        sha = stage.main()
+        pull = {
+            "number": 3,
+            "head": {"sha": sha, "repo": {"full_name": "a/b"}},
+            "user": {"login": "a"},
+        }
+        payload = {"pull_request": pull}
+    stage.runner.dry = True
+    try:
+        run = stage.runner.run(
+            workflow, Event(event, stage.main(), payload=payload, schedule=schedule)
+        )
+    finally:
+        stage.runner.dry = False
+    ran = {name for name, result in run.results.items() if result == "success"}
+    assert expected <= ran
+    assert "failure" not in run.results.values(), run.log
+
+
+def test_a_releases_book_stays_at_its_version_beside_mains(stage: Stage) -> None:
+    payload = {"release": {"tag_name": "v1.0.0"}}
+    released = stage.runner.run("book.yml", Event("release", stage.main(), payload=payload))
+    assert released.result == "success", released.log
+    newer = stage.commit({"README.md": lambda text: text + "\nMore.\n"})
+    run = stage.runner.run("book.yml", Event("push", newer))
+    assert run.result == "success", run.log
+    pages = stage.github.folder / "pages"
+    assert newer in (pages / "index.html").read_text()
+    assert newer not in (pages / "v1.0.0" / "index.html").read_text()
+
+
+def test_the_pipelines_files_are_all_checked() -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    for tool in (
+        "github-workflows",
+        "github-actions",
+        "dependabot",
+        "--persona auditor",
+        "yamllint",
+    ):
+        assert tool in makefile
+    assert (PROJECT / ".github/dependabot.yml").exists()
