@@ -22,8 +22,8 @@ from pangeo_deploy.deployment import find_project
 BUILD = """
 import sys
 from pathlib import Path
-from pangeo_deploy import publish
-done = publish.build(Path(sys.argv[1]), out=Path(sys.argv[2]), workers=int(sys.argv[3]))
+import proof_book
+done = proof_book.build(Path(sys.argv[1]), out=Path(sys.argv[2]), workers=int(sys.argv[3]))
 print(len(done.executed))
 """
 

@@ -76,7 +76,7 @@ def test_bytes_that_are_not_text_are_refused(tmp_path):
 
 
 def test_the_data_folder_is_found_from_below_and_missed_outside(tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT / "tests" / "cost")
+    monkeypatch.chdir(ROOT / "tests" / "hub_costs")
     assert published_tables.find(f"{TABLE}.csv") == ROOT / "data"
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MissingPrerequisite, match="data/"):

@@ -26,7 +26,7 @@ def status_of(action: Callable[[], object]) -> int:
     ["../ann", "ann bob", "änn", "a" * 300, "ann/../bob", "*", "${aws:username}", "-ann", ""],
 )
 def test_names_outside_the_alphabet_are_refused(rig: Rig, name: str) -> None:
-    password = hubs.hub_people.password(rig.state.secrets["login"], name)
+    password = hubs.login_and_spawner.password(rig.state.secrets["login"], name)
     assert status_of(lambda: log_in(rig.url, name, password)) in (400, 403, 404)
     assert name not in [one["name"] for one in everyone(rig)]
 

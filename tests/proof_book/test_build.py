@@ -16,8 +16,8 @@ from tests.proof_book.conftest import Project, make_project, tree
 BUILD = """
 import sys
 from pathlib import Path
-from pangeo_deploy import publish
-print(*publish.build(Path(sys.argv[1])).executed)
+import proof_book
+print(*proof_book.build(Path(sys.argv[1])).executed)
 """
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import pangeo_deploy
 from pangeo_core.errors import BadInput
 from proof_book.identity import keys, notebook_cache, notebook_files
+from proof_book.identity.code_graph import source_folder
 from proof_book.run.build import longest_first
 from tests.proof_book.conftest import Project, code, make_project, write_notebook
 
@@ -22,9 +22,9 @@ SHAPE, MONEY = "01-shape", "02-money"
 KEYS = """
 import sys
 from pathlib import Path
-from proof_book import keys, notebooks
+from proof_book.identity import keys, notebook_files
 project = Path(sys.argv[1])
-for notebook in notebooks.find(project):
+for notebook in notebook_files.find(project):
     print(keys.key_of(keys.parts_of(notebook, project)))
 """
 
@@ -78,10 +78,10 @@ def test_the_place_does_not_count(small: Project, tmp_path: Path) -> None:
 
 def test_only_the_modules_that_a_notebook_imports_count(small: Project, tmp_path: Path) -> None:
     """Wherever the package is: a copy gives the same keys, and a change only those it must."""
-    copy = tmp_path / "elsewhere" / "pangeo_deploy"
+    copy = tmp_path / "elsewhere" / "src"
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(Path(pangeo_deploy.__file__).parent, copy, ignore=ignore)
-    path = os.pathsep.join([str(copy.parent), os.environ.get("PYTHONPATH", "")])
+    shutil.copytree(source_folder(), copy, ignore=ignore)
+    path = os.pathsep.join([str(copy), os.environ.get("PYTHONPATH", "")])
 
     def apart() -> list[str]:
         return subprocess.run(
@@ -95,9 +95,12 @@ def test_only_the_modules_that_a_notebook_imports_count(small: Project, tmp_path
     before = list(keys_of(small.path).values())
     assert apart() == before
     for module, changed in {
-        "cost/bill.py": [False, False],  # nobody here imports it
-        "origin.py": [False, True],  # 02-money does
-        "publish/normalise.py": [True, True],  # it decides what is kept of every notebook
+        "hub_costs/bills/table.py": [False, False],  # nobody here imports it
+        "pangeo_core/origin.py": [False, True],  # 02-money does
+        "proof_book/identity/normalise.py": [
+            True,
+            True,
+        ],  # it decides what is kept of every notebook
     }.items():
         with (copy / module).open("a") as file:
             file.write("\n# another line\n")

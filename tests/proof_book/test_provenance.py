@@ -11,9 +11,9 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-import pangeo_deploy
 import proof_book as publish
 from pangeo_core.errors import BadInput, NotebookFailed
+from proof_book.identity.code_graph import source_folder
 from proof_book.page import typed_numbers, versions
 from proof_book.page.executed_results import Result
 from tests.proof_book.conftest import NUMBER, Project, code, write_notebook
@@ -102,9 +102,9 @@ MUTATIONS: dict[str, tuple[str, str, set[str]]] = {
     "a page": ("book/index.md", "More.", {"index"}),
     "the settings": ("_config.yml", "# another", ALL),
     "the style": ("book/_static/book.css", "/* another */", ALL),
-    "a module that one imports": ("origin.py", "# another", {"index", MONEY_PAGE}),
-    "a module that none imports": ("cost/bill.py", "# another", set()),
-    "the renderer": ("publish/sphinx_proof.py", "# another", ALL),
+    "a module that one imports": ("pangeo_core/origin.py", "# another", {"index", MONEY_PAGE}),
+    "a module that none imports": ("hub_costs/bills/table.py", "# another", set()),
+    "the renderer": ("proof_book/page/sphinx_proof.py", "# another", ALL),
 }
 
 
@@ -113,12 +113,12 @@ def test_exactly_the_pages_that_a_change_makes_stale_are_named(
     built: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutation: str
 ) -> None:
     file, text, pages = MUTATIONS[mutation]
-    package = tmp_path / "pangeo_deploy"
+    sources = tmp_path / "src"
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(Path(pangeo_deploy.__file__).parent, package, ignore=ignore)
-    monkeypatch.setattr(pangeo_deploy, "__file__", str(package / "__init__.py"))
+    shutil.copytree(source_folder(), sources, ignore=ignore)
+    monkeypatch.setattr(publish, "__file__", str(sources / "proof_book" / "__init__.py"))
     assert stale(built) == {}
-    path = built.path / file if (built.path / file).exists() else package / file
+    path = built.path / file if (built.path / file).exists() else sources / file
     before = path.read_bytes()
     path.write_bytes(before + f"\n{text}\n".encode())
     found = stale(built)

@@ -24,7 +24,9 @@ Graph = Mapping[str, frozenset[str]]
 
 def source_folder() -> Path:
     """Return the folder of the packages that are running: the checkout's `src`."""
-    return Path(__file__).resolve().parents[2]
+    import proof_book
+
+    return Path(proof_book.__file__).resolve().parents[1]
 
 
 def source_folders(project: Path) -> tuple[Path, ...]:

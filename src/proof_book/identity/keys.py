@@ -23,8 +23,6 @@ LOCK = "requirements.lock"
 # What executes a notebook, and decides what is kept of its outputs.
 ENGINE = ("run/execute.py", "identity/normalise.py", "run/processes.py", "run/worker.py")
 
-OWN = source_folder() / "proof_book"
-
 # Kind of thing (code, inputs, package ...) -> name of the thing -> its digest or value.
 Parts = Mapping[str, Mapping[str, str]]
 
@@ -52,7 +50,9 @@ def parts_of(notebook: Notebook, project: Path) -> Parts:
             name: digest(files[name].parent, [files[name]])
             for name in sorted(reached([cell.source for cell in cells], graph))
         },
-        "engine": _digests(OWN.parent, [OWN / name for name in ENGINE]),
+        "engine": _digests(
+            source_folder(), [source_folder() / "proof_book" / name for name in ENGINE]
+        ),
         "lock": _digests(project, lock),
         "Python": {
             "": f"{platform.python_implementation()} {platform.python_version()} "
