@@ -37,7 +37,8 @@ from local_hub.supervisor import marked
 from pangeo_core.files import write_whole
 from pangeo_core.progress import Event
 from pangeo_deploy.deployment import Deployment, find_project
-from pangeo_deploy.targets.access import entrance
+from pangeo_deploy.targets import target_of
+from pangeo_deploy.targets.rehearsal import hub_definition, hub_place
 
 Rows = list[tuple[Any, ...]]
 ADDRESS = re.compile(r"\S*127\.0\.0\.1\S*|(?<=1111)1{36}")
@@ -49,13 +50,13 @@ def hub(environment: str, binder: bool = False) -> Iterator[tuple[Deployment, hu
     """Have a hub in a folder of its own."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         deployment = Deployment(environment, state=Path(folder))
-        with hubs.running(deployment, binder=binder) as found:
+        with hubs.running(hub_definition(deployment), binder=binder) as found:
             yield deployment, found
 
 
 def person(deployment: Deployment, url: str, name: str) -> User:
     """Return one of the rehearsal's people, logged in."""
-    return log_in(url, name, hubs.password(deployment, name))
+    return log_in(url, name, hubs.password(hub_place(deployment), name))
 
 
 def times(runs: int) -> Rows:
@@ -63,7 +64,7 @@ def times(runs: int) -> Rows:
     rows: Rows = []
     for run in range(1, runs + 1):
         with hub("staging") as (deployment, found):
-            folder = hubs.folder_of(deployment)
+            folder = hub_place(deployment).folder
             rows.append((run, "hub up", f"{found.seconds:.3f}", mebibytes(folder)))
             sizes: dict[str, int] = {}
 
@@ -71,7 +72,7 @@ def times(runs: int) -> Rows:
                 if event.state == "done":
                     into[event.task] = mebibytes(folder)
 
-            report = smoke(entrance(deployment), progress=weigh)
+            report = smoke(target_of(deployment).entrance(), progress=weigh)
             if not report.ok:
                 raise SystemExit(f"the smoke test failed: {report.failed}")
             rows += [(run, one.name, f"{one.seconds:.3f}", sizes[one.name]) for one in report.steps]
@@ -97,7 +98,7 @@ def faults(runs: int) -> Rows:
             user = person(deployment, found.url, "ann")
             user.start_server()
             for fault in FAULTS:
-                seen = fault(deployment, user)
+                seen = fault(hub_place(deployment), user)
                 kept = "yes" if seen.kept else "no"
                 rows.append((run, seen.killed, kept, seen.recovered, f"{seen.seconds:.3f}"))
     return rows
@@ -133,7 +134,7 @@ def binder(runs: int) -> Rows:
         with hub("staging", binder=True) as (deployment, found):
             ann, bob = (person(deployment, found.url, name) for name in ("ann", "bob"))
             named = {
-                name: hubs.repository(deployment, name)
+                name: hubs.repository(hub_place(deployment), name)
                 for name in ("example", "second", "miner", "broken")
             }
             commit = named["example"].rpartition("/")[2]

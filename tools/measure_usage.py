@@ -28,6 +28,7 @@ from local_hub import control as hubs
 from pangeo_core.files import write_whole
 from pangeo_deploy.collect_usage import gather
 from pangeo_deploy.deployment import Deployment, find_project
+from pangeo_deploy.targets.rehearsal import hub_definition, hub_place
 
 CLASS_SECONDS = 150.0
 WORK = """
@@ -89,9 +90,10 @@ def main() -> None:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         deployment = Deployment("prod", state=Path(folder))
-        with hubs.running(deployment) as hub:
+        place = hub_place(deployment)
+        with hubs.running(hub_definition(deployment)) as hub:
             names = [f"learner-{number:02}" for number in range(1, len(CLASS) + 1)]
-            people = [log_in(hub.url, one, hubs.password(deployment, one)) for one in names]
+            people = [log_in(hub.url, one, hubs.password(place, one)) for one in names]
             begun = time.monotonic()
             with ThreadPoolExecutor(len(CLASS)) as pool:
                 list(pool.map(attend, people, CLASS))

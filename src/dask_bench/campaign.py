@@ -248,11 +248,13 @@ def start(
     cluster: Cluster,
     *,
     common: Mapping[str, Any],
+    bucket: Bucket | None = None,
     progress: Progress = silent,
 ) -> Campaign:
     """Return the campaign of `plan` that writes `out`: a new one, or the one there to go on with.
 
-    Raises `BadInput` where `out` holds another campaign, or runs of another machine.
+    `bucket` is for workloads that read from an object store. Raises `BadInput` where `out` holds
+    another campaign, or runs of another machine.
     """
     rows: list[dict[str, Any]] = []
     if out.exists():
@@ -272,7 +274,7 @@ def start(
                 fix="Go on there, or write to another file here.",
             )
         rows = runs.rows(table)
-    return Campaign(plan, out, folder, cluster, common, progress, rows)
+    return Campaign(plan, out, folder, cluster, common, progress, rows, bucket=bucket or Bucket())
 
 
 def origin_of(project: Path) -> dict[str, Any]:

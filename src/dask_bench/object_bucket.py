@@ -7,34 +7,45 @@ a layout needs and how a client makes them; it says nothing about the speed of S
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from dask_bench.probe import COUNTS
-from pangeo_deploy.targets import emulated_objects
+from pangeo_core.errors import MissingPrerequisite
 
 PLACE = "s3-emulated"
 NAME, REGION, NOBODY = "bench", "us-west-2", "emulated"
 ANSWER_SECONDS = 30  # for one request
 
 
+# Serves one empty bucket of the given name for the time of a `with` block; gives its address.
+Server = Callable[[str], AbstractContextManager[str]]
+
+
 @dataclass
 class Bucket:
     """A bucket that is there after `ready`. Close it with `close`.
 
-    `made` are the prefixes of what was put there already.
+    `server` serves it and counts its requests; `made` are the prefixes of what was put there
+    already.
     """
 
     address: str = ""
     made: set[str] = field(default_factory=set)
+    server: Server | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def ready(self) -> "Bucket":
         """Start the server if it does not run yet."""
         if not self.address:
-            self.address = self._stack.enter_context(emulated_objects(NAME))
+            if self.server is None:
+                raise MissingPrerequisite(
+                    "This workload reads from an object store, and none was given.",
+                    fix="Give the campaign a Bucket whose server counts requests.",
+                )
+            self.address = self._stack.enter_context(self.server(NAME))
             self.counts()  # it listens before it answers
         return self
 

@@ -1,12 +1,11 @@
 """BinderHub in the rehearsal: the shared configuration, then what is this machine's."""
 
 from local_hub import hub_state
-from pangeo_deploy.deployment import find_project
 
 c = get_config()
 hub = hub_state.load()
 
-load_subconfig(str(find_project() / "helm" / "files" / "binder.py"))
+load_subconfig(str(hub.code / "binder.py"))
 
 c.BinderHub.base_url = "/services/binder/"
 c.BinderHub.port = hub.ports["binder"]

@@ -15,14 +15,13 @@ from typing import Any
 
 import psutil
 
-from local_hub import hub_state, login_and_spawner
+from local_hub import hub_state
+from local_hub.definition import HubDefinition, HubPlace
 from local_hub.parts import answers, parts, program, require_binderhub
 from local_hub.supervisor import end_all, marked
 from pangeo_core.errors import BadInput, PangeoDeployError
 from pangeo_core.files import write_whole
 from pangeo_core.progress import Event, Progress, silent
-from pangeo_deploy.charts.values import settings
-from pangeo_deploy.deployment import Deployment
 
 READY_SECONDS = 90.0
 GIVE_UP_RESTARTS = 2  # a part that ended this often while starting will not come up
@@ -93,19 +92,8 @@ class HubNotReady(PangeoDeployError):
     """A part of the hub does not come up; `why` holds the end of its log."""
 
 
-def folder_of(deployment: Deployment) -> Path:
-    """Return the folder of the deployment's rehearsed hub; refuse any other target."""
-    if deployment.target != "rehearsal":
-        raise BadInput(
-            "hub up, down and status are the rehearsal's.",
-            why="On aws the hub is what `charts deploy` installs.",
-            fix=f"Leave --target out, or: pangeo-deploy charts deploy {deployment.environment}",
-        )
-    return deployment.folder / "hub"
-
-
 def up(
-    deployment: Deployment,
+    hub: HubDefinition,
     progress: Progress = silent,
     bound: bool = False,
     binder: bool = False,
@@ -118,7 +106,7 @@ def up(
     again) when a part does not answer in time.
     """
     begun = time.monotonic()
-    folder = folder_of(deployment)
+    folder = hub.folder
     for name in ("traefik", "dask-gateway-server"):
         program(name)
     if binder:
@@ -128,14 +116,12 @@ def up(
             if binder and not hub_state.load(folder).binder:
                 raise BadInput(
                     "The hub that is up has no Binder.",
-                    fix=f"pangeo-deploy hub down {deployment.environment}, then: hub up --binder",
+                    fix=f"pangeo-deploy hub down {hub.environment}, then: hub up --binder",
                 )
             wait_ready(folder, progress)
-            return look(deployment, seconds=time.monotonic() - begun, reused=True)
+            return look(hub, seconds=time.monotonic() - begun, reused=True)
         end_all(marked(folder))
-        values = settings(deployment.project, deployment.environment)
-        files = deployment.project / "helm" / "files"
-        state = hub_state.create(folder, values, files, binder)
+        state = hub_state.create(hub, binder)
         for pattern in STALE:
             for file in folder.glob(pattern):
                 file.unlink()
@@ -146,65 +132,63 @@ def up(
             stop(folder)
             raise
     progress(Event("hub", "done", state.url("public"), time.monotonic() - begun))
-    return look(deployment, seconds=time.monotonic() - begun)
+    return look(hub, seconds=time.monotonic() - begun)
 
 
-def down(deployment: Deployment) -> Ended:
+def down(place: HubPlace) -> Ended:
     """End the hub with everything that it started: servers, kernels, clusters. Homes stay."""
     begun = time.monotonic()
-    folder = folder_of(deployment)
+    folder = place.folder
     with locked(folder):
         count = stop(folder)
-    return Ended(deployment.environment, count, time.monotonic() - begun)
+    return Ended(place.environment, count, time.monotonic() - begun)
 
 
-def status(deployment: Deployment) -> Hub:
+def status(place: HubPlace) -> Hub:
     """Return how the hub is."""
-    return look(deployment)
+    return look(place)
 
 
 @contextmanager
-def running(
-    deployment: Deployment, progress: Progress = silent, binder: bool = False
-) -> Iterator[Hub]:
+def running(hub: HubDefinition, progress: Progress = silent, binder: bool = False) -> Iterator[Hub]:
     """Have a hub for the time of the block: one that runs already is left running."""
-    hub = up(deployment, progress, bound=True, binder=binder)
+    started = up(hub, progress, bound=True, binder=binder)
     try:
-        yield hub
+        yield started
     finally:
-        if not hub.reused:
-            down(deployment)
+        if not started.reused:
+            down(hub)
 
 
-def password(deployment: Deployment, user: str) -> str:
-    """Return a rehearsed person's password at this deployment's hub."""
-    return login_and_spawner.password(hub_state.load(folder_of(deployment)).secrets["login"], user)
+def password(place: HubPlace, user: str) -> str:
+    """Return a rehearsed person's password at this hub."""
+    return hub_state.password(hub_state.load(place.folder).secrets["login"], user)
 
 
-def gateway_proxy(deployment: Deployment) -> str:
+def gateway_proxy(place: HubPlace) -> str:
     """Return the address at which clients reach the schedulers of Dask clusters."""
-    return str(hub_state.load(folder_of(deployment)).settings["dask"]["proxy_address"])
+    return str(hub_state.load(place.folder).settings["dask"]["proxy_address"])
 
 
-def janitor_token(deployment: Deployment) -> str:
+def janitor_token(place: HubPlace) -> str:
     """Return the token with which the janitor may list and stop servers."""
-    return hub_state.load(folder_of(deployment)).secrets["janitor"]
+    return hub_state.load(place.folder).secrets["janitor"]
 
 
-def repository(deployment: Deployment, name: str = "example") -> str:
+def repository(place: HubPlace, name: str = "example") -> str:
     """Return what a launch of one of the rehearsal's repositories is called, `PROVIDER/SPEC`."""
-    file = folder_of(deployment) / "repositories.json"
+    file = place.folder / "repositories.json"
     if not file.exists():
         raise BadInput(
             "The hub that is up has no Binder.",
-            fix=f"pangeo-deploy hub down {deployment.environment}, then: hub up --binder",
+            fix=f"pangeo-deploy hub down {place.environment}, then: hub up --binder",
         )
     return str(json.loads(file.read_bytes())[name])
 
 
-def records(deployment: Deployment) -> Records:
+def records(place: HubPlace) -> Records:
     """Return where the hub keeps what its people did."""
-    folder = folder_of(deployment)
+    folder = place.folder
     born = json.loads((folder / "supervisor.json").read_bytes())["born"]
     monitored = any(one["name"] == "prometheus" for one in told(folder))
     return Records(
@@ -215,19 +199,19 @@ def records(deployment: Deployment) -> Records:
     )
 
 
-def log_tail(deployment: Deployment, part: str, lines: int = LOG_LINES) -> str:
+def log_tail(place: HubPlace, part: str, lines: int = LOG_LINES) -> str:
     """Return the end of a part's log."""
-    return tail(folder_of(deployment) / "logs" / f"{part}.log", lines)
+    return tail(place.folder / "logs" / f"{part}.log", lines)
 
 
-def look(deployment: Deployment, seconds: float = 0.0, reused: bool = False) -> Hub:
+def look(place: HubPlace, seconds: float = 0.0, reused: bool = False) -> Hub:
     """Return the hub's state as its processes and addresses show it now."""
-    folder = folder_of(deployment)
+    folder = place.folder
     if not (folder / "hub.json").exists() or not supervisor(folder):
-        return Hub(deployment.environment, False, "", folder, (), seconds)
+        return Hub(place.environment, False, "", folder, (), seconds)
     url = hub_state.load(folder).url("public")
     found = tuple(part_status(folder, one) for one in told(folder))
-    return Hub(deployment.environment, True, url, folder, found, seconds, reused)
+    return Hub(place.environment, True, url, folder, found, seconds, reused)
 
 
 def part_status(folder: Path, one: dict[str, Any]) -> PartStatus:

@@ -17,8 +17,8 @@ from hub_user.cells import with_values
 from hub_user.kernel import CellFailed, Kernel
 from hub_user.user import HubRefused, User
 from local_hub import control as hubs
+from local_hub.definition import HubPlace
 from local_hub.supervisor import marked
-from pangeo_deploy.deployment import Deployment
 
 PATIENCE_SECONDS = 120.0
 WORKERS = 2
@@ -54,48 +54,48 @@ class Recovery:
     seconds: float
 
 
-def kill_hub(deployment: Deployment, user: User) -> Recovery:
+def kill_hub(place: HubPlace, user: User) -> Recovery:
     """Kernels go on while the hub is gone, and the hub knows their servers when it is back."""
     with user.kernel() as kernel:
         kernel.run(KEEP)
-        kill(deployment, "hub")
+        kill(place, "hub")
         kept = kernel.result(KEPT) == 42
         seconds = until(lambda: bool(user.whoami()["servers"]))
         kept &= kernel.result(KEPT) == 42
     return Recovery("hub", kept, "the hub answers and knows the server", seconds)
 
 
-def kill_proxy(deployment: Deployment, user: User) -> Recovery:
+def kill_proxy(place: HubPlace, user: User) -> Recovery:
     """Connections break, kernels do not: they are there when the proxy is back."""
     with user.kernel() as kernel:
         kernel.run(KEEP)
         name = user.kernels()[-1]
-        kill(deployment, "proxy")
+        kill(place, "proxy")
         seconds = until(lambda: name in user.kernels())
         with user.connected(name) as again:
             kept = again.result(KEPT) == 42
     return Recovery("proxy", kept, "the server is reached again", seconds)
 
 
-def kill_gateway(deployment: Deployment, user: User) -> Recovery:
+def kill_gateway(place: HubPlace, user: User) -> Recovery:
     """A computation goes on without the gateway, which finds the cluster again."""
     with user.kernel() as kernel:
         name = make_cluster(kernel)
         kernel.run(BEGIN)
-        kill(deployment, "gateway")
+        kill(place, "gateway")
         seconds = until(lambda: name in clusters(user))
         kept = kernel.result(FINISH) == ANSWER
         kernel.run(with_values(cells.SHUT_DOWN, timeout=60.0))
     return Recovery("gateway", kept, "the gateway lists the cluster", seconds)
 
 
-def kill_worker(deployment: Deployment, user: User) -> Recovery:
+def kill_worker(place: HubPlace, user: User) -> Recovery:
     """The computation ends with the right answer, and the worker is replaced."""
     with user.kernel() as kernel:
         make_cluster(kernel)
         before = kernel.result(NAMES)
         kernel.run(BEGIN)
-        kill_process(dask(deployment, "worker")[0])
+        kill_process(dask(place, "worker")[0])
         seconds = until(lambda: replaced(before, kernel.result(NAMES)))
         kept = kernel.result(FINISH) == ANSWER
         kernel.run(with_values(cells.SHUT_DOWN, timeout=60.0))
@@ -107,21 +107,21 @@ def replaced(before: list[str], now: list[str]) -> bool:
     return len(now) == len(before) and now != before
 
 
-def kill_scheduler(deployment: Deployment, user: User) -> Recovery:
+def kill_scheduler(place: HubPlace, user: User) -> Recovery:
     """The cluster is lost and cleared away with its workers; a new one can be made."""
     with user.kernel() as kernel:
         name = make_cluster(kernel)
-        kill_process(dask(deployment, "scheduler")[0])
-        seconds = until(lambda: name not in clusters(user) and not dask(deployment, "worker"))
+        kill_process(dask(place, "scheduler")[0])
+        seconds = until(lambda: name not in clusters(user) and not dask(place, "worker"))
         kept = kernel.result(KEEP + "\n" + KEPT) == 42
     return Recovery("scheduler", kept, "the cluster and its workers are cleared away", seconds)
 
 
-def kill_server(deployment: Deployment, user: User) -> Recovery:
+def kill_server(place: HubPlace, user: User) -> Recovery:
     """What is in the home survives; the hub notices and the user starts a new server."""
     with user.kernel() as kernel:
         kernel.run("open('kept.txt', 'w').write('42')")
-        for process in marked(hubs.folder_of(deployment)):
+        for process in marked(place.folder):
             if "jupyterhub.singleuser" in process.cmdline() and user.name in process.cwd():
                 kill_process(process)
         seconds = until(lambda: not user.whoami()["servers"])
@@ -131,7 +131,7 @@ def kill_server(deployment: Deployment, user: User) -> Recovery:
     return Recovery("server", kept, "the hub knows that the server is gone", seconds)
 
 
-FAULTS: tuple[Callable[[Deployment, User], Recovery], ...] = (
+FAULTS: tuple[Callable[[HubPlace, User], Recovery], ...] = (
     kill_hub,
     kill_proxy,
     kill_gateway,
@@ -141,9 +141,9 @@ FAULTS: tuple[Callable[[Deployment, User], Recovery], ...] = (
 )
 
 
-def kill(deployment: Deployment, part: str) -> None:
+def kill(place: HubPlace, part: str) -> None:
     """Kill a part of the hub."""
-    pid = next(one["pid"] for one in hubs.told(hubs.folder_of(deployment)) if one["name"] == part)
+    pid = next(one["pid"] for one in hubs.told(place.folder) if one["name"] == part)
     os.kill(pid, signal.SIGKILL)
 
 
@@ -152,10 +152,10 @@ def kill_process(process: psutil.Process) -> None:
     process.kill()
 
 
-def dask(deployment: Deployment, kind: str) -> list[psutil.Process]:
+def dask(place: HubPlace, kind: str) -> list[psutil.Process]:
     """Return the hub's Dask schedulers or workers."""
     found = []
-    for process in marked(hubs.folder_of(deployment)):
+    for process in marked(place.folder):
         try:
             words = process.cmdline()
         except psutil.Error:

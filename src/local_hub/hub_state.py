@@ -1,5 +1,7 @@
 """What a rehearsed hub keeps in its folder, so that every part finds the same things."""
 
+import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local_hub.definition import HubDefinition
 from pangeo_core.files import write_whole
 
 FOLDER = "PANGEO_HUB_FOLDER"  # in the environment of everything that the hub starts
@@ -49,18 +52,20 @@ class HubState:
         return f"{scheme}://{HOST}:{self.ports[port]}"
 
 
-def create(folder: Path, settings: Mapping[str, Any], code: Path, binder: bool = False) -> HubState:
-    """Choose free ports and new secrets, and write them down; settings follow the environment's."""
-    ports = free_ports()
+def create(hub: HubDefinition, binder: bool = False) -> HubState:
+    """Choose free ports and new secrets, and write them down; settings follow the definition's."""
+    ports, folder = free_ports(), hub.folder
     names = ("cookie", "proxy_api", "gateway_proxy", "storage", "login", *SERVICES)
     random = {name: secrets.token_hex(32) for name in names}
     random["storage_key"] = f"AKIA{secrets.token_hex(8).upper()}"
-    state = HubState(folder, ports, random, rehearsed(folder, settings, ports, binder), code)
+    settings = rehearsed(folder, hub.settings, ports, binder)
+    state = HubState(folder, ports, random, settings, hub.code)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     write_whole(folder / "secrets.json", json.dumps(random), mode=0o600)
-    plain = {"ports": ports, "settings": state.settings, "code": str(code)}
+    plain = {"ports": ports, "settings": state.settings, "code": str(hub.code)}
     write_whole(folder / "hub.json", json.dumps(plain, indent=2), mode=0o600)
+    write_whole(folder / "alerts.json", json.dumps({"groups": list(hub.alert_groups)}, indent=2))
     return state
 
 
@@ -95,6 +100,11 @@ def load(folder: Path | None = None) -> HubState:
     plain = json.loads((folder / "hub.json").read_bytes())
     random = json.loads((folder / "secrets.json").read_bytes())
     return HubState(folder, plain["ports"], random, plain["settings"], Path(plain["code"]))
+
+
+def password(secret: str, user: str) -> str:
+    """Return a person's password for one hub; every hub has another secret."""
+    return hmac.new(secret.encode(), user.encode(), hashlib.sha256).hexdigest()
 
 
 def pod_name(user: str) -> str:

@@ -1,6 +1,5 @@
 """The rehearsed hub's login and servers: named people without accounts, processes without pods."""
 
-import hashlib
 import hmac
 import os
 import resource
@@ -14,12 +13,7 @@ from jupyterhub.spawner import SimpleLocalProcessSpawner
 from tornado.web import HTTPError
 from traitlets import List, Unicode
 
-from local_hub.hub_state import FOLDER, folder_of_image, pod_name
-
-
-def password(secret: str, user: str) -> str:
-    """Return a person's password for one hub; every hub has another secret."""
-    return hmac.new(secret.encode(), user.encode(), hashlib.sha256).hexdigest()
+from local_hub.hub_state import FOLDER, folder_of_image, password, pod_name
 
 
 class RehearsalAuthenticator(Authenticator):  # type: ignore[misc]

@@ -14,8 +14,6 @@ from pathlib import Path
 from local_hub.hub_state import BUCKET, FOLDER, HOST, ROLE, HubState
 from pangeo_core.errors import MissingPrerequisite
 from pangeo_core.files import write_whole
-from pangeo_deploy.charts import alerts
-from pangeo_deploy.deployment import find_project
 
 HERE = Path(__file__).parent
 
@@ -207,10 +205,7 @@ def prepare(hub: HubState) -> None:
         for name, path in scraped.items()
     ]
     write_whole(hub.folder / "proxy.json", json.dumps(proxy, indent=2))
-    project = find_project()
-    groups = alerts.rule_groups(project, alerts.limits(project, hub.settings))
     watch = {"scrape_configs": jobs, "rule_files": [str(hub.folder / "alerts.json")]}
-    write_whole(hub.folder / "alerts.json", json.dumps({"groups": groups}, indent=2))
     write_whole(hub.folder / "prometheus.json", json.dumps(watch, indent=2))
     write_whole(hub.folder / "prometheus.token", hub.secrets["prometheus"], mode=0o600)
     if not (hub.folder / "routes.toml").exists():

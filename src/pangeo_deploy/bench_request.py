@@ -9,10 +9,12 @@ from dask_bench.campaign import origin_of
 from dask_bench.campaign_plan import Plan, again
 from dask_bench.cluster import Cluster, Shape, local
 from dask_bench.measure import LONGEST
+from dask_bench.object_bucket import Bucket
 from dask_bench.tiers import TIERS
 from dask_bench.zarr_store import Layout
+from emulated_aws import counted_s3
 from pangeo_core.errors import BadInput
-from pangeo_deploy.deployment import Deployment, Target, default_state, find_project
+from pangeo_deploy.deployment import Deployment, TargetName, default_state, find_project
 
 MOST_BLOCKS = 30
 
@@ -37,7 +39,7 @@ class Request:
     seed: int = 0
     longest: float = LONGEST
     environment: str = "staging"
-    target: Target = "rehearsal"
+    target: TargetName = "rehearsal"
 
 
 def prepare(request: Request) -> dict[str, Any]:
@@ -80,6 +82,7 @@ def prepare(request: Request) -> dict[str, Any]:
         "folder": request.folder or default_state(project) / "bench",
         "cluster": cluster,
         "common": common,
+        "bucket": Bucket(server=counted_s3.serve),
     }
 
 
@@ -88,10 +91,11 @@ def _local(_request: Request, shape: Shape) -> tuple[Cluster, Mapping[str, Any]]
 
 
 def _gateway(request: Request, shape: Shape) -> tuple[Cluster, Mapping[str, Any]]:
-    from pangeo_deploy.gateway_cluster import gateway, place
+    from pangeo_deploy.gateway_cluster import gateway
+    from pangeo_deploy.targets import target_of
 
     deployment = Deployment(request.environment, request.target)
-    return gateway(deployment, shape), place(deployment)
+    return gateway(deployment, shape), target_of(deployment).bench_columns()
 
 
 CLUSTERS: Mapping[str, Callable[[Request, Shape], tuple[Cluster, Mapping[str, Any]]]] = {

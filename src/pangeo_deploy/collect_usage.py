@@ -19,7 +19,7 @@ from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_core.files import write_whole
 from pangeo_core.progress import Progress, silent
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.targets.access import janitors_view, records
+from pangeo_deploy.targets import target_of
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,20 @@ def gather(
 
     In the rehearsal everything that is not named is the running hub's own; on aws `prometheus` must
     be named, and `start`. Raises what the collectors raise, `MissingPrerequisite` where there is no
-    Prometheus, and `BadInput` for a time that is none.
+    Prometheus, `NotOnThisTarget` where it cannot be reached, `BadInput` for a time that is none.
     """
     users, where = None, None
     zone: tzinfo | str = "UTC"
     last = _moment(end, "end") or pd.Timestamp.now("UTC")
     first = _moment(start, "start")
     if not prometheus:
-        where = records(deployment)
+        where = target_of(deployment).usage_records()
         prometheus, log = where.prometheus, log or where.log
         first = first or pd.Timestamp(where.since)
         zone = (
             datetime.now().astimezone().tzinfo or UTC
         )  # the rehearsed hub logs in the machine's own
-        janitor, _ = janitors_view(deployment)
+        janitor, _ = target_of(deployment).janitor()
         users = hub_collector.snapshot(f"{janitor.url}/hub/api", janitor.token)
     if not prometheus:
         raise MissingPrerequisite(

@@ -12,7 +12,7 @@ import platformdirs
 
 from pangeo_core.errors import BadInput
 
-Target = Literal["rehearsal", "aws"]
+TargetName = Literal["rehearsal", "aws"]
 
 
 def find_project(start: Path | None = None) -> Path:
@@ -52,15 +52,15 @@ class Deployment:
     """
 
     environment: str
-    target: Target = "rehearsal"
+    target: TargetName = "rehearsal"
     project: Path = field(default_factory=find_project)
     state: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.target not in get_args(Target):
+        if self.target not in get_args(TargetName):
             raise BadInput(
                 f"There is no target {self.target!r}.",
-                fix=f"Use one of: {_listed(get_args(Target))}.",
+                fix=f"Use one of: {_listed(get_args(TargetName))}.",
             )
         known = environments(self.project)
         if self.environment not in known:

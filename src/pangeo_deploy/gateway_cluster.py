@@ -5,9 +5,8 @@ a rehearsed hub a campaign outside of it logs in as one of the rehearsal's peopl
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Any
 
 from dask_gateway import Gateway
 from dask_gateway.auth import JupyterHubAuth
@@ -16,10 +15,9 @@ from distributed import Client
 from dask_bench import run_environment
 from dask_bench.cluster import PATIENCE, Cluster, Scalable, Shape
 from dask_bench.fields import MEGABYTE
-from pangeo_core.errors import CheckFailed, MissingPrerequisite
+from pangeo_core.errors import CheckFailed
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.targets import rehearsed_hub
-from pangeo_deploy.targets.access import entrance
+from pangeo_deploy.targets import target_of
 
 GIB_MB = 2**30 / MEGABYTE
 # What must be the same everywhere: data computed by another numpy has other bits in its last place.
@@ -37,7 +35,7 @@ class _Gateway(Gateway):  # type: ignore[misc]
 def gateway(deployment: Deployment, shape: Shape, patience: float = PATIENCE) -> Cluster:
     """Return a cluster that the deployment's gateway makes when it is first needed.
 
-    Opening it raises `MissingPrerequisite` without a way to the gateway, and `CheckFailed` where
+    Opening it raises `NotOnThisTarget` without a way to the gateway, and `CheckFailed` where
     versions differ between this process, the scheduler and the workers.
     """
 
@@ -78,31 +76,12 @@ def require_same_versions(client: Client) -> None:
             )
 
 
-def place(deployment: Deployment) -> Mapping[str, Any]:
-    """Return the columns of a gateway run that the environment of a server tells."""
-    told = {
-        "image": os.environ.get("JUPYTER_IMAGE"),
-        "instance_type": os.environ.get("PANGEO_WORKER_INSTANCE_TYPE"),
-        "capacity": os.environ.get("PANGEO_WORKER_CAPACITY"),
-        "zone": os.environ.get("PANGEO_WORKER_ZONE"),
-    }
-    if deployment.target == "rehearsal":
-        return {"source": "pangeo-deploy bench run, on the rehearsed hub of this machine"}
-    return {name: value for name, value in told.items() if value}
-
-
 def _connect(deployment: Deployment) -> Gateway:
     if "DASK_GATEWAY__ADDRESS" in os.environ:  # in a user's server
         return _Gateway()
-    if deployment.target == "aws":
-        raise MissingPrerequisite(
-            "A campaign on a gateway of AWS runs in a server of its hub.",
-            why="Only there are the gateway's addresses and the user's token; none are here.",
-            fix="Open a terminal in the hub, and give the same command.",
-        )
-    door = entrance(deployment, "ann")
+    access = target_of(deployment).gateway("ann")
     return _Gateway(
-        address=f"{door.url}/services/dask-gateway",
-        proxy_address=rehearsed_hub().gateway_proxy(deployment),
-        auth=JupyterHubAuth(api_token=door.enter().token),
+        address=access.address,
+        proxy_address=access.proxy_address,
+        auth=JupyterHubAuth(api_token=access.token),
     )

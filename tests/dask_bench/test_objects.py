@@ -17,6 +17,7 @@ from dask_bench.storage_workloads import POINTS
 from dask_bench.tiers import TIERS
 from dask_bench.workload import Outcome, Scene
 from dask_bench.zarr_store import Layout
+from emulated_aws import counted_s3
 from pangeo_deploy.bench_request import Request, prepare
 
 BASE = Layout(replace(TIERS["xs"].field, years=1, lat=24, lon=32))
@@ -26,7 +27,7 @@ ICECHUNK = 8  # at most: references, snapshot, manifest, and what is not there
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[Bucket]:
-    made = Bucket().ready()
+    made = Bucket(server=counted_s3.serve).ready()
     yield made
     made.close()
 

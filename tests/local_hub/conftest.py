@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -12,7 +12,9 @@ import pytest
 from hub_user.user import User, log_in
 from local_hub import control as hubs
 from local_hub import hub_state
+from local_hub.definition import HubDefinition, HubPlace
 from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.targets.rehearsal import hub_definition, hub_place
 from tests.conftest import PROJECT, Ran, command
 
 
@@ -24,6 +26,10 @@ class Rig:
     state: hub_state.HubState
 
     @property
+    def place(self) -> HubPlace:
+        return hub_place(self.deployment)
+
+    @property
     def url(self) -> str:
         return self.state.url("public")
 
@@ -32,7 +38,7 @@ class Rig:
         return self.state.folder
 
     def user(self, name: str, seconds: int = 3600) -> User:
-        return log_in(self.url, name, hubs.password(self.deployment, name), seconds)
+        return log_in(self.url, name, hubs.password(self.place, name), seconds)
 
     def cli(self, *arguments: str) -> Ran:
         state = str(self.deployment.state)
@@ -49,7 +55,7 @@ class Rig:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def part(self, name: str) -> psutil.Process:
-        pids = {one.name: one.pid for one in hubs.status(self.deployment).parts}
+        pids = {one.name: one.pid for one in hubs.status(self.place).parts}
         return psutil.Process(pids[name])
 
     def logs(self) -> str:
@@ -63,14 +69,12 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
     Tests that break a hub have one of their own.
     """
-    usual = hubs.settings(PROJECT, "staging")
+    hub = rigged(tmp_path_factory.mktemp("hub"), binder=True)
+    usual = hub.definition.settings
     limited = {**usual, "binder": {**usual["binder"], "launches_per_repository": 1}}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hubs, "settings", lambda *_: limited)
-        hub = rigged(tmp_path_factory.mktemp("hub"), binder=True)
-        made = hub.__enter__()
-    yield made
-    hub.__exit__()
+    hub.definition = replace(hub.definition, settings=limited)
+    with hub as made:
+        yield made
 
 
 @pytest.fixture
@@ -84,15 +88,16 @@ class rigged:  # noqa: N801 - used as a statement
 
     def __init__(self, folder: Path, binder: bool = False) -> None:
         self.deployment = Deployment("staging", project=PROJECT, state=folder)
+        self.definition: HubDefinition = hub_definition(self.deployment)
         self.binder = binder
 
     def __enter__(self) -> Rig:
-        hub = hubs.up(self.deployment, bound=True, binder=self.binder)
+        hub = hubs.up(self.definition, bound=True, binder=self.binder)
         assert hub.ok
-        return Rig(self.deployment, hub_state.load(hubs.folder_of(self.deployment)))
+        return Rig(self.deployment, hub_state.load(self.definition.folder))
 
     def __exit__(self, *_error: object) -> None:
-        hubs.down(self.deployment)
+        hubs.down(self.definition)
 
 
 @pytest.fixture(scope="session")

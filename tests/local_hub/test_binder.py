@@ -11,9 +11,8 @@ from hub_user.binder_launch import Launch, LaunchRefused, launch
 from hub_user.user import HubRefused, User
 from local_hub import control as hubs
 from local_hub import hub_state, parts
+from local_hub.definition import HubPlace
 from pangeo_core.errors import BadInput, MissingPrerequisite
-from pangeo_deploy.deployment import Deployment
-from tests.conftest import PROJECT
 from tests.local_hub.conftest import Rig
 
 
@@ -29,7 +28,7 @@ def bobs(rig: Rig) -> Iterator[tuple[User, Launch]]:
 
 
 def repository(rig: Rig, name: str) -> str:
-    return hubs.repository(rig.deployment, name)
+    return hubs.repository(rig.place, name)
 
 
 def refused(user: User, spec: str) -> LaunchRefused:
@@ -150,15 +149,15 @@ def test_binders_metrics_are_scraped(rig: Rig, bobs: tuple[User, Launch]) -> Non
 
 
 def test_no_secret_is_in_binders_log(rig: Rig, bobs: tuple[User, Launch]) -> None:
-    log = hubs.log_tail(rig.deployment, "binder", 10_000)
+    log = hubs.log_tail(rig.place, "binder", 10_000)
     assert "bob" in log or "launching" in log.lower()
     assert not [one for one in (*rig.state.secrets.values(), bobs[0].token) if one in log]
 
 
 def test_a_hub_without_binder_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
-    deployment = Deployment("staging", project=PROJECT, state=tmp_path_factory.mktemp("none"))
+    nowhere = HubPlace("staging", tmp_path_factory.mktemp("none"))
     with pytest.raises(BadInput, match="no Binder"):
-        hubs.repository(deployment)
+        hubs.repository(nowhere)
 
 
 def test_without_binderhub_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ def test_what_must_survive_a_kill_does(
     shaken: tuple[Rig, User], fault: Callable[..., Recovery]
 ) -> None:
     rig, user = shaken
-    seen = fault(rig.deployment, user)
+    seen = fault(rig.place, user)
     assert seen.kept, seen
     assert seen.seconds >= 0
 
@@ -38,7 +38,7 @@ def test_what_must_survive_a_kill_does(
 def test_the_storage_and_identity_come_back(shaken: tuple[Rig, User], tmp_path: Path) -> None:
     rig, user = shaken
     for part in ("storage", "identity"):
-        kill(rig.deployment, part)
+        kill(rig.place, part)
     cell = cells.with_values(cells.SCRATCH, other="users/jupyter-ann")
 
     def works() -> bool:
@@ -59,8 +59,8 @@ def test_what_a_killed_hub_had_started_is_found_and_ended(
 
     until(lambda: bool(cullers()))
     orphans = cullers()
-    kill(rig.deployment, "hub")
+    kill(rig.place, "hub")
     until(lambda: rig.user("ann").whoami()["name"] == "ann")
-    hubs.down(rig.deployment)
+    hubs.down(rig.place)
     assert not [one for one in orphans if one.is_running()]
     assert marked(rig.folder) == []

@@ -6,16 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from local_hub import control as hubs
+from local_hub.definition import HubPlace
 from local_hub.supervisor import marked
-from pangeo_core.errors import BadInput
-from pangeo_deploy.charts.values import settings
 from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.targets import NotOnThisTarget, target_of
+from pangeo_deploy.targets.rehearsal import hub_definition, hub_place
 from tests.conftest import PROJECT, Cli
 from tests.local_hub.conftest import Rig
 
@@ -59,8 +61,8 @@ def test_down_without_a_hub_ends_nothing(cli: Cli) -> None:
 
 
 def test_the_hub_is_refused_on_aws() -> None:
-    with pytest.raises(BadInput, match="rehearsal"):
-        hubs.up(Deployment("staging", "aws", project=PROJECT))
+    with pytest.raises(NotOnThisTarget, match="aws"):
+        target_of(Deployment("staging", "aws", project=PROJECT)).start_hub()
 
 
 @pytest.mark.slow
@@ -72,8 +74,8 @@ def test_a_killed_supervisor_takes_its_parts_along_and_down_ends_the_rest(own_ri
     os.kill(supervisor.pid, signal.SIGKILL)
     supervisor.wait(10)
     wait_until(lambda: len(marked(own_rig.folder)) <= 2)  # the server outlives it
-    assert not hubs.status(own_rig.deployment).running
-    hubs.down(own_rig.deployment)
+    assert not hubs.status(own_rig.place).running
+    hubs.down(own_rig.place)
     assert marked(own_rig.folder) == []
 
 
@@ -82,38 +84,36 @@ def test_a_bound_hub_ends_with_the_process_that_started_it(tmp_path: Path) -> No
     code = (
         "import os, pathlib\n"
         "from pangeo_deploy.deployment import Deployment\n"
-        "from emulated_aws import hub\n"
-        f"hub.up(Deployment('staging', state=pathlib.Path({str(tmp_path)!r})), bound=True)\n"
+        "from pangeo_deploy.targets import target_of\n"
+        f"here = target_of(Deployment('staging', state=pathlib.Path({str(tmp_path)!r})))\n"
+        "here.start_hub(bound=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL
-    folder = hubs.folder_of(Deployment("staging", project=PROJECT, state=tmp_path))
+    folder = hub_place(Deployment("staging", project=PROJECT, state=tmp_path)).folder
     assert (folder / "parts.json").exists()  # it was up
     wait_until(lambda: marked(folder) == [])
 
 
 def test_a_process_that_got_the_supervisors_number_is_not_ended(tmp_path: Path) -> None:
-    deployment = Deployment("staging", project=PROJECT, state=tmp_path)
-    folder = hubs.folder_of(deployment)
-    folder.mkdir(parents=True)
+    place = HubPlace("staging", tmp_path / "hub")
+    folder = place.folder
+    folder.mkdir()
     ours = {"pid": os.getpid(), "born": 1.0}
     (folder / "supervisor.json").write_text(json.dumps(ours))
     assert hubs.supervisor(folder) is None
-    assert hubs.down(deployment).processes == 0
+    assert hubs.down(place).processes == 0
 
 
-def test_a_part_that_never_comes_up_is_named_with_its_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken = {**settings(PROJECT, "staging"), "limits": {"servers": 1}}
-    monkeypatch.setattr(hubs, "settings", lambda *_: broken)
-    deployment = Deployment("staging", project=PROJECT, state=tmp_path)
+def test_a_part_that_never_comes_up_is_named_with_its_log(tmp_path: Path) -> None:
+    definition = hub_definition(Deployment("staging", project=PROJECT, state=tmp_path))
+    broken = replace(definition, settings={**definition.settings, "limits": {"servers": 1}})
     with pytest.raises(hubs.HubNotReady) as refused:
-        hubs.up(deployment)
+        hubs.up(broken)
     assert "The hub's hub" in refused.value.what
     assert "spawns_at_once" in refused.value.why
-    assert marked(hubs.folder_of(deployment)) == []
+    assert marked(broken.folder) == []
 
 
 def wait_until(true: object, seconds: float = 30.0) -> None:

@@ -7,6 +7,7 @@ from hub_user.user import log_in
 from local_hub import control as hubs
 from local_hub.hub_state import USERS
 from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.targets.rehearsal import hub_definition, hub_place
 from tests.conftest import PROJECT
 
 
@@ -19,9 +20,9 @@ def test_a_class_of_25_all_get_a_server_and_an_answer(
     assert len(learners) == 25
     # Production's limits: staging takes fewer servers than this.
     deployment = Deployment("prod", project=PROJECT, state=tmp_path_factory.mktemp("load"))
-    with hubs.running(deployment) as hub:
+    with hubs.running(hub_definition(deployment)) as hub:
         arrived = arrive_together(
-            lambda name: log_in(hub.url, name, hubs.password(deployment, name)), learners
+            lambda name: log_in(hub.url, name, hubs.password(hub_place(deployment), name)), learners
         )
     assert [one for one in arrived if not one.ok] == []
     assert [one.user for one in arrived] == learners

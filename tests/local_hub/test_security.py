@@ -12,6 +12,7 @@ from hub_user.cells import with_values
 from hub_user.kernel import CellFailed
 from hub_user.user import HubRefused, User, log_in
 from local_hub import control as hubs
+from local_hub import hub_state
 from tests.local_hub.conftest import Rig
 
 
@@ -26,7 +27,7 @@ def status_of(action: Callable[[], object]) -> int:
     ["../ann", "ann bob", "änn", "a" * 300, "ann/../bob", "*", "${aws:username}", "-ann", ""],
 )
 def test_names_outside_the_alphabet_are_refused(rig: Rig, name: str) -> None:
-    password = hubs.login_and_spawner.password(rig.state.secrets["login"], name)
+    password = hub_state.password(rig.state.secrets["login"], name)
     assert status_of(lambda: log_in(rig.url, name, password)) in (400, 403, 404)
     assert name not in [one["name"] for one in everyone(rig)]
 
@@ -37,12 +38,12 @@ def everyone(rig: Rig) -> list[dict[str, str]]:
 
 
 def test_who_is_not_on_the_list_is_refused_with_the_right_password(rig: Rig) -> None:
-    password = hubs.password(rig.deployment, "mallory")
+    password = hubs.password(rig.place, "mallory")
     assert status_of(lambda: log_in(rig.url, "mallory", password)) == 403
 
 
 def test_another_persons_password_is_refused(rig: Rig) -> None:
-    password = hubs.password(rig.deployment, "bob")
+    password = hubs.password(rig.place, "bob")
     assert status_of(lambda: log_in(rig.url, "ann", password)) == 403
 
 

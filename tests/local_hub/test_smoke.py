@@ -3,7 +3,7 @@
 from hub_user import smoke as smoking
 from hub_user.smoke import smoke
 from hub_user.user import Entrance, HubRefused
-from pangeo_deploy.targets.access import entrance
+from pangeo_deploy.targets import target_of
 from tests.local_hub.conftest import Rig
 
 STEPS = [name for name, _, _ in (*smoking.STEPS, *smoking.BINDER_STEPS)]
@@ -29,7 +29,7 @@ def test_a_wrong_profile_fails_at_the_server_and_nothing_is_left(rig: Rig) -> No
 
 
 def test_a_wrong_cluster_option_fails_at_the_cluster(rig: Rig) -> None:
-    report = smoke(entrance(rig.deployment), cluster_options={"worker_memory": 1000})
+    report = smoke(target_of(rig.deployment).entrance(), cluster_options={"worker_memory": 1000})
     assert report.failed is not None
     assert report.failed.name == "make a cluster"
     assert "worker_memory" in report.failed.detail

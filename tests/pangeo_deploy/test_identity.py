@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from emulated_aws import open_account
 from pangeo_core.errors import BadInput, MissingPrerequisite
-from pangeo_deploy.doctor.cloud import cloud, versions
 from pangeo_deploy.identity import require_account, whoami
+from pangeo_deploy.targets.aws_checks import cloud, versions
 from tests.conftest import Cli
 
 

@@ -61,11 +61,10 @@ def deploy(
 
     `outputs` are Terraform's. `read_secret(name)` returns a secret of AWS Secrets Manager. `smoke`
     visits the hub and tells whether all is well: if not, the hub goes back to the revision before,
-    and `CheckFailed` is raised. Raises `BadInput` on the rehearsal, `CheckFailed` for charts that
+    and `CheckFailed` is raised. Raises `CheckFailed` for charts that
     do not pass their checks, `ClusterRefused` with Helm's words (Helm itself has then undone it).
     """
     begun = time.monotonic()
-    require_cluster(deployment)
     require_context(deployment)
     for chart in CHARTS:
         require_lock(deployment.project / "helm" / chart)
@@ -105,7 +104,6 @@ def remove(deployment: Deployment) -> None:
     Load balancers and volumes belong to things in the cluster: gone with them, and not found by
     Terraform, which would leave them behind.
     """
-    require_cluster(deployment)
     require_context(deployment)
     if revision("support"):  # Karpenter ends its nodes, so it must go after them
         run("kubectl", "delete", "nodepools.karpenter.sh", "--all", "--wait")
@@ -114,16 +112,6 @@ def remove(deployment: Deployment) -> None:
             run("helm", "uninstall", chart, "--namespace", NAMESPACES[chart], "--wait")
         words = ("delete", "persistentvolumeclaims", "--all", "--wait")
         run("kubectl", *words, "--namespace", NAMESPACES[chart])
-
-
-def require_cluster(deployment: Deployment) -> None:
-    """Refuse a target without a cluster."""
-    if deployment.target != "aws":
-        raise BadInput(
-            "charts deploy needs a cluster.",
-            why="The rehearsal has none: its hub runs as processes of this machine.",
-            fix=f"pangeo-deploy hub up {deployment.environment}",
-        )
 
 
 def require_context(deployment: Deployment) -> None:

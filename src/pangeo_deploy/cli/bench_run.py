@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from pangeo_deploy.cli.console import JsonOption, reporting, show, table
+from pangeo_deploy.deployment import TargetName
 
 FAILED = 3
 
@@ -39,9 +40,7 @@ def run(
     seed: Annotated[int, typer.Option(help="Of the data's noise and of the order.")] = 0,
     longest: Annotated[float, typer.Option(help="Seconds that a run may take.")] = 600.0,
     environment: Annotated[str, typer.Option(help="On a gateway: whose.")] = "staging",
-    target: Annotated[
-        Literal["rehearsal", "aws"], typer.Option(help="On a gateway: where.")
-    ] = "rehearsal",
+    target: Annotated[TargetName, typer.Option(help="On a gateway: where.")] = "rehearsal",
     json: JsonOption = False,
 ) -> None:
     """Run workloads in random blocks, check every answer, and write one row a run."""

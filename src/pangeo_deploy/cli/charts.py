@@ -22,11 +22,8 @@ from pangeo_deploy.cli.console import (
     show,
     table,
 )
-from pangeo_deploy.cli.deployments import require_name
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.targets import connect, rehearsed_charts
-from pangeo_deploy.targets.access import entrance
-from pangeo_deploy.terraform.lifecycle import outputs
+from pangeo_deploy.targets import target_of
 
 CHECK_FAILED = 3
 
@@ -75,25 +72,19 @@ def check(environment: EnvironmentArgument, json: JsonOption = False) -> None:
 
 @app.command()
 def deploy(
-    environment: EnvironmentArgument, target: TargetOption = "aws", json: JsonOption = False
+    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
 ) -> None:
-    """Install or upgrade the charts, then be a user; back to the revision before if that fails.
+    """Install or upgrade the charts, then run the smoke test; roll back on failure.
 
     In the rehearsal the hub of this machine runs from them.
     """
-    deployment = Deployment(environment, target)
+    there = target_of(Deployment(environment, target))
     with reporting(f"Deploying the charts of {environment}") as progress:
 
         def visited() -> bool:
-            return smoke(entrance(deployment), progress=progress).ok
+            return smoke(there.entrance(), progress=progress).ok
 
-        if target == "rehearsal":
-            result = rehearsed_charts.deploy(deployment, visited, progress)
-        else:
-            made = outputs(deployment)
-            with connect(deployment) as cloud:
-                reader = deploying.secret_reader(cloud.client("secretsmanager"))
-                result = deploying.deploy(deployment, made, reader, visited, progress)
+        result = there.deploy_charts(visited, progress)
     show(result.as_dict(), json, [f"{environment} is deployed in {result.seconds:.0f} s."])
 
 
@@ -105,8 +96,8 @@ def remove(
     json: JsonOption = False,
 ) -> None:
     """Take the charts out again, with the load balancers and volumes they made; homes stay."""
-    require_name(environment, target, confirm)
-    deployment = Deployment(environment, target)
+    there = target_of(Deployment(environment, target))
+    there.require_confirmation(confirm)
     with reporting(f"Removing the charts of {environment}"):
-        (rehearsed_charts if target == "rehearsal" else deploying).remove(deployment)
+        there.remove_charts()
     show({"environment": environment, "target": target}, json, ["The charts are gone."])

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from pangeo_core.errors import PangeoDeployError
 from pangeo_core.progress import Event, Progress
-from pangeo_deploy.deployment import Target
+from pangeo_deploy.deployment import TargetName
 
 EnvironmentArgument = Annotated[
     str,
@@ -24,7 +24,7 @@ EnvironmentArgument = Annotated[
 ConfirmOption = Annotated[
     str, typer.Option(help="The environment's name, once more; aws asks.", metavar="NAME")
 ]
-TargetOption = Annotated[Target, typer.Option(help="Where to do it.")]
+TargetOption = Annotated[TargetName, typer.Option(help="Where to do it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 PIPE_COLUMNS = 160

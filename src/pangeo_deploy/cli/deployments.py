@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from pangeo_core.errors import BadInput
 from pangeo_deploy import doctor as checks
 from pangeo_deploy.cli.console import (
     ConfirmOption,
@@ -22,6 +21,7 @@ from pangeo_deploy.cli.console import (
     table,
 )
 from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.targets import target_of
 from pangeo_deploy.terraform import lifecycle
 from pangeo_deploy.terraform.sweep import Leftover, sweep
 
@@ -105,10 +105,11 @@ def destroy(
     json: JsonOption = False,
 ) -> None:
     """Remove everything the deployment made, and say what is left."""
-    require_name(environment, target, confirm)
+    deployment = Deployment(environment, target)
+    target_of(deployment).require_confirmation(confirm)
     with reporting(f"Destroying {environment}") as progress:
         result = lifecycle.destroy(
-            Deployment(environment, target),
+            deployment,
             keep_data=keep_data,
             price=list_price,
             progress=progress,
@@ -120,16 +121,6 @@ def destroy(
     show(result.as_dict(), json, [*human, *_leftovers(left)])
     if left:
         raise typer.Exit(LEFT)
-
-
-def require_name(environment: str, target: str, confirm: str) -> None:
-    """Refuse to remove what was not named twice; the rehearsal may be removed without."""
-    if confirm != environment and (confirm or target == "aws"):
-        raise BadInput(
-            f"This removes {environment} on {target}.",
-            why=f"The name typed once more is {confirm!r}." if confirm else "",
-            fix=f"If that is meant, add: --confirm {environment}",
-        )
 
 
 def drift(

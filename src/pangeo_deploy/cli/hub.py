@@ -17,8 +17,7 @@ from pangeo_deploy.cli.console import (
 )
 from pangeo_deploy.cli.deployments import list_price
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.targets import rehearsed_hub
-from pangeo_deploy.targets.access import entrance, janitors_view
+from pangeo_deploy.targets import target_of
 
 CHECK_FAILED = 3
 
@@ -42,7 +41,7 @@ def up(
 ) -> None:
     """Start the hub and return when it answers; it runs until `hub down`."""
     with reporting(f"Starting the hub of {environment}") as progress:
-        found = rehearsed_hub().up(Deployment(environment), progress, binder=binder)
+        found = target_of(Deployment(environment)).start_hub(progress, binder=binder)
     told = "was up already" if found.reused else f"is up after {found.seconds:.1f} s"
     human = [f"The hub of {environment} {told}: {found.url}", f"Logs: {found.folder / 'logs'}"]
     show(found.as_dict(), json, human)
@@ -52,14 +51,14 @@ def up(
 def down(environment: EnvironmentArgument, json: JsonOption = False) -> None:
     """End the hub with its users' servers and clusters; homes stay."""
     with reporting(f"Stopping the hub of {environment}"):
-        ended = rehearsed_hub().down(Deployment(environment))
+        ended = target_of(Deployment(environment)).stop_hub()
     show(ended.as_dict(), json, [f"{ended.processes} processes ended in {ended.seconds:.1f} s."])
 
 
 @hub_app.command()
 def status(environment: EnvironmentArgument, json: JsonOption = False) -> None:
     """Say how the hub and its parts are; exit 3 if it does not run or a part does not answer."""
-    found = rehearsed_hub().status(Deployment(environment))
+    found = target_of(Deployment(environment)).hub_status()
     human: list[Any] = [f"No hub is up for {environment}."]
     if found.running:
         rows = [
@@ -86,7 +85,7 @@ def smoke(
     """Be a user of the hub, step by step; exit 3 and name the step that fails."""
     with reporting(f"Visiting the hub of {environment}") as progress:
         report = smoking.smoke(
-            entrance(Deployment(environment, target)),
+            target_of(Deployment(environment, target)).entrance(),
             {"profile": profile} if profile else {},
             progress=progress,
             binder=binder,
@@ -113,7 +112,7 @@ def janitor(
     deployment = Deployment(environment, target)
     pools = load(deployment.project, "support", environment)["pools"]
     with reporting(f"Looking around the hub of {environment}"):
-        service, clusters = janitors_view(deployment)
+        service, clusters = target_of(deployment).janitor()
         seen = make_round(
             service,
             clusters,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pangeo_core.errors import MissingPrerequisite
 from pangeo_core.files import read_json
 from pangeo_deploy.cli.console import EnvironmentArgument, JsonOption, TargetOption, show, table
 from pangeo_deploy.cli.outlook import PricesOption, plan_of
 from pangeo_deploy.deployment import find_project
+from pangeo_deploy.targets import named
 
 if TYPE_CHECKING:
     from hub_costs.estimates.prices import Prices
@@ -112,15 +112,9 @@ def refresh_prices(
 ) -> None:
     """Ask AWS' price list anew for every price of the list, and date it."""
     from hub_costs.estimates import price_queries, published_tables
-    from pangeo_deploy.identity import open_session
 
-    if target != "aws":
-        raise MissingPrerequisite(
-            "The rehearsal has no price list.", fix="Log in to AWS and pass --target aws."
-        )
+    client = named(target).price_list()
     file = prices or published_tables.find("prices.csv") / "prices.csv"
-    # the list answers in a few regions only, for all of them
-    client = open_session().client("pricing", region_name="us-east-1")
     result = price_queries.refresh(file, client)
     rows = [(item, old, new) for item, old, new in result.changed]
     human = [

@@ -8,8 +8,7 @@ from typing import Any
 
 from pangeo_core.progress import Progress, silent
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.targets import connect
-from pangeo_deploy.terraform import lifecycle
+from pangeo_deploy.targets import target_of
 
 SCHEMA = 1
 
@@ -24,38 +23,15 @@ def report(
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if deployment.target == "rehearsal":
-            bill, sessions = _made_up(month, folder)
-            origin = "sample"
-        else:
-            bill, origin = _fetched(deployment, month, folder, progress), "measured"
+        bill = target_of(deployment).monthly_bill(month, folder, sessions, progress)
         return {
             "schema": SCHEMA,
             "month": month,
             "environment": deployment.environment,
             "target": deployment.target,
-            "origin": origin,
-            **_divided(bill, sessions, month, folder, progress),
+            "origin": bill.origin,
+            **_divided([str(file) for file in bill.files], bill.sessions, month, folder, progress),
         }
-
-
-def _made_up(month: str, folder: Path) -> tuple[list[str], Path]:
-    from hub_costs.bills import sample_bill, sample_forms
-    from hub_costs.months import Month
-
-    made = sample_bill.sample(Month.parse(month))
-    sample_forms.cur_parquet([*made.lines, *made.splits], folder / "bill.parquet")
-    made.sessions.to_csv(folder / "sessions.csv", index=False)
-    return [str(folder / "bill.parquet")], folder / "sessions.csv"
-
-
-def _fetched(deployment: Deployment, month: str, folder: Path, progress: Progress) -> list[str]:
-    from hub_costs.bills import fetch
-
-    bucket = lifecycle.outputs(deployment)["bills_bucket"]
-    with connect(deployment) as cloud:
-        fetch.fetch_export(f"s3://{bucket}/", folder / "fetched", cloud.client("s3"))
-    return [str(folder / "fetched")]
 
 
 def _divided(

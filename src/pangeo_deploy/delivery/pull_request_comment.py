@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from pangeo_deploy.delivery.plan_bundle import PLAN, problems
+from pangeo_deploy.targets import named
 
 MARKER = "<!-- pangeo-deploy: plan -->"
 # In this order: what cannot be taken back comes first.
@@ -78,7 +79,7 @@ def _table(reviews: Sequence[Review]) -> str:
 
 def _environment(review: Review) -> str:
     name, target = review["environment"], review["target"]
-    where = "in the rehearsal: nothing was asked of AWS" if target == "rehearsal" else "on AWS"
+    where = named(target).where
     parts = [f"### {name}", f"Planned {where}."]
     if found := problems(review):
         parts.append("**Findings**\n\n" + "\n".join(f"- {code(one)}" for one in found))

@@ -8,7 +8,7 @@ from pangeo_core.progress import Progress, silent
 from pangeo_deploy.delivery import notices
 from pangeo_deploy.delivery.notices import Notice
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.targets import connect
+from pangeo_deploy.targets import connect, target_of
 from pangeo_deploy.terraform import lifecycle
 from pangeo_deploy.terraform.leftover_cost import HOURS, PriceOf
 from pangeo_deploy.terraform.sweep import sweep_account
@@ -67,12 +67,11 @@ def janitor(deployment: Deployment, price: PriceOf, progress: Progress = silent)
     """Look for servers and clusters that should have ended; ends none."""
     from hub_user.janitor import make_round
     from pangeo_deploy.charts.values import load, settings
-    from pangeo_deploy.targets.access import janitors_view
 
     project, environment = deployment.project, deployment.environment
     pools = load(project, "support", environment)["pools"]
     shapes = {name: pool["shapes"][0] for name, pool in pools.items()}
-    service, clusters = janitors_view(deployment)
+    service, clusters = target_of(deployment).janitor()
     seen = make_round(service, clusters, settings(project, environment), shapes, price)
     return notices.outstayed(environment, seen)
 

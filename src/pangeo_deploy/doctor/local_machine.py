@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pangeo_core.errors import PangeoDeployError
 from pangeo_deploy.deployment import default_state, environments, find_project
-from pangeo_deploy.doctor.finding import Check
+from pangeo_deploy.targets.check import Check
 from pangeo_deploy.terraform.engine import find_engine
 
 FREE_GB = 2.0  # the environment, the book and a rehearsal fit in this

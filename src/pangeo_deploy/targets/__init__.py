@@ -1,115 +1,67 @@
-"""The switch between the two targets: what a command needs to reach `rehearsal` or `aws`.
+"""Where a deployment lives: `target_of(deployment)` gives the object that knows how to reach it.
 
-The only place that imports the rehearsal.
+Nothing outside this package asks for a target's name.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
-from pangeo_core.errors import MissingPrerequisite
+from pangeo_core.errors import BadInput
 from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.targets.protocol import (
+    AwsClient,
+    Cloud,
+    GatewayAccess,
+    KnownTypes,
+    MonthlyBill,
+    NotOnThisTarget,
+    Target,
+    UsageRecords,
+)
+
+__all__ = [
+    "AwsClient",
+    "Cloud",
+    "GatewayAccess",
+    "KnownTypes",
+    "MonthlyBill",
+    "NotOnThisTarget",
+    "Target",
+    "UsageRecords",
+    "connect",
+    "named",
+    "target_of",
+]
 
 
-@dataclass(frozen=True)
-class Cloud:
-    """An open connection to a target's AWS account.
+def _rehearsal() -> type[Target]:
+    from pangeo_deploy.targets.rehearsal import Rehearsal
 
-    `client(service)` makes a boto3 client for it; `terraform` is the environment that makes
-    Terraform reach the same account; `backend` is HCL that replaces the root module's backend
-    (None: as written), `backend_arguments` go to `terraform init`, and `state_file` is the state
-    where that is a file of this machine. `kept_types` are those the rehearsal does not emulate.
-    """
-
-    client: Callable[[str], Any]
-    terraform: Mapping[str, str]
-    backend: str | None
-    backend_arguments: tuple[str, ...] = ()
-    state_file: Path | None = None
-    kept_types: frozenset[str] = frozenset()
+    return Rehearsal
 
 
-@contextmanager
-def connect(deployment: Deployment) -> Iterator[Cloud]:
-    """Open the deployment's account for the time of the `with` block."""
-    with _TARGETS[deployment.target](deployment) as cloud:
-        yield cloud
+def _aws() -> type[Target]:
+    from pangeo_deploy.targets.aws import Aws
+
+    return Aws
 
 
-@contextmanager
-def _rehearsal(deployment: Deployment) -> Iterator[Cloud]:
-    import emulated_aws as rehearsal
-
-    state = deployment.folder / "terraform.tfstate"
-    with (
-        rehearsal.open_account(deployment.root / "account") as account,
-        rehearsal.serve_provider(account) as environment,
-    ):
-        yield Cloud(
-            client=account.client,
-            terraform=environment,
-            # Relative to the root module's folder: a plan holds it, and is applied elsewhere too.
-            backend=f'terraform {{\n  backend "local" {{\n    path = "../{state.name}"\n  }}\n}}\n',
-            state_file=state,
-            kept_types=rehearsal.kept_types(),
-        )
+# Imported when first asked for: each needs libraries that the others do not.
+_CLASSES: Mapping[str, Callable[[], type[Target]]] = {"rehearsal": _rehearsal, "aws": _aws}
 
 
-@contextmanager
-def _aws(deployment: Deployment) -> Iterator[Cloud]:
-    from pangeo_deploy.identity import open_session, require_account, whoami
-
-    settings = deployment.tfvars.with_suffix(".s3.tfbackend")
-    if not settings.exists():
-        raise MissingPrerequisite(
-            f"No state bucket is named for {deployment.environment} on AWS.",
-            why=f"terraform/environments/{settings.name} is missing.",
-            fix='Write it with the lines: bucket = "...", key = "...", region = "...".',
-        )
-    session = open_session()
-    require_account(whoami(session), deployment.account_id)
-    yield Cloud(
-        client=session.client,
-        terraform={},
-        backend=None,
-        backend_arguments=(f"-backend-config={settings}",),
-    )
+def named(name: str) -> type[Target]:
+    """Return the class of the target of this name. Raises `BadInput` for a name there is not."""
+    if name not in _CLASSES:
+        raise BadInput(f"There is no target {name!r}.", fix=f"Use one of: {', '.join(_CLASSES)}.")
+    return _CLASSES[name]()
 
 
-def known_types() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the resource types that can carry tags, and those the rehearsal only keeps."""
-    import emulated_aws as rehearsal
-    from emulated_aws import schema
-
-    types = schema.load().resources
-    taggable = frozenset(name for name, one in types.items() if "tags" in one.block.attributes)
-    return taggable, rehearsal.kept_types()
+def target_of(deployment: Deployment) -> Target:
+    """Return the deployment's target."""
+    return named(deployment.target)(deployment)
 
 
-def rehearsed_hub() -> ModuleType:
-    """Return the module with the rehearsal's `up`, `down`, `status` and `running`."""
-    from local_hub import control
-
-    return control
-
-
-def rehearsed_clusters() -> ModuleType:
-    """Return the module that lists the rehearsed hub's Dask clusters."""
-    from local_hub import dask_clusters
-
-    return dask_clusters
-
-
-@contextmanager
-def emulated_objects(bucket: str) -> Iterator[str]:
-    """Serve an emulated S3 with one empty bucket that counts its requests; give its address."""
-    from emulated_aws import counted_s3
-
-    with counted_s3.serve(bucket) as address:
-        yield address
-
-
-_TARGETS = {"rehearsal": _rehearsal, "aws": _aws}
+def connect(deployment: Deployment) -> AbstractContextManager[Cloud]:
+    """Open the deployment's AWS account for the time of the `with` block."""
+    return target_of(deployment).connect()

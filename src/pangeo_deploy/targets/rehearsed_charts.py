@@ -18,13 +18,26 @@ from pangeo_core.progress import Event, Progress, silent
 from pangeo_deploy.charts.check import check
 from pangeo_deploy.charts.deploy import Deployed, require_well
 from pangeo_deploy.deployment import Deployment, default_state
-from pangeo_deploy.targets import rehearsed_hub
+
+StartRevision = Callable[[Deployment, Progress], None]
 
 
 def deploy(
-    deployment: Deployment, smoke: Callable[[], bool] | None = None, progress: Progress = silent
+    deployment: Deployment,
+    start: StartRevision,
+    stop: Callable[[], object],
+    smoke: Callable[[], bool] | None = None,
+    progress: Progress = silent,
 ) -> Deployed:
-    """Install the checkout's charts as a new revision; back to the one before if `smoke` fails."""
+    """Install the checkout's charts as a new revision; back to the one before if `smoke` fails.
+
+    `start` starts the hub of a revision, `stop` stops whatever hub runs.
+    """
+
+    def run(revision: int, progress: Progress) -> None:
+        stop()
+        start(released(deployment, revision), progress)
+
     begun = time.monotonic()
     require_well(check(deployment.project, deployment.environment))
     before = current(deployment)
@@ -32,36 +45,27 @@ def deploy(
     since = time.monotonic()
     progress(Event("pangeo", "start"))
     keep(deployment, number)
-    start(deployment, number, progress)
+    run(number, progress)
     progress(Event("pangeo", "done", f"revision {number}", time.monotonic() - since))
     well = smoke() if smoke else None
     if well is False:
         write(deployment, number, "failed", before)
-        raise CheckFailed("The smoke test failed after the deploy.", why=undo(deployment, before))
+        raise CheckFailed("The smoke test failed after the deploy.", why=_undo(run, before))
     write(deployment, number, "deployed", number)
     revisions = dict.fromkeys(("support", "pangeo"), (before, number))
     return Deployed(deployment.environment, revisions, well, time.monotonic() - begun)
 
 
-def remove(deployment: Deployment) -> None:
-    """End the hub and forget which revision ran, as `helm uninstall` does; homes stay."""
-    rehearsed_hub().down(deployment)
+def forget(deployment: Deployment) -> None:
+    """Forget the revisions, as `helm uninstall` does."""
     shutil.rmtree(folder(deployment), ignore_errors=True)
 
 
-def undo(deployment: Deployment, before: int) -> str:
-    """Run the revision before again, and tell what was done."""
+def _undo(run: Callable[[int, Progress], None], before: int) -> str:
     if not before:
         return "It was the first deploy: with no revision to go back to, it was left as it is."
-    start(deployment, before, silent)
+    run(before, silent)
     return f"pangeo went back to revision {before}."
-
-
-def start(deployment: Deployment, number: int, progress: Progress) -> None:
-    """Have the hub run from a revision."""
-    hub = rehearsed_hub()
-    hub.down(deployment)
-    hub.up(released(deployment, number), progress)
 
 
 def released(deployment: Deployment, number: int) -> Deployment:

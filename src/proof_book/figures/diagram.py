@@ -1,13 +1,10 @@
 """Draw what refers to what: boxes in layers, each to the right of what it refers to, or above."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
-
-from pangeo_deploy.terraform.inventory import Inventory
 
 GAP = 0.9  # between the boxes of a layer, in lines of text
 ROW_GAP = 2.6  # between the layers, where these are rows
@@ -44,28 +41,6 @@ class Diagram:
         _, across, tall = _places(self)
         widest = max(len(text) for box in self.boxes.values() for text in (box.title, *box.lines))
         return (0.095 * widest + 0.3) / WIDTH * across, 0.19 * tall + 0.3
-
-
-def modules(inventory: Inventory) -> Diagram:
-    """Return the modules, with how many resources of which service each declares."""
-    boxes = {}
-    for module in inventory.modules:
-        counts = Counter(one.service for one in inventory.resources if one.module == module)
-        boxes[module] = Box(module, tuple(f"{name} {n}" for name, n in sorted(counts.items())))
-    return Diagram(boxes, inventory.module_references())
-
-
-def resources(inventory: Inventory, module: str) -> Diagram:
-    """Return the resources of one module."""
-    boxes = {
-        one.address: Box(one.type.removeprefix("aws_"), (one.name,))
-        for one in inventory.resources
-        if one.module == module
-    }
-    inside = {
-        (one, other): 1 for one, other in inventory.references if one in boxes and other in boxes
-    }
-    return Diagram(boxes, essential(inside))
 
 
 def essential(arrows: Mapping[tuple[str, str], int]) -> Mapping[tuple[str, str], int]:

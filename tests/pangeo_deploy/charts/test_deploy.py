@@ -122,11 +122,6 @@ def test_a_secret_without_its_keys_is_refused(calls: Path, prod: Deployment) -> 
     assert "helm upgrade" not in calls.read_text()
 
 
-def test_the_rehearsal_has_no_cluster() -> None:
-    with pytest.raises(BadInput, match="hub up"):
-        deploying.deploy(Deployment("prod", project=PROJECT), {}, read_secret)
-
-
 def test_shown_values_have_their_secrets_struck_out() -> None:
     values = {"a": {"apiToken": "x1", "list": [{"password": "x2"}], "name": "ann"}}
     assert "x1" not in str(deploying.redacted(values))

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from pangeo_core.errors import BadInput
-from pangeo_deploy.terraform import inventory, services
+from pangeo_deploy.terraform import inventory, inventory_diagram, services
 from pangeo_deploy.terraform.engine import Terraform
 from proof_book.figures import diagram
 
@@ -149,7 +149,7 @@ def test_a_file_that_is_not_hcl_is_named(tmp_path: Path) -> None:
 
 
 def test_layers_put_each_after_what_it_refers_to(whole: inventory.Inventory) -> None:
-    drawing = diagram.modules(whole)
+    drawing = inventory_diagram.modules(whole)
     layer = {
         name: number
         for number, names in enumerate(diagram.layers(drawing.boxes, drawing.arrows))
@@ -166,7 +166,9 @@ def test_layers_put_each_after_what_it_refers_to(whole: inventory.Inventory) -> 
 def test_the_drawing_shows_every_box_and_is_the_same_twice(
     whole: inventory.Inventory, module: str | None
 ) -> None:
-    drawing = diagram.resources(whole, module) if module else diagram.modules(whole)
+    drawing = (
+        inventory_diagram.resources(whole, module) if module else inventory_diagram.modules(whole)
+    )
     svgs = []
     for _ in range(2):
         with mpl.rc_context({"svg.hashsalt": "x", "svg.fonttype": "none"}):

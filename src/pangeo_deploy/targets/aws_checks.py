@@ -9,11 +9,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from hub_costs.estimates.prices import HOURS
 from pangeo_core.errors import PangeoDeployError
 from pangeo_core.files import read_json
-from pangeo_deploy.doctor.finding import Check
 from pangeo_deploy.identity import whoami
-from pangeo_deploy.terraform.leftover_cost import HOURS
+from pangeo_deploy.targets.check import Check
 
 NOTICE_DAYS = 90  # an upgrade of a hub in use takes planning
 

@@ -1,0 +1,166 @@
+"""AWS: EKS by Terraform, the charts by Helm, the bill from the deployment's own bucket."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub_user.janitor import Cluster, PriceOf
+from hub_user.user import Entrance, User
+from pangeo_core.errors import MissingPrerequisite
+from pangeo_core.progress import Progress, silent
+from pangeo_deploy.charts import deploy as helm
+from pangeo_deploy.charts.values import settings
+from pangeo_deploy.deployment import find_project
+from pangeo_deploy.identity import open_session, require_account, whoami
+from pangeo_deploy.targets import kubernetes_clusters
+from pangeo_deploy.targets.aws_checks import cloud as cloud_checks
+from pangeo_deploy.targets.check import Check
+from pangeo_deploy.targets.protocol import (
+    AwsClient,
+    Cloud,
+    GatewayAccess,
+    KnownTypes,
+    MonthlyBill,
+    SmokeTest,
+    Target,
+    UsageRecords,
+    taggable_types,
+)
+
+# What a user's server knows about the cluster it runs in, by the column of a run file.
+SERVER_ENVIRONMENT = {
+    "image": "JUPYTER_IMAGE",
+    "instance_type": "PANGEO_WORKER_INSTANCE_TYPE",
+    "capacity": "PANGEO_WORKER_CAPACITY",
+    "zone": "PANGEO_WORKER_ZONE",
+}
+PRICE_LIST_REGION = "us-east-1"  # it answers in a few regions only, for all of them
+
+
+class Aws(Target):
+    """An account whose credentials are in this shell."""
+
+    name = "aws"
+    where = "on AWS"
+    confirms = True
+
+    @classmethod
+    def doctor_checks(cls, price: PriceOf) -> Iterator[Check]:
+        """Yield credentials, quotas and supported versions."""
+        yield from cloud_checks(open_session, find_project(), datetime.now(UTC).date(), price)
+
+    @classmethod
+    def price_list(cls) -> AwsClient:
+        """Return a client of the price list."""
+        client: AwsClient = open_session().client("pricing", region_name=PRICE_LIST_REGION)
+        return client
+
+    @classmethod
+    def known_types(cls) -> KnownTypes:
+        """Return the types of the provider's schema; all of them are real here."""
+        return KnownTypes(taggable_types())
+
+    @contextmanager
+    def connect(self) -> Iterator[Cloud]:
+        """Open the account of the credentials; refuse another than the environment's."""
+        deployment = self.deployment
+        backend = deployment.tfvars.with_suffix(".s3.tfbackend")
+        if not backend.exists():
+            raise MissingPrerequisite(
+                f"No state bucket is named for {deployment.environment} on AWS.",
+                why=f"terraform/environments/{backend.name} is missing.",
+                fix='Write it with the lines: bucket = "...", key = "...", region = "...".',
+            )
+        session = open_session()
+        require_account(whoami(session), deployment.account_id)
+        yield Cloud(
+            client=session.client,
+            terraform={},
+            backend=None,
+            backend_arguments=(f"-backend-config={backend}",),
+        )
+
+    def entrance(self, user: str = "smoke") -> Entrance:
+        """Return how to enter the hub as whoever the token in `PANGEO_HUB_TOKEN` belongs to.
+
+        The token is made at the hub's own page `/hub/token`.
+        """
+        url = self._url()
+        token = _token(
+            "PANGEO_HUB_TOKEN",
+            "No token of a user of the hub.",
+            f"Log in at {url}/hub/token, request a token, and set the variable to it.",
+        )
+        return Entrance(url, lambda: User(url, User(url, "", token).whoami()["name"], token))
+
+    def gateway(self, user: str) -> GatewayAccess:
+        """Refuse: the gateway's addresses exist in the cluster only."""
+        raise self.lacks(
+            "a gateway that can be reached from here",
+            why="A campaign runs in a server of the hub: only there are the gateway's addresses "
+            "and the user's token.",
+            fix="Open a terminal in the hub, and give the same command.",
+        )
+
+    def janitor(self) -> tuple[User, list[Cluster]]:
+        """Return the janitor by the token in `PANGEO_JANITOR_TOKEN`, and kubectl's clusters."""
+        token = _token(
+            "PANGEO_JANITOR_TOKEN",
+            "No token of the hub's service janitor.",
+            "The chart keeps it in the Secret hub, key hub.services.janitor.apiToken.",
+        )
+        return User(self._url(), "janitor", token), kubernetes_clusters.clusters("pangeo")
+
+    def usage_records(self) -> UsageRecords:
+        """Refuse: nothing of a cluster can be read from outside unless somebody forwards it."""
+        raise self.lacks(
+            "Prometheus that answers outside of its cluster",
+            fix="Run kubectl -n support port-forward service/support-prometheus-server 9090:80 "
+            "and pass --prometheus http://localhost:9090",
+        )
+
+    def bench_columns(self) -> Mapping[str, str]:
+        """Return what the environment of a user's server says about its cluster."""
+        return {
+            column: value
+            for column, name in SERVER_ENVIRONMENT.items()
+            if (value := os.environ.get(name))
+        }
+
+    def deploy_charts(
+        self, smoke: SmokeTest | None = None, progress: Progress = silent
+    ) -> helm.Deployed:
+        """Install the charts with Helm into the cluster that kubectl's context names."""
+        from pangeo_deploy.terraform.lifecycle import outputs
+
+        made = outputs(self.deployment)
+        with self.connect() as cloud:
+            reader = helm.secret_reader(cloud.client("secretsmanager"))
+            return helm.deploy(self.deployment, made, reader, smoke, progress)
+
+    def remove_charts(self) -> None:
+        """Uninstall the charts, with the load balancers and volumes that they created."""
+        helm.remove(self.deployment)
+
+    def monthly_bill(
+        self, month: str, folder: Path, sessions: Path | None = None, progress: Progress = silent
+    ) -> MonthlyBill:
+        """Fetch the export from the deployment's own bucket."""
+        from hub_costs.bills import fetch
+        from pangeo_deploy.terraform.lifecycle import outputs
+
+        bucket = outputs(self.deployment)["bills_bucket"]
+        with self.connect() as cloud:
+            fetch.fetch_export(f"s3://{bucket}/", folder / "fetched", cloud.client("s3"))
+        return MonthlyBill((folder / "fetched",), sessions, "measured")
+
+    def _url(self) -> str:
+        return str(settings(self.deployment.project, self.deployment.environment)["url"])
+
+
+def _token(variable: str, what: str, fix: str) -> str:
+    if token := os.environ.get(variable):
+        return token
+    raise MissingPrerequisite(what, why=f"{variable} is not set.", fix=fix)

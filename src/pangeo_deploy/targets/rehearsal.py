@@ -1,0 +1,180 @@
+"""The rehearsal: an emulated AWS account and a hub, all on this machine."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from hub_user.janitor import Cluster
+from hub_user.user import Entrance, User, log_in
+from local_hub import control, dask_clusters
+from local_hub.control import Ended, Hub
+from local_hub.definition import HubDefinition, HubPlace
+from pangeo_core.errors import CheckFailed
+from pangeo_core.progress import Progress, silent
+from pangeo_deploy.charts import alerts
+from pangeo_deploy.charts.deploy import Deployed
+from pangeo_deploy.charts.values import settings
+from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.targets import rehearsed_charts
+from pangeo_deploy.targets.protocol import (
+    Cloud,
+    GatewayAccess,
+    KnownTypes,
+    MonthlyBill,
+    SmokeTest,
+    Target,
+    UsageRecords,
+    taggable_types,
+)
+
+BACKEND = """terraform {
+  backend "local" {
+    path = "%s"
+  }
+}
+"""
+
+
+class Rehearsal(Target):
+    """The whole life of a deployment on one machine, without network or credentials."""
+
+    name = "rehearsal"
+    where = "in the rehearsal: nothing was asked of AWS"
+    confirms = False
+
+    @classmethod
+    def known_types(cls) -> KnownTypes:
+        """Return the types of the provider's schema, and those kept without being emulated."""
+        import emulated_aws
+
+        return KnownTypes(taggable_types(), emulated_aws.kept_types())
+
+    @contextmanager
+    def connect(self) -> Iterator[Cloud]:
+        """Open the emulated account of the checkout, with a provider that Terraform attaches to."""
+        import emulated_aws
+
+        state = self.deployment.folder / "terraform.tfstate"
+        with (
+            emulated_aws.open_account(self.deployment.root / "account") as account,
+            emulated_aws.serve_provider(account) as environment,
+        ):
+            yield Cloud(
+                client=account.client,
+                terraform=environment,
+                # Relative to the root module's folder: a plan holds it, and is applied elsewhere.
+                backend=BACKEND % f"../{state.name}",
+                state_file=state,
+                kept_types=emulated_aws.kept_types(),
+            )
+
+    def start_hub(
+        self, progress: Progress = silent, *, bound: bool = False, binder: bool = False
+    ) -> Hub:
+        """Start the hub of the checkout's charts; one that runs already is returned as it is."""
+        return control.up(hub_definition(self.deployment), progress, bound, binder)
+
+    def stop_hub(self) -> Ended:
+        """End every process of the hub."""
+        return control.down(hub_place(self.deployment))
+
+    def hub_status(self) -> Hub:
+        """Return how the hub and its parts are."""
+        return control.status(hub_place(self.deployment))
+
+    def entrance(self, user: str = "smoke") -> Entrance:
+        """Return how to enter the hub as `user`, one of the rehearsal's people."""
+        place = hub_place(self.deployment)
+        url = self._running().url
+        return Entrance(
+            url,
+            lambda: log_in(url, user, control.password(place, user)),
+            lambda part: control.log_tail(place, part),
+            lambda: control.repository(place),
+        )
+
+    def gateway(self, user: str) -> GatewayAccess:
+        """Return how to reach the gateway as `user`."""
+        entrance = self.entrance(user)
+        return GatewayAccess(
+            address=f"{entrance.url}/services/dask-gateway",
+            proxy_address=control.gateway_proxy(hub_place(self.deployment)),
+            token=entrance.enter().token,
+        )
+
+    def janitor(self) -> tuple[User, list[Cluster]]:
+        """Return the janitor with its token, and the clusters of the gateway's own database."""
+        url, place = self._running().url, hub_place(self.deployment)
+        janitor = User(url, "janitor", control.janitor_token(place))
+        return janitor, dask_clusters.clusters(place.folder)
+
+    def usage_records(self) -> UsageRecords:
+        """Return where the running hub records its usage."""
+        self._running()
+        records = control.records(hub_place(self.deployment))
+        return UsageRecords(records.prometheus, records.log, records.homes, records.since)
+
+    def bench_columns(self) -> Mapping[str, str]:
+        """Say that the gateway shared this machine with everything else."""
+        return {"source": "pangeo-deploy bench run, on the rehearsed hub of this machine"}
+
+    def deploy_charts(
+        self, smoke: SmokeTest | None = None, progress: Progress = silent
+    ) -> Deployed:
+        """Run the hub from the checkout's charts, kept as a new revision."""
+        return rehearsed_charts.deploy(
+            self.deployment, self._start_revision, self.stop_hub, smoke, progress
+        )
+
+    def remove_charts(self) -> None:
+        """End the hub and forget its revisions."""
+        self.stop_hub()
+        rehearsed_charts.forget(self.deployment)
+
+    def monthly_bill(
+        self, month: str, folder: Path, sessions: Path | None = None, progress: Progress = silent
+    ) -> MonthlyBill:
+        """Make up a month: the rehearsal has no bill, and its origin says so."""
+        from hub_costs.bills import sample_bill, sample_forms
+        from hub_costs.months import Month
+
+        sample = sample_bill.sample(Month.parse(month))
+        bill, sessions = folder / "bill.parquet", folder / "sessions.csv"
+        sample_forms.cur_parquet([*sample.lines, *sample.splits], bill)
+        sample.sessions.to_csv(sessions, index=False)
+        return MonthlyBill((bill,), sessions, "sample")
+
+    def _running(self) -> Hub:
+        hub = self.hub_status()
+        if not hub.running:
+            environment = self.deployment.environment
+            raise CheckFailed(
+                f"No hub is up for {environment}.",
+                fix=f"Start it: pangeo-deploy hub up {environment}",
+            )
+        return hub
+
+    def _start_revision(self, released: Deployment, progress: Progress) -> None:
+        definition = hub_definition(released, versions_of=self.deployment.project)
+        control.up(definition, progress)
+
+
+def hub_place(deployment: Deployment) -> HubPlace:
+    """Return where the deployment's local hub is kept."""
+    return HubPlace(deployment.environment, deployment.folder / "hub")
+
+
+def hub_definition(deployment: Deployment, versions_of: Path | None = None) -> HubDefinition:
+    """Return what the deployment's charts say about its local hub.
+
+    `versions_of` is the checkout whose Kubernetes versions the alerts know; None: the deployment's.
+    """
+    place, project = hub_place(deployment), deployment.project
+    values = settings(project, deployment.environment)
+    return HubDefinition(
+        place.environment,
+        place.folder,
+        settings=values,
+        code=project / "helm" / "files",
+        alert_groups=alerts.rule_groups(project, alerts.limits(versions_of or project, values)),
+    )
