@@ -1,16 +1,16 @@
-"""Sphinx extension: the reference of the package, from its docstrings and signatures.
+"""Sphinx extension: the reference of the packages, from their `__all__` and their docstrings.
 
     ```{api-reference}
     ```
 
-Read from the sources. autodoc would import every room, with boto3, moto and Dask, in the process
-that renders; and docstrings here are plain sentences, which its reStructuredText would trip over.
+What a package's `__init__` names in `__all__` is public, and nothing else is listed. The sources
+are read, not imported: boto3, moto and Dask would load in the process that renders.
 """
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -19,43 +19,76 @@ from sphinx.util.docutils import SphinxDirective
 from proof_book.identity.code_graph import files_of, source_folder
 from proof_book.page.sphinx_nodes import code, definitions, paragraphs, section
 
-# What no notebook calls: the command line has a page of its own, the stand-in a switch, and the
-# book is made by the command line.
-LEFT_OUT = ("pangeo_deploy/cli/", "proof_book/", "emulated_aws/", "local_hub/")
 Callable = ast.FunctionDef | ast.AsyncFunctionDef
-Public = Callable | ast.ClassDef
+Documented = Callable | ast.ClassDef
+
+
+class Package(NamedTuple):
+    """A package with something public: its dotted name, its docstring, its public definitions."""
+
+    name: str
+    about: str
+    public: dict[str, Documented]
 
 
 class ApiReference(SphinxDirective):
-    """List the public functions and classes of the package, module by module."""
+    """List what each package exports: functions and classes, with signatures and docstrings."""
 
     has_content = False
     option_spec: ClassVar[dict[str, Any]] = {}
 
     def run(self) -> list[nodes.Node]:
-        """Return a section for each module."""
-        return [_module(name, tree) for name, tree in modules(source_folder())]
+        """Return a section for each package."""
+        return [_section(package) for package in packages(source_folder())]
 
 
-def modules(root: Path) -> Iterator[tuple[str, ast.Module]]:
-    """Yield each module that has something public, by its dotted name, with its source read."""
-    for file in sorted(file for file in files_of(root) if file.endswith(".py")):
-        name = ".".join(Path(file).with_suffix("").parts).removesuffix(".__init__")
-        if file.startswith(LEFT_OUT):
-            continue
-        tree = ast.parse((root / file).read_text())
-        if any(True for _ in public(tree)):
-            yield name, tree
+def packages(root: Path) -> Iterator[Package]:
+    """Yield each package below `root` that exports functions or classes, read from its sources."""
+    files = files_of(root)
+    trees = {name: ast.parse(file.read_text()) for name, file in files.items() if _is_code(name)}
+    for name, tree in sorted(trees.items()):
+        exported = _exported(tree) if name.endswith("/__init__.py") else []
+        public = {one: node for one in exported if (node := _find(one, name, trees)) is not None}
+        if public:
+            dotted = name.removesuffix("/__init__.py").replace("/", ".")
+            yield Package(dotted, ast.get_docstring(tree) or "", public)
 
 
-def public(tree: ast.Module | ast.ClassDef) -> Iterator[Public]:
-    """Yield the functions and classes of `tree` whose names do not begin with an underscore."""
+def _is_code(name: str) -> bool:
+    return name.endswith(".py")
+
+
+def _exported(tree: ast.Module) -> list[str]:
+    """Return the names in a module's `__all__`."""
     for node in tree.body:
-        if isinstance(node, Public) and not node.name.startswith("_") and ast.get_docstring(node):
-            yield node
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return [str(name) for name in ast.literal_eval(node.value)]
+    return []
 
 
-def signature(node: Public) -> str:
+def _find(name: str, file: str, trees: dict[str, ast.Module]) -> Documented | None:
+    """Return the definition that `name` stands for in `file`, through imports; None for a value."""
+    for node in ast.walk(trees[file]):
+        if isinstance(node, Documented) and node.name == name:
+            return node if ast.get_docstring(node) else None
+        if isinstance(node, ast.ImportFrom) and node.module:
+            origin = node.module.replace(".", "/")
+            for alias in node.names:
+                if (alias.asname or alias.name) != name:
+                    continue
+                for source in (f"{origin}.py", f"{origin}/__init__.py"):
+                    if source in trees and source != file:
+                        return _find(alias.name, source, trees)
+    return None
+
+
+def _public_members(node: ast.ClassDef) -> Iterator[Documented]:
+    for one in node.body:
+        if isinstance(one, Documented) and not one.name.startswith("_") and ast.get_docstring(one):
+            yield one
+
+
+def signature(node: Documented) -> str:
     """Return how `node` is called, as its source says."""
     if isinstance(node, ast.ClassDef):
         bases = ", ".join(ast.unparse(base) for base in node.bases)
@@ -89,11 +122,12 @@ def _argument(one: ast.arg, default: ast.expr | None) -> str:
     return f"{typed} = {ast.unparse(default)}" if default is not None else typed
 
 
-def _module(name: str, tree: ast.Module) -> nodes.section:
+def _section(package: Package) -> nodes.section:
+    name = package.name
     result = section(name, f"api-{name.replace('.', '-')}", code=True)
-    result += paragraphs(ast.get_docstring(tree) or "")[:1]
-    for node in public(tree):
-        result += nodes.rubric(node.name, node.name, ids=[f"{name}.{node.name}"])
+    result += paragraphs(package.about)[:1]
+    for exported, node in package.public.items():
+        result += nodes.rubric(exported, exported, ids=[f"{name}.{exported}"])
         # Plain: colours would make a node of every word, on the largest page of the book.
         result += code(signature(node), "text")
         result += paragraphs(ast.get_docstring(node) or "")
@@ -104,7 +138,7 @@ def _module(name: str, tree: ast.Module) -> nodes.section:
 
 def _members(node: ast.ClassDef) -> list[tuple[str, list[nodes.paragraph]]]:
     told: list[tuple[str, list[nodes.paragraph]]] = []
-    for one in public(node):
+    for one in _public_members(node):
         is_property = isinstance(one, Callable) and any(
             "property" in ast.unparse(decorator) for decorator in one.decorator_list
         )
