@@ -12,6 +12,7 @@ class Origin(StrEnum):
 
     MEASURED = "measured"  # we ran it, here
     PUBLISHED = "published"  # someone else's, cited
+    DERIVED = "derived"  # computed by us from measured or published data
     MODELLED = "modelled"  # computed from a price list or a simulation
     SAMPLE = "sample"  # made-up input
 
@@ -34,6 +35,7 @@ class Origin(StrEnum):
 _MEANINGS = {
     Origin.MEASURED: "We ran it, on the machine that the sources name.",
     Origin.PUBLISHED: "Someone else's figures, cited.",
+    Origin.DERIVED: "Computed by us from what was measured or published.",
     Origin.MODELLED: "Computed from a price list or a simulation, not observed.",
     Origin.SAMPLE: "Made-up input, to show how it works.",
 }

@@ -23,6 +23,7 @@ from proof_book.identity.notebook_files import FOLDER
 from proof_book.page import (
     about,
     executed_results,
+    label_rule,
     provenance,
     ro_crate,
     sphinx_book,
@@ -61,6 +62,7 @@ def write(
     found = executed_results.collect(contents.items(), stage / executed_results.FOLDER)
     proof = provenance.describe(project, done, found, repository.get("url", ""), head)
     (stage / executed_results.FOLDER / provenance.FILE).write_text(_json(proof))
+    label_rule.refuse(found.values(), stage / executed_results.FOLDER, project)
     typed_numbers.refuse((project / PROSE).glob("*.md"), found.values())
     extra = config.setdefault("sphinx", {}).setdefault("config", {})
     extra["html_extra_path"] = [PUBLISHED]
