@@ -10,7 +10,7 @@ from types import FrameType
 import typer
 
 from pangeo_core.errors import Interrupted, PangeoDeployError
-from pangeo_deploy.cli import bench, book, charts, cost, delivery, deployments, hub, people
+from pangeo_deploy.cli import bench, book, charts, cost, delivery, deployments, hub, usage, whatif
 from pangeo_deploy.cli.console import show_error
 
 # What an operating system refuses for reasons of the machine and not of this program.
@@ -37,10 +37,10 @@ app = typer.Typer(
 deployments.register(app)
 hub.register(app)
 app.add_typer(charts.app, name="charts")
-app.add_typer(people.usage, name="usage")
+app.add_typer(usage.app, name="usage")
 app.add_typer(bench.app, name="bench")
 app.add_typer(cost.app, name="cost")
-app.command()(people.whatif)
+app.command()(whatif.whatif)
 app.add_typer(book.app, name="book")
 app.add_typer(delivery.app, name="delivery")
 

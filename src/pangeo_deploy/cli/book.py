@@ -8,7 +8,8 @@ import typer
 
 from pangeo_core.errors import CheckFailed, PangeoDeployError
 from pangeo_core.progress import Event
-from pangeo_deploy.cli.console import JsonOption, reporting, show, show_error, table
+from pangeo_deploy.cli.console import reporting, show, show_error, table
+from pangeo_deploy.cli.options import JsonOption
 from pangeo_deploy.deployment import find_project
 
 app = typer.Typer(help="Execute the notebooks and render the book.", no_args_is_help=True)

@@ -13,15 +13,8 @@ from pangeo_deploy.charts import deploy as deploying
 from pangeo_deploy.charts import values as charts_values
 from pangeo_deploy.charts.check import check as check_charts
 from pangeo_deploy.charts.render import render as render_chart
-from pangeo_deploy.cli.console import (
-    ConfirmOption,
-    EnvironmentArgument,
-    JsonOption,
-    TargetOption,
-    reporting,
-    show,
-    table,
-)
+from pangeo_deploy.cli.console import reporting, show, table
+from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import target_of
 

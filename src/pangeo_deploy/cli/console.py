@@ -4,28 +4,14 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from pangeo_core.errors import PangeoDeployError
 from pangeo_core.progress import Event, Progress
-from pangeo_deploy.deployment import TargetName
-
-EnvironmentArgument = Annotated[
-    str,
-    typer.Argument(
-        help="A name under terraform/environments: staging, prod.", metavar="ENVIRONMENT"
-    ),
-]
-ConfirmOption = Annotated[
-    str, typer.Option(help="The environment's name, once more; aws asks.", metavar="NAME")
-]
-TargetOption = Annotated[TargetName, typer.Option(help="Where to do it.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 PIPE_COLUMNS = 160
 _MARKS = {"done": "[green]✓[/]", "failed": "[red]✗[/]", "info": "[yellow]![/]"}

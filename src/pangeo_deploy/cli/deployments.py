@@ -11,14 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from pangeo_deploy import doctor as checks
-from pangeo_deploy.cli.console import (
+from pangeo_deploy.cli.console import reporting, show, table
+from pangeo_deploy.cli.options import (
     ConfirmOption,
     EnvironmentArgument,
     JsonOption,
     TargetOption,
-    reporting,
-    show,
-    table,
+    list_price,
 )
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import target_of
@@ -158,14 +157,6 @@ def _compact(value: object) -> str:
         value = json_module.loads(value)
     text = value if isinstance(value, str) else json_module.dumps(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-
-
-def list_price(service: str, item: str) -> Decimal | None:
-    """Return an item's price in the project's price list (any region), None if it has none."""
-    from hub_costs.estimates import prices  # few verbs need it
-
-    found = prices.read().find(service, item, "us-west-2")
-    return found[0].usd if found else None
 
 
 def _floor(shown: Mapping[str, Any]) -> tuple[Decimal, Decimal]:

@@ -7,15 +7,8 @@ import typer
 from hub_user import smoke as smoking
 from hub_user.janitor import make_round
 from pangeo_deploy.charts.values import load, settings
-from pangeo_deploy.cli.console import (
-    EnvironmentArgument,
-    JsonOption,
-    TargetOption,
-    reporting,
-    show,
-    table,
-)
-from pangeo_deploy.cli.deployments import list_price
+from pangeo_deploy.cli.console import reporting, show, table
+from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption, list_price
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import target_of
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pangeo_core.errors import BadInput
-from pangeo_deploy.cli.console import JsonOption, reporting, show, table
+from pangeo_deploy.cli.console import reporting, show, table
+from pangeo_deploy.cli.options import JsonOption
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""The verb `cost`: bills in, owners and unit costs out; what looks ahead is in `outlook`."""
+"""The verbs of `cost` on bills: ingest, fetch, allocate, units, sample."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,30 +10,10 @@ import typer
 
 from pangeo_core.errors import BadInput
 from pangeo_core.files import read_json
-from pangeo_deploy.cli import outlook, plans
-from pangeo_deploy.cli.console import (
-    EnvironmentArgument,
-    JsonOption,
-    TargetOption,
-    reporting,
-    show,
-    table,
-)
+from pangeo_deploy.cli.console import reporting, show, table
+from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption, usd
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.terraform import lifecycle
-
-app = typer.Typer(
-    help="Read bills, divide them, price plans, and warn in time.", no_args_is_help=True
-)
-for command in (
-    plans.estimate,
-    plans.reconcile,
-    outlook.forecast,
-    outlook.anomalies,
-    outlook.gate,
-):
-    app.command()(command)
-app.command("prices")(plans.refresh_prices)
 
 BillsOption = Annotated[
     list[str],
@@ -43,7 +23,6 @@ MoreBills = Annotated[list[str] | None, typer.Argument(hidden=True)]  # --bill O
 SessionsOption = Annotated[Path, typer.Option(help="Sessions, parquet or csv.")]
 
 
-@app.command()
 def ingest(
     paths: Annotated[
         list[str], typer.Argument(help="Bills: files, folders, globs, s3:// prefixes.")
@@ -66,7 +45,6 @@ def ingest(
     show(result.as_dict(), json, human)
 
 
-@app.command()
 def fetch(
     environment: EnvironmentArgument,
     out: Annotated[Path, typer.Option(help="The folder that the files come to.")],
@@ -109,13 +87,12 @@ def fetch(
     show(result.as_dict(), json, [files, f"{result.pages} pages asked for, {result.usd} USD."])
 
 
-@app.command()
 def allocate(
     bill: BillsOption,
     sessions: SessionsOption,
     more: MoreBills = None,
     weights: Annotated[
-        str, typer.Option(help="memory, max or aws: how pods share a machine.")
+        str, typer.Option(help="memory, opencost or aws: how pods share a machine.")
     ] = "aws",
     homes: Annotated[Path | None, typer.Option(help="A JSON file: bytes at home by user.")] = None,
     loaded: Annotated[
@@ -164,7 +141,6 @@ def allocate(
     show(document, json, [*human, *document["warnings"]])
 
 
-@app.command()
 def units(
     bill: BillsOption,
     sessions: SessionsOption,
@@ -178,7 +154,7 @@ def units(
     """Divide a bill by what its users did: per user, hour, launch, terabyte; and kgCO2e."""
     from hub_costs.allocation import unit_costs as room
 
-    terabytes = outlook.usd("--tb-processed", tb_processed)
+    terabytes = usd("--tb-processed", tb_processed)
     if runs:
         terabytes = (terabytes or Decimal(0)) + room.terabytes_of(runs)
     with _billed(bill, more) as (table_file, notes):
@@ -187,7 +163,6 @@ def units(
     show(result, json, [table("Unit costs", ("unit", "value"), list(result.items()))])
 
 
-@app.command()
 def sample(
     month: Annotated[str, typer.Argument(help="YYYY-MM")],
     out: Annotated[Path, typer.Option(help="The folder for bill.parquet and sessions.csv.")],

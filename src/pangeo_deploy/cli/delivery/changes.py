@@ -8,13 +8,10 @@ import typer
 
 from pangeo_core.errors import BadInput
 from pangeo_core.files import read_json, write_whole
-from pangeo_deploy.cli.console import EnvironmentArgument, JsonOption, TargetOption, reporting, show
-from pangeo_deploy.cli.upkeep import NeedsOption, RunOption, jobs, register
+from pangeo_deploy.cli.console import reporting, show
+from pangeo_deploy.cli.delivery.jobs import NeedsOption, RunOption, jobs
+from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment
-
-app = typer.Typer(
-    help="Continuous deployment: sealed plans, reviews, records, notices.", no_args_is_help=True
-)
 
 CommitOption = Annotated[str, typer.Option(help="The commit, by its whole name.")]
 BundleArgument = Annotated[Path, typer.Argument(help="The folder that `delivery plan` wrote.")]
@@ -22,7 +19,6 @@ BundlesArgument = Annotated[list[Path], typer.Argument(help="Folders that `deliv
 Kind = StrEnum("Kind", ["deploy", "rollback", "event", "destroy"])
 
 
-@app.command()
 def plan(
     environment: EnvironmentArgument,
     commit: CommitOption,
@@ -43,7 +39,6 @@ def plan(
     show(review, json, human)
 
 
-@app.command()
 def gate(bundles: BundlesArgument) -> None:
     """Refuse plans that break a rule or pass their budget; exit 3 if any does."""
     from pangeo_deploy.delivery import plan_bundle
@@ -52,7 +47,6 @@ def gate(bundles: BundlesArgument) -> None:
     show({"ok": True}, False, ["No rule is broken and no budget passed."])
 
 
-@app.command()
 def verify(
     environment: EnvironmentArgument,
     folder: BundleArgument,
@@ -67,7 +61,6 @@ def verify(
     show(review, json, [f"The plan of {environment} is the one made {review['made']}."])
 
 
-@app.command()
 def comment(
     bundles: BundlesArgument,
     run: RunOption = "",
@@ -83,7 +76,6 @@ def comment(
     typer.echo(text, nl=False)
 
 
-@app.command()
 def say(
     file: Annotated[Path, typer.Argument(help="The comment that `delivery comment` printed.")],
     pull_request: Annotated[int, typer.Option(help="The pull request's number.")],
@@ -96,7 +88,6 @@ def say(
     show({"url": url}, False, [url])
 
 
-@app.command()
 def reviewed(
     commit: CommitOption,
     workflow: Annotated[str, typer.Option(help="The workflow that plans.")] = "review.yml",
@@ -116,7 +107,6 @@ def reviewed(
     typer.echo(f"run={found.run}\ncommit={found.commit}")
 
 
-@app.command()
 def record(
     environment: EnvironmentArgument,
     commit: CommitOption,
@@ -143,7 +133,6 @@ def record(
     show(made, json, [f"Recorded in {records.write(out, made)}."])
 
 
-@app.command()
 def deployed(
     environment: EnvironmentArgument,
     commit: CommitOption,
@@ -155,7 +144,6 @@ def deployed(
     typer.echo(f"commit={room.find(records, environment, commit)['commit']}")
 
 
-@app.command()
 def keep(
     files: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
     under: Annotated[str, typer.Option(help="The folder of the branch `records`.")] = "deployments",
@@ -174,7 +162,6 @@ def keep(
         show({}, False, [f"Kept {name}."])
 
 
-@app.command()
 def fetch(
     out: Annotated[Path, typer.Option(help="The folder to write them into.")],
     under: Annotated[str, typer.Option(help="The folder of the branch `records`.")] = "deployments",
@@ -191,9 +178,6 @@ def fetch(
 
 def _results(text: str) -> dict[str, str]:
     return {name: str(one.get("result", "")) for name, one in jobs(text).items()}
-
-
-register(app)
 
 
 def _json_files(path: Path) -> list[Path]:

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from pangeo_deploy.cli.console import JsonOption, reporting, show, table
+from pangeo_deploy.cli.console import reporting, show, table
+from pangeo_deploy.cli.options import JsonOption
 from pangeo_deploy.deployment import TargetName
 
 FAILED = 3

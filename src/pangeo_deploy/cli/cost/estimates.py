@@ -1,4 +1,4 @@
-"""The part of the verb `cost` about plans and prices: estimates, and bills explained from them."""
+"""The verbs of `cost` on plans and prices: estimate, reconcile, prices."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pangeo_core.files import read_json
-from pangeo_deploy.cli.console import EnvironmentArgument, JsonOption, TargetOption, show, table
-from pangeo_deploy.cli.outlook import PricesOption, plan_of
+from pangeo_deploy.cli.console import show, table
+from pangeo_deploy.cli.cost.plan import plan_of
+from pangeo_deploy.cli.options import (
+    EnvironmentArgument,
+    JsonOption,
+    PricesOption,
+    TargetOption,
+)
 from pangeo_deploy.deployment import find_project
 from pangeo_deploy.targets import named
 

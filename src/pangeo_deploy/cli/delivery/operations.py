@@ -1,4 +1,4 @@
-"""The part of the verb `delivery` around a deployment: checks by the clock, door, events."""
+"""The verbs of `delivery` around a deployment: scheduled checks, API access, events, the site."""
 
 import json as json_module
 from datetime import UTC, datetime, timedelta
@@ -8,30 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from pangeo_core.errors import BadInput
 from pangeo_core.files import write_whole
-from pangeo_deploy.cli.console import (
-    EnvironmentArgument,
-    JsonOption,
-    TargetOption,
-    reporting,
-    show,
-    table,
-)
-from pangeo_deploy.cli.deployments import list_price
+from pangeo_deploy.cli.console import reporting, show, table
+from pangeo_deploy.cli.delivery.jobs import NeedsOption, RunOption, jobs
+from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption, list_price
 from pangeo_deploy.deployment import Deployment, find_project
-
-RunOption = Annotated[str, typer.Option(help="Where the workflow's run is to be seen.")]
-NeedsOption = Annotated[str, typer.Option(help="The workflow's context `needs`, as JSON.")]
 
 Check = StrEnum("Check", ["drift", "janitor", "support", "sweep"])
 Turn = StrEnum("Turn", ["open", "shut"])
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs to the group `delivery`."""
-    for verb in (watch, notify, door, event, month, site):
-        app.command()(verb)
 
 
 def watch(
@@ -158,12 +142,3 @@ def site(
 
     versions = assemble(book, github.books(github.from_environment()), out)
     show({}, False, [f"{out}: main, {', '.join(versions) or 'no release'}."])
-
-
-def jobs(text: str) -> dict[str, Any]:
-    """Return the jobs that a workflow's context `needs` tells of, by name."""
-    try:
-        found = json_module.loads(text)
-        return {str(name): dict(one) for name, one in found.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise BadInput("--needs holds no jobs.", why=str(error)) from None

@@ -1,35 +1,30 @@
-"""The part of the verb `cost` that looks ahead: forecasts, warnings, and the gate."""
+"""The verbs of `cost` that look ahead: forecast, anomalies, gate."""
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pangeo_core.errors import BadInput
-from pangeo_deploy.cli.console import (
+from pangeo_deploy.cli.console import show, table
+from pangeo_deploy.cli.cost.plan import plan_of
+from pangeo_deploy.cli.options import (
+    BillOption,
+    DailyOption,
     EnvironmentArgument,
     JsonOption,
+    PricesOption,
     TargetOption,
-    reporting,
-    show,
-    table,
+    usd,
 )
-from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.terraform import lifecycle
 
 if TYPE_CHECKING:
     from hub_costs.bills.bill_days import BillDays
     from hub_costs.bills.daily_cost import Daily
 
 REFUSED = 3
-
-BillOption = Annotated[Path | None, typer.Option(help="The folder or table that `ingest` wrote.")]
-DailyOption = Annotated[Path | None, typer.Option(help="A csv with the columns date and usd.")]
-PricesOption = Annotated[
-    Path | None, typer.Option(help="Another price list than the project's data/prices.csv.")
-]
 
 
 def forecast(
@@ -163,19 +158,3 @@ def _month(bill: Path) -> dict[str, Decimal | None]:
 
 def _changes(parts: Sequence[tuple[str, Decimal]]) -> str:
     return "; ".join(f"{name} {usd:+.2f}" for name, usd in parts[:3])
-
-
-def plan_of(environment: str, target: Any) -> Mapping[str, Any]:
-    """Return `terraform show -json` of a fresh plan that changes nothing that is saved."""
-    with reporting(f"Planning {environment}") as progress:
-        return lifecycle.show(Deployment(environment, target), progress)
-
-
-def usd(option: str, text: str) -> Decimal | None:
-    """Return the amount that an option gives, None where it gives none."""
-    if not text:
-        return None
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise BadInput(f"{option} is not a number: {text!r}.", fix="Write it as 123.45.") from None

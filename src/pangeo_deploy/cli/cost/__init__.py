@@ -1,0 +1,24 @@
+"""The verb `cost`: bills, their allocation, estimates of plans, and budgets."""
+
+import typer
+
+from pangeo_deploy.cli.cost import bills, budgeting, estimates
+
+app = typer.Typer(
+    help="Ingest bills, allocate costs, estimate plans, and alert before the budget is spent.",
+    no_args_is_help=True,
+)
+for command in (
+    estimates.estimate,
+    estimates.reconcile,
+    budgeting.forecast,
+    budgeting.anomalies,
+    budgeting.gate,
+    bills.ingest,
+    bills.fetch,
+    bills.allocate,
+    bills.units,
+    bills.sample,
+):
+    app.command()(command)
+app.command("prices")(estimates.refresh_prices)

@@ -1,0 +1,45 @@
+"""The options that several verbs share, each declared once."""
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pangeo_core.errors import BadInput
+from pangeo_deploy.deployment import TargetName
+
+EnvironmentArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A name under terraform/environments: staging, prod.", metavar="ENVIRONMENT"
+    ),
+]
+ConfirmOption = Annotated[
+    str, typer.Option(help="The environment's name, once more; aws asks.", metavar="NAME")
+]
+TargetOption = Annotated[TargetName, typer.Option(help="Where to do it.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+BillOption = Annotated[Path | None, typer.Option(help="The folder or table that `ingest` wrote.")]
+DailyOption = Annotated[Path | None, typer.Option(help="A csv with the columns date and usd.")]
+PricesOption = Annotated[
+    Path | None, typer.Option(help="Another price list than the project's data/prices.csv.")
+]
+
+
+def usd(option: str, text: str) -> Decimal | None:
+    """Return the amount that an option gives, None where it gives none."""
+    if not text:
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise BadInput(f"{option} is not a number: {text!r}.", fix="Write it as 123.45.") from None
+
+
+def list_price(service: str, item: str) -> Decimal | None:
+    """Return an item's price in the project's price list (any region), None if it has none."""
+    from hub_costs.estimates import prices  # few verbs need it
+
+    found = prices.read().find(service, item, "us-west-2")
+    return found[0].usd if found else None
