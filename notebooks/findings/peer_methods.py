@@ -31,23 +31,23 @@ def by_memory_share_of_the_day(
 ) -> Lost:
     """Return what 2i2c's jupyterhub-cost-monitoring gives to users of a component's daily cost.
 
-    Its rule: a day's cost times the user's share of that day's memory requests. There is no row for
-    idle machines: all of a used day goes to its users, all of a day without users goes to nobody.
+    Its rule (commit f23bec1, `query_total_costs_per_user`): a day's cost, without the core nodes'
+    (`_process_core_costs`), times the user's share of that day's memory requests. There is no row
+    for idle machines: all of a used day goes to its users, a day without users to nobody.
     """
     given = sum((usd for day, usd in cost.items() if sum(asked.get(day, {}).values())), Decimal(0))
     return Lost("2i2c", sum(cost.values(), Decimal(0)), given)
 
 
 def two_i2c(table: Path, session_file: Path) -> Lost:
-    """Return `by_memory_share_of_the_day` for all machines of a bill (its compute component)."""
+    """Return `by_memory_share_of_the_day` for the machines of a bill that carry users' pods."""
     with bill.connect() as connection:
         session_tables.load(connection, session_file)
         make(connection, bill.rows(table, "invoice"), bill.tags(table), "BilledCost")
         cost = {
             day: amount(int(units))
             for day, units in connection.execute(
-                "SELECT day, sum(units) FROM pots WHERE rule IN ('machine', 'core-machine')"
-                " GROUP BY 1 ORDER BY 1"
+                "SELECT day, sum(units) FROM pots WHERE rule = 'machine' GROUP BY 1 ORDER BY 1"
             ).fetchall()
         }
         asked: dict[date, dict[str, int]] = defaultdict(dict)
