@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pangeo_core.origin import Origin
 from proof_book.figures import RESULT
 
 ROOT = Path(__file__).parents[2]
@@ -40,12 +41,7 @@ def test_the_finding_is_what_the_data_say(results):
 
 
 def test_only_our_own_times_are_labelled_as_measured(results):
-    assert {result["origin"] for result in results.values()} <= {
-        "published",
-        "modelled",
-        "sample",
-        "measured",
-    }
+    assert {result["origin"] for result in results.values()} <= set(Origin)
     measured = {name for name, result in results.items() if result["origin"] == "measured"}
     assert measured == {name for name in results if name.startswith("speed")}
 
