@@ -1,7 +1,7 @@
 """Numbers of the front page, the blog and the abstract, computed again from `data/` by pandas.
 
-Nothing of the packages computes here: two ways to the same number are compared. A number that
-no file in `data/` holds (it is run or modelled while the book is built) is listed with what tests it.
+Nothing of the packages computes here: two ways to the same number are compared. A number that no
+file in `data/` holds (it is run or modelled while the book is built) is listed with what tests it.
 """
 
 import calendar
@@ -82,11 +82,12 @@ def shares() -> pd.Series:
 
 
 def anomaly(variant: str) -> float:
-    """The ratio of medians: a run of `variant` over one of the numpy baseline."""
+    """The median over blocks of a run of `variant` over the numpy baseline of its block."""
     runs = pd.read_parquet(PROJECT / "data" / "bench_xs.parquet")
     runs = runs[(runs.role == "run") & ~runs.failed.astype(bool) & (runs.operation == "anomaly")]
-    median = runs[runs.scheme == "space"].groupby("variant").seconds.median()
-    return float(median[variant] / median["numpy"])
+    space = runs[runs.scheme == "space"]
+    wide = space.pivot_table(index="block", columns="variant", values="seconds", aggfunc="median")
+    return float((wide[variant] / wide["numpy"]).median())
 
 
 def rows_lost() -> float:
