@@ -26,6 +26,7 @@ CITATION = (
 STRONG_MB = 20480.0  # the size of their strong scaling figure
 WEAK_MB = [64.0, 128.0, 256.0, 512.0]  # the chunks of their weak scaling figure
 MOST_NODES = 16  # both figures end there
+WORKLOADS = (1, 2, 6, 17, 50, 100)  # that one comparison may have
 POINT = ["operation", "scheme", "chunk_mb", "nodes"]
 # What the notebooks read: `dd.read_csv('../results/...')`.
 READ = {
@@ -42,8 +43,10 @@ def main(results: Path, out: Path) -> None:
     _write(_weak(hal), out / "ncar_weak.csv", "hal24: one 24-core node, one thread each")
     labels = pd.concat([_labels(results, name) for name in ("cheyenne", "clean-cheyenne")])
     _write(labels, out / "ncar_labels.csv", "cheyenne and clean-cheyenne, 2019-09")
-    other = importer.read(sorted(results.glob("clean-cheyenne/*/*.csv")))
-    _write(_rules(hal, other), out / "ncar_rules.csv", "hal24 and clean-cheyenne, repeats")
+    # The originals: the clean copies are sorted by time taken, which makes any two halves differ.
+    other = importer.read(sorted(results.glob("cheyenne/*/*.csv")))
+    _write(_rules(hal, other), out / "ncar_rules.csv", "hal24 and cheyenne, repeats")
+    _write(_command(hal), out / "ncar_command.csv", "hal24, repeats")
 
 
 def _strong(runs: pd.DataFrame) -> pd.DataFrame:
@@ -105,9 +108,16 @@ def _rules(runs: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
         "ten pairs, the half that judges": _turns(series[1::2]),
         "ten pairs, Cheyenne": _turns(regression_rule.repeats(other)),
     }
-    rows = [_row(name, "ten, then ten", rule, cut) for name, rule in regression_rule.RULES.items()]
-    rows += [
-        _row(name, "the same, backwards", rule, back)
+    other_cut = regression_rule.halves(regression_rule.repeats(other))
+    orders = {
+        "ten, then ten": cut,
+        "the same, backwards": back,
+        "ten, then ten, Cheyenne": other_cut,
+        "the same, backwards, Cheyenne": [(after, before) for before, after in other_cut],
+    }
+    rows = [
+        _row(name, design, rule, pairs)
+        for design, pairs in orders.items()
         for name, rule in regression_rule.RULES.items()
     ]
     for design, pairs in judges.items():
@@ -122,6 +132,22 @@ def _rules(runs: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
             rule = regression_rule.rule_of(margin, level, paired=True)
             rows.append(_row(name, "ten pairs", rule, turns))
     return pd.DataFrame(rows)
+
+
+def _command(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return what the whole command does as a function of how many workloads it compares.
+
+    Its two levels were chosen on the even half of HAL's configurations; the odd half judges.
+    """
+    series = regression_rule.repeats(runs)
+    rows = []
+    for half, part in (("chose", series[::2]), ("judges", series[1::2])):
+        for backwards in (False, True):
+            for many in WORKLOADS:
+                tried = regression_rule.command(part, many, backwards=backwards)
+                order = "backwards" if backwards else "forwards"
+                rows.append({"half": half, "order": order, **vars(tried)})
+    return pd.DataFrame(rows).round(4)
 
 
 def _turns(series: list[Any]) -> list[Any]:

@@ -5,7 +5,8 @@ so an alarm is false; with the after's times multiplied by a slowdown, a missing
 Order matters: shuffled repeats would hide that machines have better and worse days.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import stats
 
 from dask_bench import statistics
 from dask_bench.columns import PARAMETERS
-from dask_bench.compare import LEVEL, MARGIN
+from dask_bench.compare import FLAGGED, LEVEL, MARGIN
 
 Times = npt.NDArray[np.float64]
 Rule = Callable[[Times, Times], bool]
@@ -62,9 +63,10 @@ def plain_p(before: Times, after: Times) -> float:
 
 
 RULES: Mapping[str, Rule] = {
-    "bench compare": rule_of(MARGIN, LEVEL["independent"]),
-    "Mann-Whitney test alone": rule_of(0, LEVEL["independent"]),
+    "bench compare, one workload": rule_of(MARGIN, LEVEL),
+    "Mann-Whitney test alone": rule_of(0, LEVEL),
     "asv, factor 1.5": asv,
+    "asv, factor 1.1": functools.partial(asv, factor=1.1),
     "coiled/benchmarks": coiled,
 }
 
@@ -72,11 +74,11 @@ RULES: Mapping[str, Rule] = {
 def signed_rank(before: Times, after: Times) -> bool:
     """Say what Wilcoxon's signed-rank test of the ratios would, at the same margin and level."""
     over = np.log(after / before / (1 + MARGIN))
-    return bool(stats.wilcoxon(over, alternative="greater").pvalue <= LEVEL["paired"])
+    return bool(stats.wilcoxon(over, alternative="greater").pvalue <= LEVEL)
 
 
 PAIRED_RULES: Mapping[str, Rule] = {
-    "bench compare, pairs": rule_of(MARGIN, LEVEL["paired"], paired=True),
+    "bench compare, pairs": rule_of(MARGIN, LEVEL, paired=True),
     "signed-rank test, pairs": signed_rank,
 }
 
@@ -108,6 +110,65 @@ def turns(series: Iterable[Times], seed: int) -> list[tuple[Times, Times]]:
         pairs = rng.permuted(one[: 2 * RUNS].reshape(RUNS, 2), axis=1)
         found.append((pairs[:, 0], pairs[:, 1]))
     return found
+
+
+@dataclass(frozen=True)
+class CommandTried:
+    """What `bench compare` did with sets of `workloads`, of which none or one was slowed down.
+
+    Shares of the sets: where nothing changed and any alarm was raised, and where the slowed one was
+    found. `alone` is the first stage, `again` both: what it flags is measured again, and that
+    decides. `flagged` is how many a set has on average where nothing changed.
+    """
+
+    workloads: int
+    sets: int
+    alone_false: float
+    alone_found: float
+    again_false: float
+    again_found: float
+    flagged: float
+
+
+def command(
+    series: Sequence[Times], workloads: int, *, backwards: bool, sets: int = 2000, seed: int = 0
+) -> CommandTried:
+    """Return what the command does with sets drawn from `series`, each of twenty repeats.
+
+    A are the first ten of each, B the next ten (`backwards`: the other way round). What it flags is
+    measured again in ten pairs. No more repeats were published, so these are pairs of neighbours of
+    the same twenty, and a coin says which is B's: the noise of neighbouring runs, in new roles.
+    """
+    rng = np.random.default_rng(seed)
+    firsts = [(one[:RUNS], one[RUNS : 2 * RUNS]) for one in series]
+    cut = [(b, a) if backwards else (a, b) for a, b in firsts]
+    first = np.array(
+        [[statistics.slower(a, b * slow, paired=False, margin=MARGIN) for a, b in cut]
+         for slow in (1.0, SLOWDOWN)]
+    )  # fmt: skip
+    coins = [turns(series, int(draw)) for draw in rng.integers(2**32, size=20)]
+    second = np.array(
+        [[[statistics.slower(a, b * slow, paired=True, margin=MARGIN) for a, b in pairs]
+          for pairs in coins] for slow in (1.0, SLOWDOWN)]
+    )  # fmt: skip
+    seen = np.zeros((2, 2))  # no or one slowed down; alone or again
+    flags = 0
+    for _ in range(sets):
+        drawn = rng.choice(len(series), workloads, replace=False)
+        coin = rng.integers(len(coins))
+        for slowed in (0, 1):
+            p, again = first[0, drawn].copy(), second[0, coin, drawn].copy()
+            if slowed:
+                p[0], again[0] = first[1, drawn[0]], second[1, coin, drawn[0]]
+            alarm = p * workloads <= LEVEL
+            flagged = p <= FLAGGED
+            both = flagged & (again * max(1, flagged.sum()) <= LEVEL)
+            flags += 0 if slowed else int(flagged.sum())
+            seen[slowed] += (alarm[0], both[0]) if slowed else (alarm.any(), both.any())
+    share = seen / sets
+    return CommandTried(
+        workloads, sets, share[0, 0], share[1, 0], share[0, 1], share[1, 1], flags / sets
+    )
 
 
 def arms(table: pd.DataFrame) -> list[tuple[Times, Times]]:

@@ -88,6 +88,7 @@ ORDER: Mapping[str, Column] = {
     "block": Column("integer", "", "from 0; each holds every configuration once", True),
     "order": Column("integer", "", "from 0, as the runs followed each other", True),
     "role": Column("text", "", f"one of {', '.join(ROLES)}", True),
+    "arm": Column("text", "", "a or b, the two environments of bench ab; null: only one"),
     "started": Column("time", "UTC", "when the run began"),
 }
 
@@ -116,8 +117,10 @@ WORK: Mapping[str, Column] = {
     "requests_written": Column("integer", "1", "files written or PUTs"),
     "memory_mean_mb": Column("number", "MB", "all workers together, mean over the run"),
     "memory_peak_mb": Column("number", "MB", "all workers together, at most"),
+    "memory_added_mb": Column("number", "MB", "the peak above what was in use before the run"),
     "spill_mb": Column("number", "MB", "spilled to disk, at most"),
     "lost_workers": Column("integer", "1", "workers that went away during the run"),
+    "nodes_asked": Column("integer", "1", "workers asked for, where fewer or more were there"),
     "retries": Column("integer", "1", "tasks that ran again"),
 }
 ANSWER: Mapping[str, Column] = {
@@ -125,6 +128,7 @@ ANSWER: Mapping[str, Column] = {
     "expected": Column("number", "the answer's", "the known answer: the value that differed most"),
     "got": Column("number", "the answer's", "the run's value there"),
     "tolerance": Column("number", "the answer's", "how far they may be apart"),
+    "checked_share": Column("number", "1", "of the answer's elements that the check depends on"),
     "failed": Column("yes-no", "", "the run did not end, or ended with a wrong answer", True),
     "reason": Column("text", "", "why it failed; null: it did not"),
 }

@@ -1,11 +1,16 @@
-"""Is B slower than A? The regression gate: one verdict for two files of runs.
+"""Is B worse than A? One verdict for each configuration of two files of runs, and one for all.
 
-A configuration is a regression where its runs in B take more than `MARGIN` longer than in A beyond
-doubt. Both numbers below belong to the rule and are the same for every operation; what the rule
-does on real repeats, and what others would do, is in notebook 03-benchmarks.
+Times are judged in two stages. The first flags each configuration whose runs in B look slower. The
+second looks at runs that were made for the flagged ones, A and B taking turns, and decides. Without
+a second, only what is beyond chance for so many configurations is called a regression, and a
+machine that had a worse day may raise it. What either finds and how often it cries wolf is in the
+book (notebook 03-benchmarks), on other people's runs.
+
+A configuration that B lacks, fails more often, or ran under other settings, and one that now takes
+more tasks, bytes or memory, has a verdict of its own: a gate must not pass what it did not see.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,91 +19,161 @@ import pandas as pd
 
 from dask_bench import statistics
 from dask_bench.columns import PARAMETERS
+from dask_bench.counts_gate import Growth, grown_counts
+from dask_bench.runs import Key, by_configuration, identity, known, timed
 from pangeo_core.errors import BadInput
 
 MARGIN = 0.03  # a slowdown of less is not worth an alarm: days differ by that much
-# One-sided levels. With the margin each leaves under 1 % of false alarms on NCAR's repeats
-# (data/ncar_rules.csv): pairs share their minute, so they bear a looser one. The test for pairs was
-# chosen on half of HAL's configurations; the other half and Cheyenne judge it.
-LEVEL = {"independent": 0.01, "paired": 0.05}
+FLAGGED = 0.10  # one-sided level at which the first stage asks for another look
+# One-sided level for all configurations together: of ten thousand comparisons without a change at
+# most five hundred may raise any alarm. It is divided by how many configurations are judged.
+LEVEL = 0.05
 
-REGRESSION, IMPROVEMENT, NO_CHANGE, TOO_FEW = (
-    "regression",
-    "improvement",
-    "no change",
-    "too few runs",
+REGRESSION = "regression"
+FAILS = "fails more often"
+MISSING = "missing"
+CHANGED = "other settings"
+GREW = "grew"
+TOO_FEW = "too few runs"
+SUSPECT = "measure again"
+IMPROVEMENT = "improvement"
+NO_CHANGE = "no change"
+NEW = "new"
+# The first that some configuration has is the verdict for all.
+VERDICTS = (
+    REGRESSION,
+    FAILS,
+    MISSING,
+    CHANGED,
+    GREW,
+    TOO_FEW,
+    SUSPECT,
+    IMPROVEMENT,
+    NO_CHANGE,
+    NEW,
 )
+SAYS_NO = frozenset((REGRESSION, FAILS, MISSING, CHANGED, GREW, TOO_FEW))
 
 
 @dataclass(frozen=True)
 class Compared:
     """One configuration: B's time over A's with its 95 % interval, and whether that is a change.
 
-    `p` is the chance of B looking this slow if it takes at most `MARGIN` longer, `p_faster` that of
-    A looking this slow beside B; both corrected for how many configurations are compared.
+    `p` is the probability of B looking this slow if it takes at most `MARGIN` longer, `p_faster`
+    that of A looking this slow beside B, both for this configuration alone. `p_again` is that of
+    the second stage. `reason` says what the verdict rests on where it is not the time.
     """
 
     configuration: dict[str, Any]
     verdict: str
-    ratio: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    p_faster: float | None
-    n: tuple[int, int]
-    failed: tuple[int, int]
-    paired: bool
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_faster: float | None = None
+    n: tuple[int, int] = (0, 0)
+    failed: tuple[int, int] = (0, 0)
+    paired: bool = False
+    p_again: float | None = None
+    reason: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of one configuration."""
         return asdict(self)
 
 
-def compare(before: pd.DataFrame, after: pd.DataFrame, *, paired: bool = False) -> list[Compared]:
-    """Compare the runs of each configuration that both tables hold, the clearest regression first.
+def compare(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    *,
+    paired: bool = False,
+    again: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+) -> list[Compared]:
+    """Compare each configuration of the two tables; what decides comes first.
 
     `paired`: runs of A and B took turns, and the first of A belongs to the first of B, failed or
     not. Only whoever ran them knows: two files may name campaign and block alike and be days apart.
-    A configuration that fails in B and not in A is a regression. Raises `BadInput` where the tables
-    have no configuration in common.
+    `again` are the interleaved runs of A and B that were made of what a first comparison flagged.
+    Raises `BadInput` where the tables have no configuration in common.
     """
-    a, b = (_by_configuration(table) for table in (before, after))
-    common = [key for key in a if key in b]
-    if not common:
+    a, b = by_configuration(before), by_configuration(after)
+    pairs, alone = _matched(a, b)
+    if not pairs:
         raise BadInput(
             "The two files have no configuration in common.",
-            why="Runs are compared where all their parameters agree.",
+            why="Runs are compared where operation, sizes and workers agree.",
             fix="Measure the same operations, sizes and workers for A and for B.",
         )
-    found = [_measured(key, a[key], b[key], paired) for key in common]
-    return sorted(_judged(found), key=_urgency)
+    second = _second_stage(again) if again is not None else None
+    compared = [_measured(one, a[one], b[other], paired) for one, other in pairs if one == other]
+    compared = _judged(compared, second)
+    compared += [_changed(one, other, a[one], b[other]) for one, other in pairs if one != other]
+    compared += [
+        Compared(known(key), MISSING, n=(len(a[key]), 0), reason="B has no such run.")
+        for key in alone
+    ]
+    matched = {other for _, other in pairs}
+    compared += [
+        Compared(known(key), NEW, n=(0, len(b[key])), reason="A has no such run.")
+        for key in b
+        if key not in matched
+    ]
+    grew = grown_counts({one: (a[one], b[other]) for one, other in pairs})
+    return sorted((_grown(one, grew) for one in compared), key=_urgency)
 
 
-def configurations(table: pd.DataFrame) -> pd.Series:
-    """Return each row's parameters as a tuple in the order of `PARAMETERS`, None for null.
-
-    Tuples with None can be compared between tables, which NaN cannot. The index is 0, 1, ...
-    """
-    plain = table[list(PARAMETERS)].astype(object)
-    return pd.Series(list(plain.where(plain.notna(), None).itertuples(index=False, name=None)))
+def verdict(compared: Sequence[Compared]) -> str:
+    """Return the verdict for all: the most urgent of those of the configurations."""
+    return min((one.verdict for one in compared), key=VERDICTS.index)
 
 
 def worst(compared: Sequence[Compared]) -> Compared:
-    """Return the comparison that decides: the clearest regression, or the nearest to one."""
+    """Return the comparison that decides: the most urgent, or the nearest to a regression."""
     return min(compared, key=_urgency)
 
 
-def _by_configuration(table: pd.DataFrame) -> dict[tuple[Any, ...], pd.DataFrame]:
-    counted = table[table.role != "warm-up"]
-    keys = configurations(counted)
-    by_position = keys.groupby(keys, sort=False).indices  # labels may repeat in joined tables
-    return {key: counted.iloc[rows] for key, rows in by_position.items()}
+def to_measure_again(compared: Sequence[Compared]) -> list[Compared]:
+    """Return the configurations that the first stage flags and nothing has settled yet."""
+    open_ = (SUSPECT, TOO_FEW, GREW)
+    return [
+        one
+        for one in compared
+        if one.verdict in open_ and one.p is not None and one.p <= FLAGGED and one.p_again is None
+    ]
 
 
-def _measured(key: tuple[Any, ...], a: pd.DataFrame, b: pd.DataFrame, paired: bool) -> Compared:
-    """Return the comparison with its two raw one-sided p values, before any verdict."""
+def _matched(
+    a: Mapping[Key, pd.DataFrame], b: Mapping[Key, pd.DataFrame]
+) -> tuple[list[tuple[Key, Key]], list[Key]]:
+    """Return the configurations that ask the same question in both, and those of A alone."""
+    pairs = [(key, key) for key in a if key in b]
+    left = {identity(known(key)): key for key in b if key not in a}
+    alone = []
+    for key in a:
+        if key in b:
+            continue
+        other = left.pop(identity(known(key)), None)
+        if other is None:
+            alone.append(key)
+        else:
+            pairs.append((key, other))
+    return pairs, alone
+
+
+def _changed(one: Key, other: Key, a: pd.DataFrame, b: pd.DataFrame) -> Compared:
+    """Return the comparison of runs that asked the same under other settings."""
+    differ = [
+        f"{name} {was} in A, {now} in B"
+        for name, was, now in zip(PARAMETERS, one, other, strict=True)
+        if was != now
+    ]
+    return replace(_measured(one, a, b, False), verdict=CHANGED, reason="; ".join(differ))
+
+
+def _measured(one: Key, a: pd.DataFrame, b: pd.DataFrame, paired: bool) -> Compared:
+    """Return the comparison with its two one-sided p values, before any verdict."""
     failed = int(a.failed.sum()), int(b.failed.sum())
-    x, y = (one.seconds.where(~one.failed.astype(bool)).to_numpy(float) for one in (a, b))
+    x, y = (timed(table).to_numpy(float) for table in (a, b))
     if paired:
         shared = min(len(x), len(y))
         both = np.isfinite(x[:shared]) & np.isfinite(y[:shared])
@@ -106,49 +181,70 @@ def _measured(key: tuple[Any, ...], a: pd.DataFrame, b: pd.DataFrame, paired: bo
     else:
         x, y = x[np.isfinite(x)], y[np.isfinite(y)]
     n = len(x), len(y)
-    configuration = {name: _plain(value) for name, value in zip(PARAMETERS, key, strict=True)}
-    known = {name: value for name, value in configuration.items() if value is not None}
+    found = Compared(known(one), TOO_FEW, n=n, failed=failed, paired=paired)
     if min(n) == 0:
-        return Compared(known, TOO_FEW, None, None, None, None, None, n, failed, paired)
+        return found
     estimate = statistics.paired_ratio(x, y) if paired else statistics.ratio(x, y)
-    p = p_faster = None
-    if statistics.smallest_p(*n, paired=paired) <= _level(paired):
-        p = statistics.slower(x, y, paired=paired, margin=MARGIN)
-        p_faster = statistics.slower(y, x, paired=paired, margin=MARGIN)
-    interval = estimate.value, estimate.low, estimate.high
-    return Compared(known, TOO_FEW, *interval, p, p_faster, n, failed, paired)
-
-
-def _judged(found: Sequence[Compared]) -> list[Compared]:
-    """Return the comparisons with verdicts, their p values corrected for how many there are."""
-    raw = [(one.p, one.p_faster) for one in found if one.p is not None and one.p_faster is not None]
-    corrected = iter(
-        zip(*(statistics.adjusted(side) for side in zip(*raw, strict=True)), strict=True)
+    found = replace(found, ratio=estimate.value, low=estimate.low, high=estimate.high)
+    if statistics.smallest_p(*n, paired=paired) > FLAGGED:
+        return found
+    return replace(
+        found,
+        p=statistics.slower(x, y, paired=paired, margin=MARGIN),
+        p_faster=statistics.slower(y, x, paired=paired, margin=MARGIN),
     )
-    judged = []
-    for one in found:
-        p, p_faster = (None, None) if one.p is None else next(corrected)
-        judged.append(replace(one, verdict=_verdict(one, p, p_faster), p=p, p_faster=p_faster))
-    return judged
 
 
-def _verdict(one: Compared, p: float | None, p_faster: float | None) -> str:
-    if one.failed[1] and not one.failed[0]:
-        return REGRESSION
-    if p is None or p_faster is None:
-        return TOO_FEW
-    if p <= _level(one.paired):
-        return REGRESSION
-    return IMPROVEMENT if p_faster <= _level(one.paired) else NO_CHANGE
+def _second_stage(again: tuple[pd.DataFrame, pd.DataFrame]) -> dict[Key, float | None]:
+    """Return the p value of each configuration that was measured again, by its name."""
+    a, b = (by_configuration(table) for table in again)
+    return {identity(known(key)): _measured(key, a[key], b[key], True).p for key in a if key in b}
 
 
-def _level(paired: bool) -> float:
-    return LEVEL["paired" if paired else "independent"]
+def _judged(
+    compared: Sequence[Compared], second: Mapping[Key, float | None] | None
+) -> list[Compared]:
+    flagged = [one for one in compared if one.p is not None and one.p <= FLAGGED]
+    return [_verdict(one, len(compared), second, len(flagged)) for one in compared]
 
 
-def _urgency(one: Compared) -> tuple[bool, float, float]:
-    return (one.verdict != REGRESSION, 2.0 if one.p is None else one.p, -(one.ratio or 0))
+def _verdict(
+    one: Compared, many: int, second: Mapping[Key, float | None] | None, flagged: int
+) -> Compared:
+    """Return the comparison with its verdict; the level is shared by all that are judged."""
+    share_a, share_b = (
+        bad / max(1, bad + good) for bad, good in zip(one.failed, one.n, strict=True)
+    )
+    if share_b > share_a:
+        why = f"{one.failed[0]} runs of A failed, {one.failed[1]} of B."
+        return replace(one, verdict=FAILS, reason=why)
+    if one.p is None or one.p_faster is None:
+        return one
+    if second is not None and one.p <= FLAGGED:
+        p = second.get(identity(one.configuration))
+        if p is not None:
+            verdict = REGRESSION if p * flagged <= LEVEL else NO_CHANGE
+            return replace(one, verdict=verdict, p_again=p)
+    if one.p * many <= LEVEL:
+        return replace(one, verdict=REGRESSION)
+    if one.p_faster * many <= LEVEL:
+        return replace(one, verdict=IMPROVEMENT)
+    if second is None and statistics.smallest_p(*one.n, paired=one.paired) * many > LEVEL:
+        why = f"{many} configurations at once need more runs to tell a slowdown from chance."
+        return replace(one, verdict=TOO_FEW, reason=why)
+    return replace(one, verdict=SUSPECT if one.p <= FLAGGED else NO_CHANGE)
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
+def _grown(one: Compared, grew: Mapping[Key, list[Growth]]) -> Compared:
+    """Return the comparison, as one that grew where counts did and the time has not decided."""
+    found = grew.get(identity(one.configuration))
+    if not found:
+        return one
+    reason = "; ".join(f"{each.what} {each.before:g} -> {each.after:g}" for each in found)
+    if VERDICTS.index(one.verdict) < VERDICTS.index(GREW):
+        return replace(one, reason="; ".join(filter(None, (one.reason, reason))))
+    return replace(one, verdict=GREW, reason=reason)
+
+
+def _urgency(one: Compared) -> tuple[int, float, float]:
+    return (VERDICTS.index(one.verdict), 2.0 if one.p is None else one.p, -(one.ratio or 0))

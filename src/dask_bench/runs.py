@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dask_bench.columns import COLUMNS, ROLES, VERSION, Kind
+from dask_bench.columns import COLUMNS, PARAMETERS, ROLES, VERSION, Kind
 from pangeo_core.errors import BadInput
 from pangeo_core.files import write_whole
 from pangeo_core.origin import Origin
@@ -110,6 +110,82 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     arrow = pa.Table.from_pandas(table, schema=schema(), preserve_index=False)
     found: list[dict[str, Any]] = arrow.to_pylist()
     return found
+
+
+Key = tuple[Any, ...]  # the values of `PARAMETERS`, None for null
+
+# What makes two configurations the same question; where only the rest differs, settings changed.
+IDENTITY = ("operation", "variant", "scheme", "nodes", "dataset_mb", "chunk_mb", "tier", "grid")
+
+
+def good(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs that medians and comparisons rest on.
+
+    No warm-ups, no failed runs, and none that lost a worker on the way, unless it was made to: such
+    a run is right, but its time is that of an accident.
+    """
+    accident = (table.lost_workers.fillna(0) > 0) & (table.family != "life")
+    return table[(table.role != "warm-up") & ~table.failed.astype(bool) & ~accident]
+
+
+def timed(table: pd.DataFrame) -> pd.Series:
+    """Return the seconds of each run, null where `good` leaves it out."""
+    return table.seconds.where(table.index.isin(good(table).index))
+
+
+def configurations(table: pd.DataFrame) -> pd.Series:
+    """Return each row's parameters as a tuple in the order of `PARAMETERS`, None for null.
+
+    Tuples with None can be compared between tables, which NaN cannot. The index is 0, 1, ...
+    """
+    plain = table[list(PARAMETERS)].astype(object)
+    return pd.Series(list(plain.where(plain.notna(), None).itertuples(index=False, name=None)))
+
+
+def by_configuration(table: pd.DataFrame) -> dict[Key, pd.DataFrame]:
+    """Return the runs of each configuration, warm-ups left out, in the order of the table."""
+    counted = table[table.role != "warm-up"].reset_index(drop=True)
+    keys = configurations(counted)
+    by_position = keys.groupby(keys, sort=False).indices
+    return {key: counted.iloc[rows] for key, rows in by_position.items()}
+
+
+def known(key: Key) -> dict[str, Any]:
+    """Return the parameters of a configuration by name, without those that are null."""
+    named = zip(PARAMETERS, key, strict=True)
+    return {
+        name: value.item() if hasattr(value, "item") else value
+        for name, value in named
+        if value is not None
+    }
+
+
+def arms(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the runs of A and of B of a file that `bench ab` wrote, pair by pair.
+
+    Raises `BadInput` where the file has no two arms.
+    """
+    if set(table.arm.dropna().unique()) != {"a", "b"}:
+        raise BadInput(
+            "This file does not hold the runs of two environments.",
+            fix="Give a file that bench ab wrote, or the two files of two bench runs.",
+        )
+    counted = table[table.role != "warm-up"].sort_values(["block", "order"], kind="stable")
+    keys = list(counted[list(IDENTITY)].astype(object).itertuples(index=False, name=None))
+    counted = counted.assign(_key=[str(key) for key in keys])
+    complete = counted.groupby(["_key", "block"]).arm.transform("nunique") == 2
+    a, b = (counted[complete & (counted.arm == arm)] for arm in ("a", "b"))
+    # What differs by intent, such as a Dask setting, must not make two questions of one.
+    settings = [name for name in PARAMETERS if name not in IDENTITY]
+    of_a = a.drop_duplicates("_key").set_index("_key")
+    for name in settings:
+        b = b.assign(**{name: of_a[name].reindex(b._key).array})
+    return a.drop(columns="_key"), b.drop(columns="_key")
+
+
+def identity(configuration: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what the configuration asks, whatever the settings that it ran under."""
+    return tuple(configuration.get(name) for name in IDENTITY)
 
 
 def require_one_machine(table: pd.DataFrame) -> None:

@@ -12,6 +12,7 @@ from pangeo_deploy.cli.options import JsonOption
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dask_bench.compare import Compared
     from dask_bench.run_cost import Rates
 
 REGRESSION = 3
@@ -77,7 +78,7 @@ def report(
             row["nodes"],
             row["n"],
             _digits(row.get("median_seconds")),
-            f"{_digits(row.get('low'))} to {_digits(row.get('high'))}" if "low" in row else "",
+            _interval(row.get("low"), row.get("high")),
             _digits(row.get("roofline_ratio")),
         )
         for row in result.as_dict()["table"]
@@ -93,36 +94,47 @@ def report(
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="The runs before.")],
-    b: Annotated[Path, typer.Argument(help="The runs after.")],
+    a: Annotated[Path, typer.Argument(help="Runs before the change, or a file of bench ab.")],
+    b: Annotated[
+        Path | None, typer.Argument(help="Runs after the change; not with a file of bench ab.")
+    ] = None,
     paired: Annotated[
         bool, typer.Option("--paired", help="Runs of A and B took turns, in this order.")
     ] = False,
+    again: Annotated[
+        Path | None,
+        typer.Option(help="Interleaved runs (bench ab) of what a first comparison flagged."),
+    ] = None,
     counts: Annotated[
         bool,
-        typer.Option("--counts", help="Compare counts and roofline ratios, not seconds: for CI."),
+        typer.Option("--counts", help="Compare counts and times relative to numpy only: for CI."),
     ] = False,
     machines: Annotated[
-        bool, typer.Option("--machines", help="A and B come from different machines, and may.")
+        bool, typer.Option("--machines", help="Allow A and B to come from different machines.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Say whether B is slower than A; ends with 3 where it is."""
+    """Compare B with A; ends with 3 where B is slower, fails, lacks runs or needs more."""
     from dask_bench import bench_report as room
-    from dask_bench.runs import require_one_machine
+    from dask_bench.runs import arms, require_one_machine
 
     with reporting("Reading runs"):
-        before, after = room.load(a), room.load(b)
+        if b is None:
+            before, after = arms(room.load(a))
+            paired = True
+        else:
+            before, after = room.load(a), room.load(b)
+        second = None if again is None else arms(room.load(again))
     if not (machines or counts):
         import pandas as pd
 
         require_one_machine(pd.concat([before, after]))
-    regressed = (
+    refused = (
         _compare_counts(before, after, json)
         if counts
-        else _compare_seconds(before, after, paired, json)
+        else _compare_seconds(before, after, paired, second, json)
     )
-    if regressed:
+    if refused:
         raise typer.Exit(REGRESSION)
 
 
@@ -171,43 +183,71 @@ def _rates(
 
 
 def _compare_seconds(
-    before: "pd.DataFrame", after: "pd.DataFrame", paired: bool, json: bool
+    before: "pd.DataFrame",
+    after: "pd.DataFrame",
+    paired: bool,
+    again: "tuple[pd.DataFrame, pd.DataFrame] | None",
+    json: bool,
 ) -> bool:
     from dask_bench import compare as room
 
-    compared = room.compare(before, after, paired=paired)
-    worst = room.worst(compared)
+    compared = room.compare(before, after, paired=paired, again=again)
+    verdict, worst = room.verdict(compared), room.worst(compared)
+    flagged = room.to_measure_again(compared)
     document = {
-        **{name: getattr(worst, name) for name in ("verdict", "ratio", "low", "high", "p")},
+        "verdict": verdict,
+        **{name: getattr(worst, name) for name in ("ratio", "low", "high", "p")},
         "margin": room.MARGIN,
+        "measure_again": [workload_name(one.configuration) for one in flagged],
         "configurations": [one.as_dict() for one in compared],
     }
-    columns = ("configuration", "verdict", "B / A (1)", "95 %", "p (1)", "runs")
+    show(document, json, comparison(compared, verdict))
+    return verdict in room.SAYS_NO
+
+
+def comparison(compared: "list[Compared]", verdict: str) -> list[Any]:
+    """Return what people read of a comparison."""
+    from dask_bench import compare as room
+
+    columns = ("configuration", "verdict", "B / A (1)", "95 %", "p (1)", "runs", "why")
     rows = [
         (
             _name(one.configuration),
             one.verdict,
             _digits(one.ratio),
-            f"{_digits(one.low)} to {_digits(one.high)}",
-            _digits(one.p),
+            _interval(one.low, one.high),
+            _digits(one.p if one.p_again is None else one.p_again),
             f"{one.n[0]}, {one.n[1]}" + (" in pairs" if one.paired else ""),
+            one.reason or ("confirmed by a second measurement" if one.p_again else ""),
         )
         for one in compared
     ]
-    note = f"A slowdown of under {100 * room.MARGIN:.0f} % is not looked for."
-    show(document, json, [table(f"B against A: {worst.verdict}", columns, rows), note])
-    return worst.verdict == room.REGRESSION
+    notes = [f"Slowdowns of less than {100 * room.MARGIN:.0f} % are not looked for."]
+    if flagged := room.to_measure_again(compared):
+        names = " ".join(workload_name(one.configuration) for one in flagged)
+        notes.append(
+            f"Measure again, A and B taking turns: pangeo-deploy bench ab {names} --a ... --b ... "
+            "--out again.parquet; then give --again again.parquet."
+        )
+    return [table(f"B against A: {verdict}", columns, rows), *notes]
+
+
+def workload_name(configuration: dict[str, Any]) -> str:
+    """Return the name by which `bench run` and `bench ab` take a configuration's workload."""
+    return ":".join(str(configuration[name]) for name in ("operation", "variant", "scheme"))
 
 
 def _compare_counts(before: "pd.DataFrame", after: "pd.DataFrame", json: bool) -> bool:
     from dask_bench import counts_gate
 
-    compared, grown = counts_gate.grown(before, after)
-    verdict = "regression" if grown else "no change"
+    gate = counts_gate.gate(before, after)
+    verdict = "regression" if gate.grown else "missing" if gate.missing else "no change"
     document = {
         "verdict": verdict,
-        "compared": compared,
-        "grown": [one.as_dict() for one in grown],
+        "compared": gate.compared,
+        "grown": [one.as_dict() for one in gate.grown],
+        "missing": gate.missing,
+        "too_few": gate.too_few,
     }
     columns = ("configuration", "what", "A (1)", "B (1)", "allowed more (%)")
     rows = [
@@ -218,11 +258,16 @@ def _compare_counts(before: "pd.DataFrame", after: "pd.DataFrame", json: bool) -
             _digits(one.after),
             f"{100 * one.allowed:.0f}",
         )
-        for one in grown
+        for one in gate.grown
     ]
-    human: list[Any] = [f"{verdict}: {compared} counts compared, {len(grown)} grown."]
-    show(document, json, human + ([table("Grown", columns, rows)] if grown else []))
-    return bool(grown)
+    human: list[Any] = [f"{verdict}: {gate.compared} counts compared, {len(gate.grown)} grew."]
+    if rows:
+        human.append(table("Grew", columns, rows))
+    human += [f"Missing in B: {_name(one)}" for one in gate.missing]
+    if gate.too_few:
+        human.append(f"{gate.too_few} comparisons of memory and relative time need more runs.")
+    show(document, json, human)
+    return gate.says_no
 
 
 def _curves(title: str, curves: "pd.DataFrame") -> list[Any]:
@@ -292,3 +337,10 @@ def _name(configuration: dict[str, Any]) -> str:
 
 def _digits(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    """Return an interval for people, or nothing where one run allows none."""
+    if low is None or high is None or low != low:
+        return ""
+    return f"{_digits(low)} to {_digits(high)}"
