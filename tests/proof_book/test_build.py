@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 from pangeo_core.errors import BadInput, MissingPrerequisite, NotebookFailed
 from proof_book.page import stage
@@ -232,3 +233,11 @@ def test_the_binder_button_opens_the_commit_that_was_built(built: Project) -> No
 def test_without_a_commit_the_links_lead_to_the_main_branch(built_once: Project) -> None:
     page = (built_once.html / "notebooks" / "02-money.html").read_text()
     assert "ncar-pangeo-binder-terraform-deploy/main?urlpath=lab/tree/notebooks/02-money" in page
+
+
+def test_a_page_tells_a_preview_what_it_is(built: Project) -> None:
+    page = BeautifulSoup((built.html / "index.html").read_text(), "html.parser")
+    tags = {str(tag["property"]): str(tag["content"]) for tag in page.select("meta[property]")}
+    assert tags["og:title"] == "The book"
+    assert tags["og:url"].endswith("/index.html")
+    assert "It cost" in tags["og:description"]

@@ -12,12 +12,12 @@
 
 import json
 from functools import lru_cache
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from proof_book.page.executed_results import FOLDER
@@ -25,7 +25,6 @@ from proof_book.page.sphinx_nodes import code, paragraph
 
 FILE = "book.json"
 PREVIEW = "preview.png"
-LONGEST = 200  # of a description, in letters
 SHORT = 10  # of a commit
 
 
@@ -107,31 +106,15 @@ class TypedRole(SphinxRole):
         return [nodes.Text(self.text)], []
 
 
-def _preview(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
-    """Say what a page is to whoever shows a preview of a link to it."""
-    if tree is None:
-        return
+def _describe(app: Sphinx, config: Config) -> None:
+    """Tell sphinxext-opengraph, which writes each page's preview tags, of this book."""
     about = _about(Path(app.srcdir))
-    first = next(
-        (one.astext() for one in tree.findall(nodes.paragraph) if len(one.astext()) > 40), ""
-    )
-    told = " ".join(first.split())
-    shown = told if len(told) <= LONGEST else told[:LONGEST].rsplit(" ", 1)[0] + " …"
-    tags = {
-        "og:title": context.get("title", ""),
-        "og:type": "article",
-        "og:site_name": about["title"],
-    }
-    tags |= {"og:description": shown} if shown else {}
-    if about["address"]:
-        tags["og:url"] = f"{about['address']}/{page}.html"
-        if about["preview"]:
-            tags["og:image"] = f"{about['address']}/{PREVIEW}"
-            tags["og:image:alt"] = about["preview"]
-    context["metatags"] = context.get("metatags", "") + "".join(
-        f'\n<meta property="{name}" content="{escape(str(value))}" />'
-        for name, value in tags.items()
-    )
+    config.ogp_site_name = about["title"]
+    config.ogp_site_url = f"{about['address']}/" if about["address"] else ""
+    if about["address"] and about["preview"]:
+        config.ogp_image = f"{about['address']}/{PREVIEW}"
+        config.ogp_image_alt = about["preview"]
+        config.ogp_use_first_image = False
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -140,5 +123,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("versions", Versions)
     app.add_directive("figure-changes", FigureChanges)
     app.add_role("typed", TypedRole())
-    app.connect("html-page-context", _preview)
+    app.setup_extension("sphinxext.opengraph")
+    app.connect("config-inited", _describe)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
