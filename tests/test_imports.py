@@ -1,7 +1,13 @@
-"""Below the command line nothing prints, and the map in CONTRIBUTING shows every package."""
+"""Imports point down, nothing below the command line prints, CONTRIBUTING shows every package."""
 
 import ast
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from proof_book.identity.code_graph import files_of, packages, source_folder
 
@@ -45,3 +51,52 @@ def _speaks(file: Path) -> list[str]:
 def test_contributing_shows_every_package(project: Path) -> None:
     text = (project / "CONTRIBUTING.md").read_text()
     assert [name for name in packages(source_folder()) if f"src/{name}/" not in text] == []
+
+
+PLANTED = {
+    "a library that knows pangeo_deploy": ("hub_costs/planted.py", "pangeo_deploy.deployment"),
+    "two libraries that know each other": ("emulated_aws/planted.py", "local_hub.control"),
+    "a core that knows a library": ("pangeo_core/planted.py", "hub_user.user"),
+    "a target that knows the command line": (
+        "pangeo_deploy/targets/planted.py",
+        "pangeo_deploy.cli.console",
+    ),
+    "charts that know the targets": ("pangeo_deploy/charts/planted.py", "pangeo_deploy.targets"),
+}
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path:
+    """The sources and the contracts, in a folder where something can be planted."""
+    folder = tmp_path_factory.mktemp("planted")
+    shutil.copytree(project / "src", folder / "src", ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copy(project / "pyproject.toml", folder)
+    return folder
+
+
+def linted(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Return what import-linter says of the sources in `folder`."""
+    program = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [program, "--no-cache"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_imports_point_down(copied: Path) -> None:
+    done = linted(copied)
+    assert done.returncode == 0, done.stdout
+
+
+def test_planted_imports_break_the_contracts(copied: Path) -> None:
+    for place, imported in PLANTED.values():
+        (copied / "src" / place).write_text(f"import {imported}\n")
+    done = linted(copied)
+    assert done.returncode == 1
+    for what, (place, imported) in PLANTED.items():
+        importer = place.removesuffix(".py").replace("/", ".")
+        assert f"{importer} -> {imported}" in done.stdout, what

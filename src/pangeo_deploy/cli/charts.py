@@ -1,6 +1,7 @@
 """The verbs on the charts: render, check, deploy."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import target_of
+from pangeo_deploy.terraform.lifecycle import outputs
 
 CHECK_FAILED = 3
 
@@ -71,13 +73,14 @@ def deploy(
 
     In the rehearsal the hub of this machine runs from them.
     """
-    there = target_of(Deployment(environment, target))
+    deployment = Deployment(environment, target)
+    there = target_of(deployment)
     with reporting(f"Deploying the charts of {environment}") as progress:
 
         def visited() -> bool:
             return smoke(there.entrance(), progress=progress).ok
 
-        result = there.deploy_charts(visited, progress)
+        result = there.deploy_charts(visited, progress, partial(outputs, deployment))
     show(result.as_dict(), json, [f"{environment} is deployed in {result.seconds:.0f} s."])
 
 

@@ -3,12 +3,14 @@
 import tempfile
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pangeo_core.progress import Progress, silent
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import target_of
+from pangeo_deploy.terraform import lifecycle
 
 SCHEMA = 1
 
@@ -23,7 +25,9 @@ def report(
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        bill = target_of(deployment).monthly_bill(month, folder, sessions, progress)
+        bill = target_of(deployment).monthly_bill(
+            month, folder, sessions, partial(lifecycle.outputs, deployment)
+        )
         return {
             "schema": SCHEMA,
             "month": month,

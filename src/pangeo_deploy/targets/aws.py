@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hub_user.janitor import Cluster, PriceOf
 from hub_user.user import Entrance, User
-from pangeo_core.errors import MissingPrerequisite
+from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_core.progress import Progress, silent
 from pangeo_deploy.charts import deploy as helm
 from pangeo_deploy.charts.values import settings
@@ -23,9 +23,11 @@ from pangeo_deploy.targets.protocol import (
     GatewayAccess,
     KnownTypes,
     MonthlyBill,
+    ReadOutputs,
     SmokeTest,
     Target,
     UsageRecords,
+    no_outputs,
     taggable_types,
 )
 
@@ -130,12 +132,13 @@ class Aws(Target):
         }
 
     def deploy_charts(
-        self, smoke: SmokeTest | None = None, progress: Progress = silent
+        self,
+        smoke: SmokeTest | None = None,
+        progress: Progress = silent,
+        outputs: ReadOutputs = no_outputs,
     ) -> helm.Deployed:
         """Install the charts with Helm into the cluster that kubectl's context names."""
-        from pangeo_deploy.terraform.lifecycle import outputs
-
-        made = outputs(self.deployment)
+        made = outputs()
         with self.connect() as cloud:
             reader = helm.secret_reader(cloud.client("secretsmanager"))
             return helm.deploy(self.deployment, made, reader, smoke, progress)
@@ -145,13 +148,21 @@ class Aws(Target):
         helm.remove(self.deployment)
 
     def monthly_bill(
-        self, month: str, folder: Path, sessions: Path | None = None, progress: Progress = silent
+        self,
+        month: str,
+        folder: Path,
+        sessions: Path | None = None,
+        outputs: ReadOutputs = no_outputs,
     ) -> MonthlyBill:
         """Fetch the export from the deployment's own bucket."""
         from hub_costs.bills import fetch
-        from pangeo_deploy.terraform.lifecycle import outputs
 
-        bucket = outputs(self.deployment)["bills_bucket"]
+        bucket = outputs().get("bills_bucket")
+        if not bucket:
+            raise BadInput(
+                f"{self.deployment.environment} has no bill export yet.",
+                fix=f"Apply it first: pangeo-deploy plan {self.deployment.environment}",
+            )
         with self.connect() as cloud:
             fetch.fetch_export(f"s3://{bucket}/", folder / "fetched", cloud.client("s3"))
         return MonthlyBill((folder / "fetched",), sessions, "measured")

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from pangeo_deploy.charts.deploy import Deployed
 
 SmokeTest = Callable[[], bool]
+ReadOutputs = Callable[[], Mapping[str, Any]]
+
+
+def no_outputs() -> Mapping[str, Any]:
+    """Return the outputs of a deployment without Terraform: none."""
+    return {}
 
 
 class NotOnThisTarget(BadInput):
@@ -188,9 +194,15 @@ class Target(Protocol):
         return {}
 
     def deploy_charts(
-        self, smoke: SmokeTest | None = None, progress: Progress = silent
+        self,
+        smoke: SmokeTest | None = None,
+        progress: Progress = silent,
+        outputs: ReadOutputs = no_outputs,
     ) -> "Deployed":
-        """Install or upgrade the charts; roll back and raise `CheckFailed` if `smoke` fails."""
+        """Install or upgrade the charts; roll back and raise `CheckFailed` if `smoke` fails.
+
+        `outputs` reads Terraform's, where there is a Terraform.
+        """
         raise self.lacks("a place for charts")
 
     def remove_charts(self) -> None:
@@ -198,7 +210,11 @@ class Target(Protocol):
         raise self.lacks("a place for charts")
 
     def monthly_bill(
-        self, month: str, folder: Path, sessions: Path | None = None, progress: Progress = silent
+        self,
+        month: str,
+        folder: Path,
+        sessions: Path | None = None,
+        outputs: ReadOutputs = no_outputs,
     ) -> MonthlyBill:
         """Fetch the bill of `month` (YYYY-MM) into `folder`; `sessions` are the operator's."""
         raise self.lacks("a bill")

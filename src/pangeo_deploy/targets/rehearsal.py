@@ -21,9 +21,11 @@ from pangeo_deploy.targets.protocol import (
     GatewayAccess,
     KnownTypes,
     MonthlyBill,
+    ReadOutputs,
     SmokeTest,
     Target,
     UsageRecords,
+    no_outputs,
     taggable_types,
 )
 
@@ -119,7 +121,10 @@ class Rehearsal(Target):
         return {"source": "pangeo-deploy bench run, on the rehearsed hub of this machine"}
 
     def deploy_charts(
-        self, smoke: SmokeTest | None = None, progress: Progress = silent
+        self,
+        smoke: SmokeTest | None = None,
+        progress: Progress = silent,
+        outputs: ReadOutputs = no_outputs,
     ) -> Deployed:
         """Run the hub from the checkout's charts, kept as a new revision."""
         return rehearsed_charts.deploy(
@@ -132,7 +137,11 @@ class Rehearsal(Target):
         rehearsed_charts.forget(self.deployment)
 
     def monthly_bill(
-        self, month: str, folder: Path, sessions: Path | None = None, progress: Progress = silent
+        self,
+        month: str,
+        folder: Path,
+        sessions: Path | None = None,
+        outputs: ReadOutputs = no_outputs,
     ) -> MonthlyBill:
         """Make up a month: the rehearsal has no bill, and its origin says so."""
         from hub_costs.bills import sample_bill, sample_forms
