@@ -1,29 +1,38 @@
 """Bring bills here: the export from its bucket, Cost Explorer's answer for reconciliation."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hub_costs.bills.bill_files import kind_of
+from hub_costs.bills.bill_files import ARCHIVES, kind_of
+from hub_costs.bills.cost_explorer import PAGE
 from hub_costs.months import Interval
 from pangeo_core.errors import BadInput, CheckFailed, MissingPrerequisite
 from pangeo_core.files import write_whole
 
 USD_PER_PAGE = Decimal("0.01")  # AWS Cost Explorer, each request and each further page
 CALLS_A_DAY = 2
+_MARK = ".etag"  # beside a fetched file: what it was in the bucket
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was fetched: files that are now here, and what asking cost."""
+    """What was fetched: files that are now here, and what asking cost.
+
+    `removed` are files of earlier fetches that the bucket no longer has, `left` objects that are
+    not read and were not fetched.
+    """
 
     files: tuple[Path, ...]
     pages: int
     usd: Decimal
+    removed: tuple[Path, ...] = ()
+    left: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of `cost fetch`."""
@@ -31,37 +40,33 @@ class Fetched:
             "files": [str(file) for file in self.files],
             "pages": self.pages,
             "usd": format(self.usd, "f"),
+            "removed": [str(file) for file in self.removed],
+            "left": list(self.left),
         }
 
 
 def fetch_export(url: str, out: Path, client: Any) -> Fetched:
-    """Copy the export under `url` (`s3://bucket/prefix`) to `out`, each file whole or not at all.
+    """Make `out` a mirror of the export under `url` (`s3://bucket/prefix`).
 
-    Files that are here already with the same content are left. `client` is a boto3 S3 client.
-    Raises `MissingPrerequisite` where the bucket may not be read, `BadInput` where it has no bill.
+    Each file comes whole or not at all, as old as it is in the bucket; files that are here already
+    with the same content are left; files that an earlier fetch brought and the bucket no longer has
+    are removed, since they would count as parts of the bill. `client` is a boto3 S3 client. Raises
+    `MissingPrerequisite` where the bucket may not be read, `BadInput` where it has no bill.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     if not url.startswith("s3://"):
         raise BadInput(f"{url} is not a bucket.", fix="Write s3://BUCKET/PREFIX.")
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
-    files = []
+    files: list[Path] = []
+    left: list[str] = []
     try:
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in page.get("Contents", []):
-                if kind_of(item["Key"]) is None:
-                    continue
-                file = out / item["Key"]
-                if not file.resolve().is_relative_to(out.resolve()):
-                    raise BadInput(f"The key {item['Key']!r} leads out of {out}.", fix="Rename it.")
-                mark = file.with_name(file.name + ".etag")
-                if not (file.is_file() and mark.is_file() and mark.read_text() == item["ETag"]):
-                    part = file.with_name(f".{file.name}.part")
-                    part.parent.mkdir(parents=True, exist_ok=True)
-                    client.download_file(bucket, item["Key"], str(part))
-                    part.replace(file)
-                    write_whole(mark, item["ETag"])
-                files.append(file)
+                if kind_of(item["Key"]) is not None:
+                    files.append(_fetch(item, bucket, out, client))
+                elif item["Key"].lower().endswith(ARCHIVES):
+                    left.append(f"s3://{bucket}/{item['Key']}")
     except (BotoCoreError, ClientError) as error:
         raise MissingPrerequisite(
             f"{url} cannot be read.",
@@ -70,7 +75,37 @@ def fetch_export(url: str, out: Path, client: Any) -> Fetched:
         ) from None
     if not files:
         raise BadInput(f"There is no bill under {url}.", fix="Exports appear within a day.")
-    return Fetched(tuple(files), 0, Decimal(0))
+    removed = tuple(_remove_stale(out, prefix, set(files)))
+    return Fetched(tuple(files), 0, Decimal(0), removed, tuple(left))
+
+
+def _fetch(item: dict[str, Any], bucket: str, out: Path, client: Any) -> Path:
+    """Bring one object here, unless it is here already, and return its file."""
+    file = out / str(item["Key"])
+    if not file.resolve().is_relative_to(out.resolve()):
+        raise BadInput(f"The key {item['Key']!r} leads out of {out}.", fix="Rename it.")
+    mark = file.with_name(file.name + _MARK)
+    if not (file.is_file() and mark.is_file() and mark.read_text() == item["ETag"]):
+        part = file.with_name(f".{file.name}.part")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        client.download_file(bucket, item["Key"], str(part))
+        part.replace(file)
+        write_whole(mark, item["ETag"])
+    if "LastModified" in item:  # the age of a delivery is that of its object
+        moment = item["LastModified"].timestamp()
+        os.utime(file, (moment, moment))
+    return file
+
+
+def _remove_stale(out: Path, prefix: str, files: set[Path]) -> Iterator[Path]:
+    """Remove and yield what earlier fetches of `prefix` brought and is no longer in the bucket."""
+    for mark in sorted(out.rglob(f"*{_MARK}")):
+        file = mark.with_name(mark.name.removesuffix(_MARK))
+        key = file.relative_to(out).as_posix()
+        if file not in files and key.startswith(prefix):
+            file.unlink(missing_ok=True)
+            mark.unlink()
+            yield file
 
 
 def fetch_explorer(
@@ -106,7 +141,7 @@ def fetch_explorer(
             "End": interval.end.date().isoformat(),  # exclusive, like the interval's
         },
         "Granularity": "DAILY",
-        "Metrics": ["UnblendedCost", "AmortizedCost"],
+        "Metrics": ["UnblendedCost", "AmortizedCost", "NetUnblendedCost"],
         "GroupBy": [_group(key) for key in group_by],
     }
     call: dict[str, Any] = {"day": day, "pages": 0, "usd": "0.00", "request": request}
@@ -125,7 +160,7 @@ def fetch_explorer(
         if not token:
             break
     # only a whole answer is written: its last page is what `ingest` looks for
-    files = tuple(out / f"explorer-{stamp}-{n}.page.json" for n in range(len(pages)))
+    files = tuple(out / PAGE.format(stamp=stamp, number=n) for n in range(len(pages)))
     for file, text in zip(files, pages, strict=True):
         write_whole(file, text)
     return Fetched(files, len(pages), USD_PER_PAGE * len(pages))

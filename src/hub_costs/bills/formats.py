@@ -19,6 +19,9 @@ MACROS = (
     "CREATE OR REPLACE MACRO moment(x) AS"
     " CAST(TRY_CAST(CAST(x AS VARCHAR) AS TIMESTAMPTZ) AS TIMESTAMP)",
     "CREATE OR REPLACE MACRO filled(x) AS nullif(trim(CAST(x AS VARCHAR)), '')",
+    # A billing period is a month of the provider's calendar, whatever zone it is written in.
+    "CREATE OR REPLACE MACRO month_of(x) AS"
+    " CAST(date_trunc('month', TRY_CAST(left(CAST(x AS VARCHAR), 10) AS DATE)) AS DATE)",
 )
 
 # CUR line type -> FOCUS charge category.
@@ -48,7 +51,6 @@ class Format:
     columns: Mapping[str, Sequence[str]]
     tags: str  # the column that holds a map or JSON of tags
     flat: tuple[str, ...]  # what the names of flat tag columns start with
-    amounts: tuple[str, ...]  # columns that may change when a line is refreshed
 
 
 _LINE = "filled({line_item_line_item_type})"
@@ -73,6 +75,12 @@ _AMORTISED = f"""CASE {_LINE}
  WHEN 'Fee' THEN
   CASE WHEN filled({{reservation_reservation_a_r_n?}}) IS NULL THEN {_UNBLENDED} ELSE 0 END
  ELSE {_UNBLENDED} END"""
+# What is paid after discounts that AWS keeps apart; a line without any is as it is billed.
+_NET = f"coalesce(money({{line_item_net_unblended_cost?}}), {_UNBLENDED})"
+_NET_SPLIT = (
+    "coalesce(money({split_line_item_net_split_cost?})"
+    f" + coalesce(money({{split_line_item_net_unused_cost?}}), 0), {_SPLIT})"
+)
 _CATEGORY = " ".join(f"WHEN '{line}' THEN '{focus}'" for line, focus in LINE_TYPES.items())
 
 CUR = Format(
@@ -84,7 +92,7 @@ CUR = Format(
     ),
     columns={
         "BillingPeriodStart": [
-            "CAST(moment({bill_billing_period_start_date}) AS DATE)",
+            "month_of({bill_billing_period_start_date})",
             "CAST(date_trunc('month', moment({line_item_usage_start_date})) AS DATE)",
         ],
         "ChargePeriodStart": ["moment({line_item_usage_start_date})"],
@@ -93,6 +101,7 @@ CUR = Format(
             " moment({line_item_usage_start_date}) + INTERVAL 1 HOUR)"
         ],
         "BillingAccountId": ["filled({bill_payer_account_id})"],
+        "SubAccountId": ["filled({line_item_usage_account_id})"],
         "ProviderName": ["'AWS'"],
         "ServiceName": [
             "coalesce(filled({product_product_name?}), filled({product?}['product_name']),"
@@ -112,6 +121,7 @@ CUR = Format(
         # A split row repeats its parent's cost: its own is the split and unused parts.
         "BilledCost": [f"CASE WHEN {_PARENT} IS NULL THEN {_UNBLENDED} ELSE {_SPLIT} END"],
         "EffectiveCost": [f"CASE WHEN {_PARENT} IS NULL THEN {_AMORTISED} ELSE {_SPLIT} END"],
+        "x_NetCost": [f"CASE WHEN {_PARENT} IS NULL THEN {_NET} ELSE {_NET_SPLIT} END"],
         "ListCost": [
             f"CASE WHEN {_PARENT} IS NULL THEN money({{pricing_public_on_demand_cost?}})"
             " ELSE money({split_line_item_public_on_demand_split_cost?}) END"
@@ -127,28 +137,20 @@ CUR = Format(
     },
     tags="resource_tags",
     flat=("resource_tags_user_", "resource_tags_", "tag_"),
-    amounts=(
-        "line_item_unblended_cost",
-        "line_item_blended_cost",
-        "line_item_usage_amount",
-        "bill_invoice_id",
-        "pricing_public_on_demand_cost",
-        "split_line_item_split_cost",
-        "split_line_item_unused_cost",
-    ),
 )
 
 FOCUS = Format(
     needs=("billedcost", "chargeperiodstart", "chargeperiodend", "billingcurrency"),
     columns={
         "BillingPeriodStart": [
-            "CAST(moment({billingperiodstart}) AS DATE)",
+            "month_of({billingperiodstart})",
             "CAST(date_trunc('month', moment({chargeperiodstart})) AS DATE)",
         ],
         "ChargePeriodStart": ["moment({chargeperiodstart})"],
         "ChargePeriodEnd": ["moment({chargeperiodend})"],
         "BillingAccountId": ["filled({billingaccountid})"],
-        "ProviderName": ["filled({providername})"],
+        "SubAccountId": ["filled({subaccountid})"],
+        "ProviderName": ["filled({providername})", "filled({serviceprovidername})"],
         "ServiceName": ["filled({servicename})"],
         "x_UsageType": ["filled({x_usagetype})", "filled({chargedescription})"],
         "x_Operation": ["filled({x_operation})"],
@@ -163,6 +165,7 @@ FOCUS = Format(
             "coalesce(money({effectivecost}), money({billedcost}))",
             "money({billedcost})",
         ],
+        "x_NetCost": ["money({billedcost})"],
         "ListCost": ["money({listcost})"],
         "BillingCurrency": ["filled({billingcurrency})"],
         "x_Estimated": ["filled({invoiceid}) IS NULL", "CAST(NULL AS BOOLEAN)"],
@@ -170,15 +173,6 @@ FOCUS = Format(
     },
     tags="tags",
     flat=("tag_",),
-    amounts=(
-        "billedcost",
-        "effectivecost",
-        "listcost",
-        "contractedcost",
-        "consumedquantity",
-        "pricingquantity",
-        "invoiceid",
-    ),
 )
 
 # Cost Explorer pages become rows with our own names first (`explorer`).
@@ -188,7 +182,7 @@ EXPLORER = Format(
         "BillingPeriodStart": ["CAST(date_trunc('month', moment({explorer_start})) AS DATE)"],
         "ChargePeriodStart": ["moment({explorer_start})"],
         "ChargePeriodEnd": ["moment({explorer_end})"],
-        "BillingAccountId": ["filled({linked_account})"],
+        "SubAccountId": ["filled({linked_account})"],
         "ProviderName": ["'AWS'"],
         "ServiceName": ["filled({service})"],
         "x_UsageType": ["filled({usage_type})"],
@@ -203,16 +197,18 @@ EXPLORER = Format(
         "EffectiveCost": [
             "coalesce(money({explorer_amortised}), money({explorer_amount}))",
         ],
+        "x_NetCost": ["coalesce(money({explorer_net}), money({explorer_amount}))"],
         "BillingCurrency": ["filled({explorer_unit})"],
         "x_Estimated": ["CAST({explorer_estimated} AS BOOLEAN)"],
         "x_View": ["'both'"],
     },
     tags="",
     flat=("tag_",),
-    amounts=("explorer_amount", "explorer_amortised", "explorer_estimated"),
 )
 
-FORMATS = {"cur": CUR, "focus": FOCUS, "explorer": EXPLORER}
+# Columns that say where a row comes from, and that no source has.
+OURS = ("x_Source", "x_Format", "x_Delivery", "x_Delivered")
+FORMATS: Mapping[str, Format] = {"cur": CUR, "focus": FOCUS, "explorer": EXPLORER}
 
 
 def plain(name: str) -> str:
@@ -248,7 +244,7 @@ def select(form: Format, columns: Mapping[str, str]) -> dict[str, str]:
     """
     found = {}
     for target, kind in COLUMNS.items():
-        if target in ("x_Source", "x_Format"):
+        if target in OURS:
             continue
         fits = (fill(option, columns) for option in form.columns.get(target, ()))
         chosen = next((sql for sql in fits if sql is not None), "NULL")
@@ -266,6 +262,15 @@ def fill(expression: str, columns: Mapping[str, str]) -> str | None:
     return re.sub(r"\{(\w+)\??\}", lambda m: columns.get(m[1], "NULL"), expression)
 
 
+def dialect(name: str, raw: Sequence[str], question: str = "") -> str:
+    """Return what to call a file's format where two of them are compared."""
+    if name == "explorer":
+        return f"Cost Explorer {question}".strip()
+    if name == "focus":
+        return "FOCUS"
+    return "legacy CUR" if any("/" in column for column in raw) else "CUR 2.0"
+
+
 def tag_columns(form: Format, columns: Mapping[str, str]) -> dict[str, list[str]]:
     """Return tag column -> the file's flat columns for it, however the tag's key is spelt."""
     found: dict[str, list[str]] = {}
@@ -273,21 +278,28 @@ def tag_columns(form: Format, columns: Mapping[str, str]) -> dict[str, list[str]
         prefix = next((p for p in form.flat if name.startswith(p)), None)
         if prefix and name != form.tags:
             key = name.removeprefix(prefix).split("__dup")[0]
-            found.setdefault(f"tag_{key}", []).append(sql)
+            found.setdefault(tag_key(key), []).append(sql)
     return found
 
 
 def tag_key(key: str) -> str:
-    """Return the tag column for a key of a tag map: `user_hub`, `user:Hub` and `hub` are one."""
-    return "tag_" + (plain(key).removeprefix("user_") or "empty")
+    """Return the tag column for a key of a tag map: `user_hub`, `user:Hub` and `hub` are one.
+
+    So are `aws:eks:cluster-name` and `eks_cluster_name`.
+    """
+    name = plain(key).removeprefix("user_").removeprefix("aws_")
+    return "tag_" + (name or "empty")
 
 
-def sql_columns(names: Sequence[str]) -> dict[str, str]:
-    """Return plain name -> quoted source name; further columns of one plain name get `__dupN`."""
+def sql_columns(names: Mapping[str, str]) -> dict[str, str]:
+    """Return plain name -> quoted name, from the file's own names and how SQL calls them.
+
+    Further columns of one plain name get `__dupN`.
+    """
     result: dict[str, str] = {}
-    for name in names:
-        key, n = plain(name), 2
+    for raw, name in names.items():
+        key, n = plain(raw), 2
         while key in result:
-            key, n = f"{plain(name)}__dup{n}", n + 1
+            key, n = f"{plain(raw)}__dup{n}", n + 1
         result[key] = name_of(name)
     return result

@@ -1,267 +1,292 @@
-"""Read one file of a bill, map it to our columns, and set aside the rows that cannot be read."""
+"""Read the files of one delivery, map them to our columns, and mark the rows that cannot be read.
 
-import csv
-import gzip
-import re
-from dataclasses import dataclass
+A staged row that cannot be read keeps its place, with `x_View` = 'rejected': so each file is read
+once, and only a bill that has such rows pays for finding out why (`write_rejects`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import pandas as pd
+import pyarrow as pa
 
-from hub_costs.bills import cost_explorer, formats
+from hub_costs.bills import csv_files, formats
 from hub_costs.bills.bill_files import Source
-from hub_costs.bills.table import name_of, quote
+from hub_costs.bills.deliveries import Delivery
+from hub_costs.bills.table import CATEGORIES, COLUMNS, name_of, quote
 from pangeo_core.errors import BadInput
 
-# A mapped row is kept if all of these hold; the first that fails is the reason it is set aside.
-CHECKS = {
+REJECTED = "rejected"
+# A mapped row is kept if all of these hold; the first that fails is the reason it is rejected.
+# A charge may end when it starts: a fee is of a moment.
+_CHECKS = {
     "the billed cost is not an amount": '"BilledCost" IS NOT NULL',
     "the amortised cost is not an amount": '"EffectiveCost" IS NOT NULL',
     "the charge's start is not a time": '"ChargePeriodStart" IS NOT NULL',
     "the charge's end is not a time": '"ChargePeriodEnd" IS NOT NULL',
-    "the charge ends before it starts": '"ChargePeriodStart" < "ChargePeriodEnd"',
+    "the charge ends before it starts": '"ChargePeriodStart" <= "ChargePeriodEnd"',
     "the billing period is not a time": '"BillingPeriodStart" IS NOT NULL',
     "the currency is not one": "regexp_full_match(\"BillingCurrency\", '[A-Z]{3}')",
     "the charge category is not one of FOCUS'": '"ChargeCategory" IN'
-    " ('Usage', 'Purchase', 'Tax', 'Credit', 'Adjustment')",
+    f" ({', '.join(map(quote, CATEGORIES))})",
 }
-
-
-_SKIP, _KEEP = "ignore_errors = true", "store_rejects = true, rejects_limit = 0"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A staged file: its rows, the rows set aside, and its tags."""
+    """A staged delivery: its rows, its format, its tags."""
 
-    source: str
-    format: str
-    order: int  # later parts speak for lines that earlier ones also have
+    delivery: Delivery
+    dialect: str
     file: Path
-    rejects: Path | None
-    rows: int
-    rejected: int
     tags: tuple[str, ...]
+    readers: "tuple[Reader, ...]"
+    broken: tuple[csv_files.BrokenLine, ...]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One file as it is: SQL that reads it, and what its columns are called and hold."""
+
+    source: Source
+    place: str  # what is read: the file, or a copy of it with even line ends
+    relation: str
+    names: dict[str, str]  # the file's own names -> names in SQL
+    types: dict[str, str]  # names in SQL -> types
+    keeping: str = ""  # SQL that also stores lines that cannot be split into values
 
 
 def stage(
-    connection: duckdb.DuckDBPyConnection, group: list[Source], work: Path, order: int
+    connection: duckdb.DuckDBPyConnection,
+    delivery: Delivery,
+    work: Path,
+    number: int,
+    compression: str,
 ) -> Part:
-    """Write the mapped rows of `group` (one file, or all JSON pages) under `work`."""
-    label = group[0].location
+    """Write the mapped rows of `delivery` under `work` and return where.
+
+    Raises `BadInput` naming the file where one cannot be read, or is no bill.
+    """
     for macro in formats.MACROS:
         connection.execute(macro)
+    readers = [_reader(connection, source, delivery, number) for source in delivery.files]
+    if delivery.rows:
+        readers = readers[:1]
+    elif delivery.question:
+        raise BadInput(f"{delivery.label} is a bill without rows.", fix="Ask for a time with cost.")
+    file = work / f"part-{number}.parquet"
+    csv_files.forget_broken_lines(connection)
     try:
-        return _stage(connection, group, work, order, label)
-    except duckdb.Error as error:
-        copy = work / f"lines-{order}.csv"
-        if group[0].kind != "csv" or not _even_line_ends(label, copy):
-            raise _unreadable(label, error) from None
-    connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+        return _write(connection, readers, delivery, file, compression)
+    except duckdb.Error:
+        readers = [_repaired(connection, reader, work) for reader in readers]
+    csv_files.forget_broken_lines(connection)
     try:
-        return _stage(connection, group, work, order, str(copy))
+        return _write(connection, readers, delivery, file, compression)
     except duckdb.Error as error:
-        raise _unreadable(label, error) from None
-    finally:
-        copy.unlink()
+        raise csv_files.unreadable(delivery.label, error) from None
 
 
-def _stage(
+def _write(
     connection: duckdb.DuckDBPyConnection,
-    group: list[Source],
-    work: Path,
-    order: int,
-    place: str,
+    readers: Sequence[Reader],
+    delivery: Delivery,
+    file: Path,
+    compression: str,
 ) -> Part:
-    """Stage what is read from `place`: the file itself, or a copy of it with even line ends."""
-    label = group[0].location
-    read, described = _open(connection, group, place)
-    columns = formats.sql_columns(list(described))
-    kind = formats.detect(list(columns), label)
-    form = formats.FORMATS[kind]
-    types = {formats_name: described[n] for n, formats_name in zip(described, columns, strict=True)}
-    chosen = {c: _typed(sql, types[c]) for c, sql in columns.items()}
-    selected = formats.select(form, chosen)
-    selected |= _tags(connection, form, chosen, types, read)
-    # What tells a line from another: all that the source says of it but its amounts.
-    identity = [sql for name, sql in columns.items() if name.split("__dup")[0] not in form.amounts]
-    body = ", ".join(f"{sql} AS {name_of(name)}" for name, sql in selected.items())
-    extra = f', {quote(kind)} AS "x_Format", {quote(label)} AS "x_Source"'
-    extra += f', hash({", ".join(identity)}) AS "x_Key", {order} AS "x_Order"'
-    why = " ".join(f"WHEN NOT coalesce({ok}, false) THEN {quote(r)}" for r, ok in CHECKS.items())
-    mapped = f"SELECT *, CASE {why} END AS reason FROM (SELECT {body}{extra} FROM {read})"
-    file = work / f"part-{order}.parquet"
-    connection.execute(
-        f"COPY (SELECT * EXCLUDE reason FROM ({mapped.replace(_SKIP, _KEEP)})"
-        " WHERE reason IS NULL)"
-        f" TO {quote(str(file))} (FORMAT parquet)"
-    )
-    rows = _count(connection, f"read_parquet({quote(str(file))})")
-    broken = _broken_lines(connection, label)
-    seen = _count(connection, read)
-    rejects = None
-    if seen > rows or broken is not None:
-        rejects = work / f"rejects-{order}.parquet"
-        _set_aside(connection, read, mapped, label, broken, rejects)
-    rejected = _count(connection, f"read_parquet({quote(str(rejects))})") if rejects else 0
-    if rows + rejected == 0:
-        raise BadInput(f"{label} is a bill without rows.", fix="Fetch it again, or leave it out.")
-    tags = tuple(name for name in selected if name.startswith("tag_"))
-    return Part(label, kind, order, file, rejects, rows, rejected, tags)
-
-
-def _open(
-    connection: duckdb.DuckDBPyConnection, group: list[Source], label: str
-) -> tuple[str, dict[str, str]]:
-    """Return SQL that reads the file as it is, and its columns with their types."""
-    if group[0].kind == "json":
-        frame = pd.DataFrame(
-            cost_explorer.read([Path(page.location) for page in group]), dtype=object
+    kinds = {reader.source.location: _kind(reader, delivery) for reader in readers}
+    if len(set(kinds.values())) > 1:
+        raise BadInput(
+            f"{delivery.label} mixes formats: {', '.join(sorted(set(kinds.values())))}.",
+            why="Its chunks should be of one export.",
+            fix="Put each export's files into a folder of its own.",
         )
-        if frame.empty:
-            raise BadInput(f"{label} is a bill without rows.", fix="Ask for a time with cost.")
-        connection.register("explorer_pages", frame.astype("string"))
-        read = "explorer_pages"
-    elif group[0].kind == "parquet":
-        read = f"read_parquet({quote(label)})"
-    else:
-        read = _csv(connection, label)
-    columns = connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()
-    return read, {name: kind for name, kind, *_ in columns}
-
-
-def _csv(connection: duckdb.DuckDBPyConnection, label: str) -> str:
-    """Return SQL that reads a csv file as text: nothing guesses at amounts or at the file's shape.
-
-    Lines with too many or too few values are passed over; the one read that writes the rows also
-    stores them (`_KEEP`), for `_broken_lines`.
-    """
-    shape = "header = true, delim = ',', quote = '\"', escape = '\"', nullstr = ['NULL', '']"
-    first = connection.execute(
-        f"SELECT line FROM read_csv({quote(label)}, auto_detect = false, header = false,"
-        " delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}) LIMIT 1"
-    ).fetchall()
-    columns = next(csv.reader([first[0][0].lstrip("\ufeff")])) if first and first[0][0] else []
-    if len(set(columns)) < len(columns) or not columns:
-        raise _unreadable(label, ValueError("Its first line does not name its columns."))
-    named = ", ".join(f"{quote(name)}: 'VARCHAR'" for name in columns)
-    return f"read_csv({quote(label)}, auto_detect = false, columns = {{{named}}}, {shape}, {_SKIP})"
-
-
-def _even_line_ends(file: str, copy: Path) -> bool:
-    """Write a local csv with one kind of line end to `copy`; False where that is not its trouble.
-
-    DuckDB's reader refuses a mix, such as two exports put together on different systems make. Its
-    lenient mode reads one, and drops surplus values without a word.
-    """
-    if file.startswith("s3://"):
-        return False
-    ends: set[bytes] = set()
-    try:
-        with (
-            gzip.open(file) if file.endswith(".gz") else Path(file).open("rb") as lines,
-            copy.open("wb") as out,
-        ):
-            for line in lines:
-                end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
-                ends.add(end)
-                out.write(line.removesuffix(end) + b"\n")
-    except (OSError, EOFError):  # cut off: the first error says it
-        ends.clear()
-    if len(ends) < 2:
-        copy.unlink(missing_ok=True)
-    return len(ends) == 2
-
-
-def _unreadable(label: str, error: Exception) -> BadInput:
-    return BadInput(
-        f"{label} cannot be read.",
-        why=str(error).strip().split("\n")[0],
-        fix="It is cut off or not what its name says. Fetch it again.",
+    tags = {reader.source.location: _tags(connection, reader) for reader in readers}
+    every = sorted({tag for found in tags.values() for tag in found})
+    selects = [
+        mapped(reader, delivery, tags[reader.source.location], every, keep=True)
+        for reader in readers
+    ]
+    checks = " AND ".join(f"coalesce({check}, false)" for check in _CHECKS.values())
+    connection.execute(
+        f"COPY (SELECT * REPLACE (CASE WHEN {checks} THEN \"x_View\" ELSE '{REJECTED}' END"
+        f' AS "x_View") FROM ({" UNION ALL ".join(selects)}))'
+        f" TO {quote(str(file))} (FORMAT parquet, COMPRESSION {compression})"
+    )
+    labels = {reader.place: reader.source.location for reader in readers}
+    broken = csv_files.broken_lines(connection, labels)
+    rows = connection.execute(f"SELECT count(*) FROM read_parquet({quote(str(file))})").fetchall()
+    if rows[0][0] + len(broken) == 0:
+        raise BadInput(
+            f"{delivery.label} is a bill without rows.", fix="Fetch it again, or leave it out."
+        )
+    return Part(
+        delivery, next(iter(kinds.values())), file, tuple(every), tuple(readers), tuple(broken)
     )
 
 
-def _typed(sql: str, kind: str) -> str:
-    """Return SQL for a column so that the macros see text only where the source has text."""
-    return f"CAST({sql} AS MAP(VARCHAR, VARCHAR))" if kind.startswith("STRUCT") else sql
+def mapped(
+    reader: Reader,
+    delivery: Delivery,
+    tags: dict[str, str],
+    every: Sequence[str],
+    *,
+    keep: bool = False,
+    more: str = "",
+) -> str:
+    """Return SQL for the rows of a file in our columns; `more` are further columns.
+
+    `every` are the tags of the whole delivery; `keep` stores lines that cannot be split.
+    """
+    label = reader.source.location
+    columns = formats.sql_columns(reader.names)
+    form = formats.FORMATS[formats.detect(list(columns), label)]
+    selected = formats.select(form, _typed(reader, columns))
+    delivered = datetime.fromtimestamp(delivery.time, UTC).replace(tzinfo=None)
+    selected["x_Format"] = quote(_kind(reader, delivery))
+    selected["x_Source"] = quote(label)
+    selected["x_Delivery"] = quote(delivery.id) if delivery.id else "CAST(NULL AS VARCHAR)"
+    selected["x_Delivered"] = f"TIMESTAMP {quote(delivered.isoformat(sep=' '))}"
+    selected = {name: selected[name] for name in COLUMNS}
+    selected |= {tag: tags.get(tag, "CAST(NULL AS VARCHAR)") for tag in every}
+    body = ", ".join(f"{sql} AS {name_of(name)}" for name, sql in selected.items())
+    relation = reader.keeping if keep and reader.keeping else reader.relation
+    return f"SELECT {body}{more} FROM {relation} AS raw"
 
 
-def _tags(
-    connection: duckdb.DuckDBPyConnection,
-    form: formats.Format,
-    columns: dict[str, str],
-    types: dict[str, str],
-    read: str,
-) -> dict[str, str]:
+def _reader(
+    connection: duckdb.DuckDBPyConnection, source: Source, delivery: Delivery, number: int
+) -> Reader:
+    label = source.location
+    try:
+        if source.kind == "csv":
+            names = csv_files.columns(connection, label)
+            return Reader(
+                source,
+                label,
+                csv_files.relation(label, names),
+                names,
+                dict.fromkeys(names.values(), "VARCHAR"),
+                csv_files.relation(label, names, keep_broken=True),
+            )
+        if source.kind == "json":
+            relation = f"explorer_{number}"
+            connection.register(relation, _text_table(delivery))
+        else:
+            relation = f"read_parquet({quote(label)})"
+        described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    except duckdb.Error as error:
+        raise csv_files.unreadable(label, error) from None
+    types = {str(name): str(kind) for name, kind, *_ in described}
+    return Reader(source, label, relation, {name: name for name in types}, types)
+
+
+def _text_table(delivery: Delivery) -> pa.Table:
+    names = dict.fromkeys(name for row in delivery.rows for name in row)
+    return pa.table(
+        {n: pa.array([row.get(n) for row in delivery.rows], pa.string()) for n in names}
+    )
+
+
+def _repaired(connection: duckdb.DuckDBPyConnection, reader: Reader, work: Path) -> Reader:
+    """Return a reader of a copy with even line ends where that is a file's trouble.
+
+    Raises `BadInput` where the file cannot be read for another reason.
+    """
+    label = reader.source.location
+    try:
+        every = ", ".join(map(name_of, reader.names.values()))
+        relation = reader.keeping or reader.relation
+        connection.execute(f"SELECT count(hash({every})) FROM {relation}").fetchall()
+        return reader
+    except duckdb.Error as error:
+        copy = work / f"lines-{abs(hash(label))}.csv"
+        if reader.source.kind != "csv" or not csv_files.even_line_ends(label, copy):
+            raise csv_files.unreadable(label, error) from None
+    return replace(
+        reader,
+        place=str(copy),
+        relation=csv_files.relation(str(copy), reader.names),
+        keeping=csv_files.relation(str(copy), reader.names, keep_broken=True),
+    )
+
+
+def _kind(reader: Reader, delivery: Delivery) -> str:
+    name = formats.detect(list(formats.sql_columns(reader.names)), reader.source.location)
+    return formats.dialect(name, list(reader.names), delivery.question)
+
+
+def _typed(reader: Reader, columns: dict[str, str]) -> dict[str, str]:
+    """Return SQL for a file's columns, with any form of tags as a map."""
+    found = {}
+    for plain, sql in columns.items():
+        kind = reader.types[sql.strip('"').replace('""', '"')]
+        if kind.startswith("STRUCT") and kind.endswith("[]"):  # a list of keys and values
+            sql = f"map_from_entries({sql})"
+        elif kind.startswith("STRUCT"):
+            sql = f"CAST({sql} AS MAP(VARCHAR, VARCHAR))"
+        found[plain] = sql
+    return found
+
+
+def _tags(connection: duckdb.DuckDBPyConnection, reader: Reader) -> dict[str, str]:
     """Return tag column -> SQL, from flat columns and from the keys of a map or of JSON text."""
-    found = formats.tag_columns(form, columns)
+    columns = formats.sql_columns(reader.names)
+    name = formats.detect(list(columns), reader.source.location)
+    form = formats.FORMATS[name]
+    typed = _typed(reader, columns)
+    found = formats.tag_columns(form, typed)
     holder = form.tags
     if holder in columns:
-        column = columns[holder]
-        if types[holder].startswith(("MAP", "STRUCT")):
-            keys = f"map_keys({column})"
-            value = f"{column}[{{key}}]"
-        else:
-            keys = f"json_keys(CASE WHEN json_valid({column}) THEN {column} END)"
-            value = (
-                f"json_extract_string(CASE WHEN json_valid({column}) THEN {column} END, {{path}})"
-            )
-        query = f"SELECT DISTINCT unnest({keys}) FROM {read} WHERE {column} IS NOT NULL"
+        kind = reader.types[columns[holder].strip('"').replace('""', '"')]
+        column, is_map = typed[holder], kind.startswith(("MAP", "STRUCT"))
+        document = f"CASE WHEN json_valid({column}) THEN {column} END"
+        keys = f"map_keys({column})" if is_map else f"json_keys({document})"
+        query = f"SELECT DISTINCT unnest({keys}) FROM {reader.relation} WHERE {column} IS NOT NULL"
         for (key,) in sorted(connection.execute(query).fetchall()):
             escaped = str(key).replace('"', '\\"')
             path = quote(f'$."{escaped}"')
-            found.setdefault(formats.tag_key(key), []).append(
-                value.format(key=quote(key), path=path)
+            value = (
+                f"{column}[{quote(key)}]" if is_map else f"json_extract_string({document}, {path})"
             )
+            found.setdefault(formats.tag_key(key), []).append(value)
     return {
-        re.sub(
-            r"[^a-z0-9_]", "_", name
-        ): f"filled(coalesce({', '.join(f'filled({s})' for s in parts)}))"
+        name: f"filled(coalesce({', '.join(f'filled({part})' for part in parts)}))"
         for name, parts in sorted(found.items())
     }
 
 
-def _broken_lines(connection: duckdb.DuckDBPyConnection, label: str) -> pd.DataFrame | None:
-    """Return the csv lines that have too many or too few values, and forget them."""
-    tables = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
-    if "reject_errors" not in tables:
-        return None
-    frame = connection.execute(
-        "SELECT line AS row, error_message AS reason, csv_line AS content FROM reject_errors"
-    ).fetch_df()
-    connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
-    if frame.empty:
-        return None
-    frame = frame.drop_duplicates("row").assign(source=label)
-    return frame[["source", "row", "reason", "content"]]
-
-
-def _set_aside(
-    connection: duckdb.DuckDBPyConnection,
-    read: str,
-    mapped: str,
-    label: str,
-    broken: Any,
-    file: Path,
-) -> None:
-    """Write the rows that `CHECKS` refuse: their number (data rows from 1) and all they said."""
-    numbered = mapped.replace(
-        f" FROM {read})",
-        f", row_number() OVER () AS row, to_json(raw) AS content FROM {read} AS raw)",
+def write_rejects(connection: duckdb.DuckDBPyConnection, part: Part, file: Path) -> None:
+    """Write the rows of a delivery that cannot be read: where they are, why, and all they said."""
+    reason = " ".join(
+        f"WHEN NOT coalesce({check}, false) THEN {quote(why)}" for why, check in _CHECKS.items()
     )
+    queries = []
+    for reader in part.readers:
+        pairs = ", ".join(f"{quote(raw)}, {name_of(sql)}" for raw, sql in reader.names.items())
+        more = f", row_number() OVER () AS row, CAST(json_object({pairs}) AS VARCHAR) AS content"
+        rows = mapped(reader, part.delivery, {}, (), more=more)
+        queries.append(
+            'SELECT "x_Source" AS source, row, reason, content, "BilledCost" AS cost FROM'
+            f" (SELECT *, CASE {reason} END AS reason FROM ({rows})) WHERE reason IS NOT NULL"
+        )
+    connection.register("broken_lines", csv_files.as_table(part.broken))
+    queries.append("SELECT * FROM broken_lines")
     connection.execute("SET preserve_insertion_order = true")  # so that row numbers mean something
-    query = (
-        f"SELECT {quote(label)} AS source, row, reason, CAST(content AS VARCHAR) AS content"
-        f" FROM ({numbered}) WHERE reason IS NOT NULL"
+    connection.execute(
+        f"COPY ({' UNION ALL BY NAME '.join(queries)}) TO {quote(str(file))} (FORMAT parquet)"
     )
-    if broken is not None:
-        connection.register("broken_lines", broken)
-        query += " UNION ALL SELECT source, row, reason, content FROM broken_lines"
-    connection.execute(f"COPY ({query}) TO {quote(str(file))} (FORMAT parquet)")
     connection.execute("SET preserve_insertion_order = false")
 
 
-def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
+def cost_of(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> Decimal:
+    """Return the billed cost of a delivery without staging it."""
+    readers = [_reader(connection, source, delivery, 0) for source in delivery.files]
+    rows = " UNION ALL ".join(mapped(reader, delivery, {}, ()) for reader in readers)
+    found = connection.execute(
+        f'SELECT coalesce(sum("BilledCost"), 0) FROM ({rows}) WHERE "x_View" = \'both\''
+    ).fetchall()
+    return Decimal(found[0][0])

@@ -23,6 +23,7 @@ COLUMNS = {
     "ChargePeriodStart": "TIMESTAMP",
     "ChargePeriodEnd": "TIMESTAMP",  # exclusive
     "BillingAccountId": "VARCHAR",
+    "SubAccountId": "VARCHAR",  # the account that used what is billed
     "ProviderName": "VARCHAR",
     "ServiceName": "VARCHAR",
     "x_UsageType": "VARCHAR",
@@ -35,6 +36,7 @@ COLUMNS = {
     "ConsumedUnit": "VARCHAR",
     "BilledCost": MONEY,  # sums to the invoice
     "EffectiveCost": MONEY,  # commitments spread over what they cover
+    "x_NetCost": MONEY,  # billed, after discounts that the provider keeps apart
     "ListCost": MONEY,
     "BillingCurrency": "VARCHAR",
     "x_Estimated": "BOOLEAN",  # null: the source does not say
@@ -43,7 +45,11 @@ COLUMNS = {
     "x_SplitUnused": MONEY,  # of a split row: the part that nobody asked for
     "x_Format": "VARCHAR",
     "x_Source": "VARCHAR",  # the file that the row came from
+    "x_Delivery": "VARCHAR",  # the provider's name for the delivery; null: known by age only
+    "x_Delivered": "TIMESTAMP",  # when it was delivered
 }
+# Columns that tables of earlier releases lack; there they read as NULL.
+_LATER = ("SubAccountId", "x_NetCost", "x_Delivery", "x_Delivered")
 
 # A bill with split cost allocation holds each instance twice: as itself and as its pods' parts.
 # A view takes one of the two, so both add to the same total.
@@ -68,6 +74,12 @@ def connect(memory: str = "2GB", spill: Path | None = None) -> duckdb.DuckDBPyCo
 
 def rows(path: Path, view: View = "invoice") -> str:
     """Return SQL for the rows of the table at `path` in one view."""
+    views = ", ".join(quote(v) for v in VIEWS[view])
+    return f"(SELECT * FROM {every_row(path)} WHERE x_View IN ({views}))"
+
+
+def every_row(path: Path) -> str:
+    """Return SQL for the rows of the table at `path`, those of both views."""
     if path.is_dir():
         path = path / "bill.parquet"
     if not path.is_file():
@@ -78,20 +90,25 @@ def rows(path: Path, view: View = "invoice") -> str:
         raise BadInput(
             f"{path} is not a whole parquet file.", why=str(error), fix="Ingest the bill again."
         ) from None
-    if missing := [name for name in COLUMNS if name not in names]:
+    missing = [name for name in COLUMNS if name not in names]
+    if set(missing) - set(_LATER):
         raise BadInput(
             f"{path} is not a bill of ours: it has no {', '.join(missing)}.",
             fix="Ingest the provider's own files with `cost ingest` first.",
         )
-    views = ", ".join(quote(v) for v in VIEWS[view])
-    return f"(SELECT * FROM read_parquet({quote(str(path))}) WHERE x_View IN ({views}))"
+    read = f"SELECT * FROM read_parquet({quote(str(path))})"
+    if missing:
+        blank = (f"CAST(NULL AS {COLUMNS[name]}) AS {name_of(name)}" for name in missing)
+        read = f"SELECT *, {', '.join(blank)} FROM read_parquet({quote(str(path))})"
+    return f"({read})"
 
 
 def table_at(path: Path) -> Path | None:
     """Return the table of ours that `path` is, or that lies in the folder `path`, or None."""
     file = path / "bill.parquet" if path.is_dir() else path
     try:
-        return file if set(COLUMNS) <= set(pq.read_schema(file).names) else None
+        have = set(pq.read_schema(file).names)
+        return file if set(COLUMNS) - set(_LATER) <= have else None
     except (OSError, ValueError):  # not there, not parquet
         return None
 

@@ -27,19 +27,31 @@ def ingest(
     paths: Annotated[
         list[str], typer.Argument(help="Bills: files, folders, globs, s3:// prefixes.")
     ],
-    out: Annotated[Path, typer.Option(help="The folder of the table; a month there is replaced.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="The folder of the table; a newer delivery of a month replaces it."),
+    ],
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Exit 3 and change nothing if a month falls or a row or file is lost.",
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Read bills of any AWS form into one table."""
-    from hub_costs.bills import ingest as room
+    """Read bills (CUR, FOCUS, Cost Explorer) into one table, one delivery for each month."""
+    from hub_costs.bills.ingest import ingest as read_bill
 
     with reporting("Reading bills") as progress:
-        result = room.ingest(list(paths), out, progress=progress)
+        result = read_bill(list(paths), out, strict=strict, progress=progress)
     months = ", ".join(f"{month}: {total}" for month, total in result.months.items())
     human = [
         f"{result.table}: {result.rows} rows, {result.total} {result.currency} ({months}).",
         f"{result.rejected} rows rejected"
-        + (f", see {result.rejects}." if result.rejects else "."),
+        + (f" ({result.rejected_cost}), see {result.rejects}." if result.rejects else "."),
+        f"{result.duplicates} lines replaced by newer deliveries ({result.duplicate_cost}).",
+        *result.notes,
         *result.warnings,
     ]
     show(result.as_dict(), json, human)
@@ -83,8 +95,13 @@ def fetch(
             result = room.fetch_explorer(cloud.client("ce"), interval, out)
         else:
             result = room.fetch_export(export, out, cloud.client("s3"))
-    files = f"{len(result.files)} files in {out}."
-    show(result.as_dict(), json, [files, f"{result.pages} pages asked for, {result.usd} USD."])
+    human = [
+        f"{len(result.files)} files in {out}.",
+        f"{result.pages} pages asked for, {result.usd} USD.",
+        *(f"{file} is no longer in the bucket, and was removed." for file in result.removed),
+        *(f"{key} is an archive, which is not read: unpack it yourself." for key in result.left),
+    ]
+    show(result.as_dict(), json, human)
 
 
 def allocate(

@@ -1,0 +1,149 @@
+"""Read csv as text: nothing guesses at amounts or at a file's shape, and no line is lost unseen."""
+
+import csv
+import gzip
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from hub_costs.bills.table import quote
+from pangeo_core.errors import BadInput
+
+# What DuckDB's message says -> what to do about it.
+_FIXES = (
+    ("not utf-8", "Convert it: iconv -f LATIN1 -t UTF-8 {file} > utf8.csv (if it is Latin-1)."),
+    ("unterminated quote", "Close the quotation mark, or fetch the file again."),
+    ("maximum line size", "A quotation mark may be open, or the file is not text. Correct it."),
+)
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_LONGEST_HEAD = 2**20
+
+
+class BrokenLine(NamedTuple):
+    """A line with too many or too few values."""
+
+    source: str
+    row: int
+    reason: str
+    content: str
+
+
+def columns(connection: duckdb.DuckDBPyConnection, label: str) -> dict[str, str]:
+    """Return the names in a file's first line, and what SQL calls their columns.
+
+    Names may repeat, or differ only in case, as tag keys of AWS do; those in SQL do not.
+    """
+    if label.startswith("s3://"):
+        first = connection.execute(
+            f"SELECT line FROM read_csv({quote(label)}, auto_detect = false, header = false,"
+            " delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}) LIMIT 1"
+        ).fetchall()
+        head = str(first[0][0] or "") if first else ""
+    else:
+        head = _first_line(label)
+    names = next(csv.reader([head.lstrip("\ufeff")]), [])
+    if len(set(names)) < len(names) or not names:
+        raise BadInput(
+            f"{label} cannot be read: its first line does not name its columns.",
+            why=f"It says: {', '.join(names)[:200] or 'nothing'}.",
+            fix="Give the file as the provider wrote it, each column named once.",
+        )
+    return {name: f"c{number}" for number, name in enumerate(names)}
+
+
+def _first_line(file: str) -> str:
+    try:
+        with gzip.open(file) if file.endswith(".gz") else Path(file).open("rb") as stream:
+            start = stream.read(_LONGEST_HEAD)
+    except (OSError, EOFError) as error:
+        raise unreadable(file, error) from None
+    if start[:2] in _UTF_16:
+        raise BadInput(
+            f"{file} is UTF-16, not UTF-8.",
+            fix=f"Convert it: iconv -f UTF-16 -t UTF-8 {file} > utf8.csv.",
+        )
+    lines = start.splitlines()  # whatever their ends
+    return lines[0].decode("utf-8", "replace") if lines else ""
+
+
+def relation(label: str, names: Mapping[str, str], *, keep_broken: bool = False) -> str:
+    """Return SQL that reads a csv file as text.
+
+    Lines with too many or too few values are passed over; with `keep_broken` they are stored for
+    `broken_lines`.
+    """
+    named = ", ".join(f"{quote(name)}: 'VARCHAR'" for name in names.values())
+    broken = "store_rejects = true, rejects_limit = 0" if keep_broken else "ignore_errors = true"
+    return (
+        f"read_csv({quote(label)}, auto_detect = false, columns = {{{named}}}, header = true,"
+        " delim = ',', quote = '\"', escape = '\"', nullstr = ['NULL', ''],"
+        f" {broken})"
+    )
+
+
+def broken_lines(
+    connection: duckdb.DuckDBPyConnection, labels: Mapping[str, str]
+) -> list[BrokenLine]:
+    """Return the lines that the last read with `keep_broken` stored; `labels` name its files."""
+    tables = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
+    if "reject_errors" not in tables:
+        return []
+    rows = connection.execute(
+        "SELECT DISTINCT ON (s.file_path, e.line) s.file_path, e.line, e.error_message, e.csv_line"
+        " FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) ORDER BY 1, 2"
+    ).fetchall()
+    return [BrokenLine(labels.get(path, path), *line) for path, *line in rows]
+
+
+def forget_broken_lines(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop what earlier reads have stored."""
+    connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+
+
+def as_table(lines: Sequence[BrokenLine]) -> pa.Table:
+    """Return broken lines as a table like that of rejected rows, without amounts."""
+    columns = list(zip(*lines, strict=True)) or [(), (), (), ()]
+    schema = (pa.string(), pa.int64(), pa.string(), pa.string())
+    return pa.table(
+        {
+            name: pa.array(values, kind)
+            for name, values, kind in zip(BrokenLine._fields, columns, schema, strict=True)
+        }
+    )
+
+
+def even_line_ends(file: str, copy: Path) -> bool:
+    """Write a local csv with one kind of line end to `copy`; False where that is not its trouble.
+
+    DuckDB's reader refuses a mix, such as two exports put together on different systems make. Its
+    lenient mode reads one, and drops surplus values without a word.
+    """
+    if file.startswith("s3://"):
+        return False
+    ends: set[bytes] = set()
+    try:
+        with (
+            gzip.open(file) if file.endswith(".gz") else Path(file).open("rb") as lines,
+            copy.open("wb") as out,
+        ):
+            for line in lines:
+                end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
+                ends.add(end)
+                out.write(line.removesuffix(end) + b"\n")
+    except (OSError, EOFError):  # cut off: the first error says it
+        ends.clear()
+    if len(ends) < 2:
+        copy.unlink(missing_ok=True)
+    return len(ends) == 2
+
+
+def unreadable(label: str, error: Exception) -> BadInput:
+    """Return the refusal of a file that DuckDB cannot read: where, why, and what to do."""
+    lines = [line.strip() for line in str(error).strip().split("\n") if line.strip()]
+    told = " ".join(lines[:3])
+    cut = "It is cut off or not what its name says. Fetch it again."
+    known = (way_out for sign, way_out in _FIXES if sign in str(error).lower())
+    return BadInput(f"{label} cannot be read.", why=told, fix=next(known, cut).format(file=label))
