@@ -97,16 +97,16 @@ def result(
                 f"{change.share.scope} falls from {_money(change.before)} to"
                 f" {_money(change.share.cost)}: is a file of {change.share.label} missing?"
             )
-    notes = [
-        f"{old.share.scope}: {old.share.label} ({_money(old.share.cost)}) is replaced by"
-        f" {old.by.label} ({_money(old.by.cost)})."
-        for old in superseded
-    ]
-    notes += [
+    said += [
         f"{change.share.scope}: {change.share.label} ({_money(change.share.cost)}) is older than"
         f" what the table has ({_money(change.before)}), and is not taken."
         for change in changes
         if not change.replaces
+    ]
+    notes = [
+        f"{old.share.scope}: {old.share.label} ({_money(old.share.cost)}) is replaced by"
+        f" {old.by.label} ({_money(old.by.cost)})."
+        for old in superseded
     ]
     notes += [
         f"{change.share.scope}: {_money(change.before)} is replaced by"
