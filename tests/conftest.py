@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,35 @@ PROJECT = Path(__file__).resolve().parent.parent
 def pytest_configure() -> None:
     """Hear Ctrl-C, and let children hear it: a shell that puts the tests aside turns it off."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# What a test may be skipped for: a program of the operating system that is not there.
+MISSING = "is not installed"
+_skipped: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note each skip for another reason than a missing program; with xdist, where all are heard."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if report.skipped and not hasattr(report, "wasxfail") and MISSING not in reason:
+        _skipped.append(f"{report.nodeid}: {reason}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail in CI when a test was skipped that could have run: a proof that is left out is none."""
+    if _skipped and os.environ.get("CI") == "true" and not hasattr(session.config, "workerinput"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was skipped without the excuse of a missing program."""
+    for line in _skipped:
+        terminalreporter.write_line(f"SKIPPED WITHOUT A MISSING PROGRAM {line}", red=True)
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    """Return the mark of a test that needs a program of the operating system."""
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} {MISSING}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,7 @@ Standard library only: `make` calls `select` before anything is installed.
 import argparse
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -38,7 +39,13 @@ def select(text: str, groups: list[str], with_project: bool = True) -> list[str]
     roots = {f"pangeo-deploy (pyproject.toml:{group})" for group in groups}
     if with_project:
         roots.add("pangeo-deploy (pyproject.toml)")
-    needed, packages = set(roots), entries(text)
+    return closure(text, roots)
+
+
+def closure(text: str, names: Iterable[str]) -> list[str]:
+    """Return the entries of `names` (packages or groups) and all they need, in the lock's order."""
+    packages = entries(text)
+    needed = set(names)
     while new := {name for name, (_, by) in packages.items() if by & needed} - needed:
         needed |= new
     return [entry for name, (entry, _) in packages.items() if name in needed]

@@ -1,7 +1,6 @@
 """A short class at real servers, then its usage report, as an operator makes it."""
 
 import json
-import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +9,7 @@ import pandas as pd
 import pytest
 
 from hub_user.user import User
+from tests.conftest import needs
 from tests.local_hub.conftest import Rig
 
 PEOPLE = ("learner-01", "learner-02")
@@ -18,7 +18,7 @@ WORK = "end = __import__('time').time() + 2\nwhile __import__('time').time() < e
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("prometheus"), reason="Prometheus is not installed.")
+@needs("prometheus")
 def test_what_a_class_does_at_the_hub_is_in_its_report(rig: Rig, tmp_path: Path) -> None:
     people = [rig.user(name) for name in PEOPLE]
     with ThreadPoolExecutor(len(people)) as pool:

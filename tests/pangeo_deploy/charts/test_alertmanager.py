@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -16,13 +15,11 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from pangeo_deploy.charts.alerts import told
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, needs
 
 REGION = "us-west-2"
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-pytestmark = pytest.mark.skipif(
-    not shutil.which("prometheus-alertmanager"), reason="Alertmanager is not installed."
-)
+pytestmark = needs("prometheus-alertmanager")
 
 
 @pytest.fixture

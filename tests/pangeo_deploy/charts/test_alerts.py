@@ -1,7 +1,6 @@
 """The rules that Prometheus watches: sound, told in words, and firing when they should."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 
 from pangeo_deploy.charts.alerts import limits, rule_groups
 from pangeo_deploy.charts.values import complete, settings
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, needs
 
 RULES = {
     environment: complete(PROJECT, "support", environment)["prometheus"]["serverFiles"][
@@ -19,7 +18,7 @@ RULES = {
     for environment in ("staging", "prod")
 }
 ALERTS = [one for group in RULES["prod"]["groups"] for one in group["rules"] if "alert" in one]
-needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool here")
+needs_promtool = needs("promtool")
 
 
 def promtool(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
