@@ -22,7 +22,7 @@ from dask_bench import expected_answers, run_environment, runs, zarr_store
 from dask_bench.campaign_plan import Configuration, Plan, configurations, todo
 from dask_bench.cluster import Cluster
 from dask_bench.faults import explain, within
-from dask_bench.measure import run
+from dask_bench.measure import UNSETTLED, run
 from dask_bench.object_bucket import Bucket
 from dask_bench.workload import Scene, Workload
 from dask_bench.zarr_store import Layout
@@ -49,6 +49,7 @@ class Campaign:
     checking: float = CHECKING_SECONDS
     bucket: Bucket = field(default_factory=Bucket)
     _known: dict[Any, Any] = field(default_factory=dict)
+    _tasks: dict[tuple[str, int], int] = field(default_factory=dict)  # when it first ran
     _next_write: float = 0.0
 
     def go(self) -> pd.DataFrame:
@@ -96,7 +97,7 @@ class Campaign:
     def _run(self, one: Configuration, block: int, role: str, left: int) -> None:
         self.progress(Event(one.label, "start", self._outlook(left)))
         began = time.perf_counter()
-        columns = self._measured(one)
+        columns = self._measured(one, block)
         row = {
             **self.common,
             **columns,
@@ -117,13 +118,13 @@ class Campaign:
             - sum(row.get(name) or 0.0 for name in ("seconds", "check_seconds", "overhead_seconds"))
         )
 
-    def _measured(self, one: Configuration) -> dict[str, Any]:
+    def _measured(self, one: Configuration, block: int) -> dict[str, Any]:
         """Run `one` and return its columns; what cannot even begin is a failed run."""
         workload, layout, longest = one.workload, one.layout(self.plan), self.plan.longest
         base = self._parameters(workload, layout, one.workers)
         try:
-            right = self._right(workload, layout)
-            scene = self._scene(workload, layout, one.workers)
+            right = self._right(workload, layout, block)
+            scene = self._scene(workload, layout, one.workers, block)
             base |= self.cluster.columns if scene.client is not None else {}
             columns = within(
                 longest + self.checking,
@@ -134,11 +135,14 @@ class Campaign:
             )
         except Exception as error:  # a row, whatever it is: the campaign goes on
             columns = {"failed": True, "reason": explain(error)}
-        if workload.needs_cluster and (columns["failed"] or workload.family == "life"):
+        columns |= self._as_before(one, columns)
+        unsettled = columns.pop(UNSETTLED, False)
+        lost = columns["failed"] or unsettled or workload.family == "life"
+        if workload.needs_cluster and lost:
             self.cluster.close()  # it may be broken; the next run opens a new one
         return {**base, **columns}
 
-    def _scene(self, workload: Workload, layout: Layout, workers: int) -> Scene:
+    def _scene(self, workload: Workload, layout: Layout, workers: int, block: int) -> Scene:
         path = zarr_store.prepare(layout, self.folder)
         scene = Scene(
             layout=layout,
@@ -149,6 +153,7 @@ class Campaign:
             client=self.cluster.ready(workers) if workload.needs_cluster else None,
             cluster=self.cluster,
             bucket=self.bucket.ready() if workload.needs_bucket else None,
+            draw=block,
         )
         if workload.before is not None:
             workload.before(scene)
@@ -160,15 +165,27 @@ class Campaign:
             self._known[path] = zarr_store.open_dataset(path)
         return self._known[path]
 
-    def _right(self, workload: Workload, layout: Layout) -> Any:
+    def _right(self, workload: Workload, layout: Layout, block: int) -> Any:
         if workload.answer is None:
             return None
-        key = (workload.answer, layout)
+        key = (workload.answer, layout, block)
         if key not in self._known:
             self._known[key] = expected_answers.known(
-                expected_answers.ANSWERS[workload.answer], layout
+                expected_answers.ANSWERS[workload.answer], layout, block
             )
         return self._known[key]
+
+    def _as_before(self, one: Configuration, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """Refuse a run that did another number of tasks than the first of its configuration."""
+        tasks = columns.get("tasks")
+        moved = columns.get("lost_workers") or columns.get("retries")
+        if columns["failed"] or tasks is None or moved or one.workload.sink is None:
+            return {}
+        first = self._tasks.setdefault((one.workload.name, one.workers), tasks)
+        if tasks == first:
+            return {}
+        reason = f"{tasks} tasks ran, {first} when it first ran: something else was computed."
+        return {"failed": True, "result_ok": False, "reason": reason}
 
     def _parameters(self, workload: Workload, layout: Layout, workers: int) -> dict[str, Any]:
         shape = self.cluster.shape

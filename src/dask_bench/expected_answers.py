@@ -1,10 +1,13 @@
 """The known answers, computed from the formula by plain numpy in double precision.
 
-An answer of 10 TB cannot be recomputed on one machine, so some of its rows (or days) are: one
-taken at random from every chunk's range of rows (or days). A row holds all days and all longitudes,
-a day the whole map: at tier xs every stored chunk takes part in the check.
+Every element of an answer is checked by a random combination of all of them (`functionals`), and
+some rows (or days) one by one: one drawn anew in each block from every chunk's range, and those
+that lie at chunks' edges where the operation reaches across. Data of more than `WHOLE_MB` cannot be
+recomputed on one machine; there only the rows are checked, and the run says which share that is.
 """
 
+import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -14,13 +17,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from dask_bench import day_groups
+from dask_bench import day_groups, functionals
 from dask_bench.fields import MEGABYTE, Field, days
+from dask_bench.tiers import chunk_shape
 from dask_bench.zarr_store import Layout
 
 # Means of a few thousand values near 27 in single precision, added in any order, stay within it.
 TOLERANCE: Mapping[str, float] = {"f4": 2e-4, "f8": 1e-9}
-MOST_MB = 256.0  # of data that one answer is computed from
+MOST_MB = 256.0  # of data that the rows of one check are computed from
+WHOLE_MB = 12_000.0  # of data up to which all of an answer is computed beforehand: tiers xs and s
 
 Values = npt.NDArray[np.float64]
 
@@ -30,7 +35,8 @@ class Answer:
     """A known answer: its dimensions, and its values at one row or one day.
 
     `at` gets the variables on (time, row, lon), or (one day, lat, lon), and the field. `margin` is
-    how many rows to each side it needs. `scale` widens the tolerance where values are larger.
+    how many rows to each side it needs. `scale` widens the tolerance where values are larger. With
+    `exact` the values are the data's own; with `across` chunks' edges matter.
     """
 
     dims: tuple[str, ...]
@@ -38,6 +44,13 @@ class Answer:
     along: Literal["lat", "time"] = "lat"
     margin: int = 0
     scale: float = 1.0
+    exact: bool = False
+    across: bool = False
+
+    @property
+    def axis(self) -> int:
+        """The axis of the answer along which it is computed row by row, or day by day."""
+        return self.dims.index(self.along)
 
 
 @dataclass(frozen=True)
@@ -48,32 +61,77 @@ class Verdict:
     expected: float
     got: float
     tolerance: float
+    share: float = 1.0  # of the answer's elements
+    why: str = ""
 
 
-Known = tuple[tuple[int, Values], ...]
+@dataclass(frozen=True)
+class Known:
+    """What is known of an answer in one block: some rows or days, and the sum over everything."""
+
+    rows: tuple[tuple[int, Values], ...]
+    factors: functionals.Factors = ()
+    total: float = math.nan
 
 
-def known(answer: Answer, layout: Layout) -> Known:
-    """Return (row or day, the right values there) for a sample that touches every chunk."""
+def known(answer: Answer, layout: Layout, block: int = 0) -> Known:
+    """Return what a run of this block is checked against."""
+    rows = tuple((place, _at(answer, layout, place)) for place in _places(answer, layout, block))
+    if layout.nbytes > WHOLE_MB * MEGABYTE:
+        return Known(rows)
+    shape, totals = _totals(answer, layout.field, layout.variables)
+    draw = block % functionals.DRAWS
+    factors = [factor[draw] for factor in functionals.factors(shape, layout.field.seed)]
+    return Known(rows, factors, float(totals[draw]))
+
+
+@functools.lru_cache(maxsize=64)
+def _totals(answer: Answer, field: Field, variables: int) -> tuple[tuple[int, ...], Values]:
+    """Return the shape of the whole answer, and the sum over all of it for each draw."""
+    layout = Layout(field, variables=variables)
+    length = field.shape[0 if answer.along == "time" else 1]
+    inner = _at(answer, layout, answer.margin)
+    shape = list(inner.shape)
+    shape.insert(answer.axis, length)
+
+    def rows(place: int) -> Values:
+        if answer.margin <= place < length - answer.margin:
+            return _at(answer, layout, place)
+        return np.full(inner.shape, np.nan)
+
+    return tuple(shape), functionals.expected(rows, answer.axis, shape, field.seed)
+
+
+def _at(answer: Answer, layout: Layout, place: int) -> Values:
+    """Return the right values at one row or day."""
+    near = slice(place - answer.margin, place + answer.margin + 1)
+    box = (slice(None), near) if answer.along == "lat" else (near, slice(None))
+    values = tuple(
+        replace(layout.field, seed=layout.field.seed + number)[box].astype("f8")
+        for number in range(layout.variables)
+    )
+    return answer.at(values, layout.field)
+
+
+def _places(answer: Answer, layout: Layout, block: int) -> list[int]:
+    """Return rows or days of every chunk's range, another choice in each block, and the edges."""
     field = layout.field
     axis = 0 if answer.along == "time" else 1
     length = field.shape[axis] - 2 * answer.margin
     parts = max(8, -(-field.shape[axis] // layout.chunks[axis]))
     megabytes = layout.nbytes / field.shape[axis] * (1 + 2 * answer.margin) / MEGABYTE
-    parts = min(parts, length, max(1, int(MOST_MB / megabytes)))
-    edges = np.linspace(0, length, parts + 1).astype(int)
-    pick = np.random.default_rng(field.seed)
-    found = []
-    for low, high in pairwise(edges):
-        place = int(pick.integers(low, high)) + answer.margin
-        near = slice(place - answer.margin, place + answer.margin + 1)
-        box = (near, slice(None)) if axis == 0 else (slice(None), near)
-        values = tuple(
-            replace(field, seed=field.seed + number)[box].astype("f8")
-            for number in range(layout.variables)
-        )
-        found.append((place, answer.at(values, field)))
-    return tuple(found)
+    most = max(1, int(MOST_MB / megabytes))
+    bounds = np.linspace(0, length, min(parts, length, most) + 1).astype(int)
+    pick = np.random.default_rng([field.seed, block])
+    drawn = [int(pick.integers(low, high)) + answer.margin for low, high in pairwise(bounds)]
+    if not answer.across:
+        return drawn
+    step = chunk_shape(field, "space", layout.chunk_mb)[axis]
+    edges = {at + side for at in range(step, field.shape[axis], step) for side in (-1, 0)}
+    inside = [at for at in sorted(edges) if 0 <= at - answer.margin < length]
+    if len(inside) > most:
+        inside = sorted(pick.choice(inside, most, replace=False).tolist())
+    return sorted({*drawn, *inside})
 
 
 def check(answer: Answer, right: Known, result: Any, layout: Layout) -> Verdict:
@@ -81,24 +139,33 @@ def check(answer: Answer, right: Known, result: Any, layout: Layout) -> Verdict:
 
     A missing value is wrong unless it is missing in the known answer too.
     """
-    tolerance = TOLERANCE[layout.field.dtype] * answer.scale
-    places = [place for place, _ in right]
-    expected = np.stack([values for _, values in right])
+    each = 0.0 if answer.exact else TOLERANCE[layout.field.dtype] * answer.scale
+    places = [place for place, _ in right.rows]
+    expected = np.stack([values for _, values in right.rows])
+    length = layout.field.shape[0 if answer.along == "time" else 1]
+    share = 1.0 if right.factors else len(places) / length
     if isinstance(result, xr.DataArray):
         picked = result.transpose(*answer.dims).isel({answer.along: places})
-        got = np.moveaxis(picked.to_numpy(), answer.dims.index(answer.along), 0)
+        got = np.moveaxis(picked.to_numpy(), answer.axis, 0)
     else:
-        got = np.moveaxis(np.asarray(result), answer.dims.index(answer.along), 0)[places]
+        result = np.asarray(result)
+        got = np.moveaxis(result, answer.axis, 0)[places]
     got = got.astype("f8")
     if got.shape != expected.shape:
-        return Verdict(False, float(expected.size), float(got.size), 0.0)
+        return Verdict(False, float(expected.size), float(got.size), 0.0, share)
     off = np.abs(got - expected)
     off[np.isnan(got) & np.isnan(expected)] = 0.0
     off[np.isnan(off)] = np.inf
     worst = np.unravel_index(int(off.argmax()), off.shape)
-    return Verdict(
-        bool(off[worst] <= tolerance), float(expected[worst]), float(got[worst]), tolerance
-    )
+    at_worst = float(expected[worst]), float(got[worst])
+    if off[worst] > each or not right.factors:
+        return Verdict(bool(off[worst] <= each), *at_worst, each, share)
+    total = functionals.of(result, answer.dims, right.factors)
+    allowed = functionals.tolerance([len(one) for one in right.factors], each)
+    if abs(total - right.total) <= allowed:
+        return Verdict(True, *at_worst, each, share)
+    why = "The answer is wrong: rows that were looked at are right, the sum over all is not."
+    return Verdict(False, right.total, total, allowed, share, why)
 
 
 def _area_mean(v: tuple[Values, ...], field: Field) -> Values:
@@ -169,8 +236,8 @@ ANSWERS: Mapping[str, Answer] = {
     "anomaly": Answer(("time", *MAP), _anomaly),
     "anomaly-variance": Answer(MAP, _variance),
     "quadratic-means": Answer(("product", *MAP), _quadratic, scale=50.0),
-    "roughness": Answer(MAP, _roughness, margin=1),
+    "roughness": Answer(MAP, _roughness, margin=1, across=True),
     "coarsen": Answer(("time", *MAP), _coarse, "time"),
-    "rechunk": Answer(("time", *MAP), _itself),
+    "rechunk": Answer(("time", *MAP), _itself, exact=True, across=True),
     "eddy-flux": Answer(("time", "lat"), _eddies, scale=10.0),
 }

@@ -13,13 +13,15 @@ from typing import Any
 
 from distributed import futures_of, wait
 
-from dask_bench import probe
+from dask_bench import probe, zarr_store
 from dask_bench.expected_answers import ANSWERS, Known, check
 from dask_bench.faults import TookTooLong, explain, within
 from dask_bench.workload import Outcome, Scene, Workload
 from pangeo_core.errors import CheckFailed
 
+UNSETTLED = "_unsettled"  # of a run's columns: the cluster still holds what the run made
 LONGEST = 600.0  # seconds that a run may take
+ALL_BYTES = 0.95  # of the stored bytes, that who reads everything reads at least
 ANSWERING = 10.0  # seconds that workers may take to say what they saw
 _SECONDS = {
     "compute": "busy_seconds",
@@ -63,13 +65,13 @@ def _run(workload: Workload, scene: Scene, right: Known | None, longest: float) 
             result = within(longest, lambda: _do(workload, scene, clock))
         columns.update(_split(workload, clock, columns))
         checking = time.perf_counter()
-        columns.update(_judge(workload, scene, right, result))
+        columns.update(_judge(workload, scene, right, result, columns))
         columns["check_seconds"] = time.perf_counter() - checking
     except Exception as error:  # a row, whatever it is: the campaign goes on
         columns.update(failed=True, reason=explain(error) + _lost(scene, columns))
     finally:
         result = None
-    _settle(scene)
+    settled = _settle(scene)
     measured = sum(columns.get(name) or 0.0 for name in ("seconds", "check_seconds"))
     for name in [name for name in columns if name.startswith("_")]:
         del columns[name]
@@ -78,6 +80,7 @@ def _run(workload: Workload, scene: Scene, right: Known | None, longest: float) 
         "load_before": load,
         **columns,
         "overhead_seconds": time.perf_counter() - began - measured,
+        UNSETTLED: not settled,
     }
 
 
@@ -212,8 +215,23 @@ def _split(workload: Workload, clock: _Clock, seen: Mapping[str, Any]) -> dict[s
     return total | {f"{name}_seconds": after - before for name, before, after in parts}
 
 
-def _judge(workload: Workload, scene: Scene, right: Known | None, result: Any) -> dict[str, Any]:
-    """Return whether the answer is the known one."""
+def _read_enough(scene: Scene, seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse a run that read less than is stored: its answer came from somewhere else."""
+    stored, read = zarr_store.stored_bytes(scene.path), seen.get("bytes_read") or 0
+    if read >= ALL_BYTES * stored:
+        return {}
+    why = f"It read {read} of {stored} stored bytes: the answer came from elsewhere."
+    return {"result_ok": False, "reason": why}
+
+
+def _judge(
+    workload: Workload,
+    scene: Scene,
+    right: Known | None,
+    result: Any,
+    seen: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return whether the answer is the known one, and was computed by this run."""
     columns: dict[str, Any] = {"failed": False}
     if isinstance(result, Outcome):
         columns.update(result.columns)
@@ -227,22 +245,34 @@ def _judge(workload: Workload, scene: Scene, right: Known | None, result: Any) -
             expected=verdict.expected,
             got=verdict.got,
             tolerance=verdict.tolerance,
+            checked_share=verdict.share,
         )
+        if verdict.why:
+            columns.update(reason=verdict.why)
         if math.isnan(verdict.got) and not math.isnan(verdict.expected):
             columns.update(
                 reason="The answer is wrong: it is NaN (missing) where a value is known."
             )
     if workload.right is not None:
         columns.update(result_ok=workload.right(scene, result))
+    if columns.get("result_ok") and workload.reads_all:
+        columns.update(_read_enough(scene, seen))
+    if columns.get("result_ok") and workload.sink is not None and seen.get("tasks") == 0:
+        why = "No task ran: the cluster still held the answer of an earlier run."
+        columns.update(result_ok=False, reason=why)
     if columns.get("result_ok") is False:
         columns.update(failed=True, reason=columns.get("reason") or "The answer is wrong.")
     return columns
 
 
-def _settle(scene: Scene) -> None:
-    """Wait until the scheduler has forgotten the run: equal keys of the next would be ready."""
+def _settle(scene: Scene) -> bool:
+    """Wait until the scheduler has forgotten the run: equal keys of the next would be ready.
+
+    Tell whether it did.
+    """
     if scene.client is None:
-        return
+        return True
     with contextlib.suppress(Exception):
         _require_scheduler(scene)
-        scene.client.run_on_scheduler(probe.forgotten)
+        return bool(scene.client.run_on_scheduler(probe.forgotten))
+    return False

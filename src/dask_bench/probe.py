@@ -198,11 +198,12 @@ def seen(dask_scheduler: Scheduler) -> dict[str, Any]:
     }
 
 
-async def forgotten(dask_scheduler: Scheduler) -> None:
-    """Wait there until no task is left; asking again and again from here would cost more."""
+async def forgotten(dask_scheduler: Scheduler) -> bool:
+    """Wait until no task is left and tell whether so: asking again from here would cost more."""
     until = time.monotonic() + PATIENCE
     while dask_scheduler.tasks and time.monotonic() < until:
         await asyncio.sleep(0.0005)
+    return not dask_scheduler.tasks
 
 
 def _spilled(worker: Any) -> int:

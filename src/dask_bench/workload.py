@@ -34,6 +34,7 @@ class Scene:
     client: Any = None
     cluster: Any = None
     bucket: Any = None
+    draw: int = 0  # what is drawn at random for a check is drawn by this: the block's number
 
     def blocks(self, name: str = "v0") -> Any:
         """Return a variable's Dask array."""
@@ -73,6 +74,7 @@ class Workload:
     right: Callable[[Scene, Any], bool] | None = None
     before: Callable[[Scene], None] | None = None
     most_mb: float | None = None
+    reads_all: bool = False  # each stored byte, counted by the store: less is a wrong run
 
     @property
     def needs_bucket(self) -> bool:

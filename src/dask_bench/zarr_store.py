@@ -142,6 +142,16 @@ def open_arrays(path: Path, variables: int = 1) -> list[Any]:
     return [group[f"v{number}"] for number in range(variables)]
 
 
+def stored_bytes(path: Path) -> int:
+    """Return the bytes of all stored chunks of the variables."""
+    return sum(
+        file.stat().st_size
+        for variable in path.glob("v*")
+        for file in variable.rglob("*")
+        if file.is_file() and file.name != "zarr.json"
+    )
+
+
 @contextmanager
 def scratch(folder: Path, name: str) -> Iterator[Path]:
     """Give a path for a run's own output, and remove what it wrote."""

@@ -8,16 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
-from dask_bench import expected_answers, runs, zarr_store
+from dask_bench import runs, zarr_store
 from dask_bench.campaign import start
-from dask_bench.catalogue import WORKLOADS
 from dask_bench.tiers import TIERS
-from dask_bench.workload import Scene
 from dask_bench.zarr_store import Layout
 from pangeo_core.errors import BadInput
 from pangeo_deploy.bench_request import Request, prepare
@@ -25,10 +22,6 @@ from tests.conftest import PROJECT, Cli, Ran, command
 
 GRID = ("--grid", "1", "16", "24", "--chunk-mb", "0.1")
 ALONE = ("area-mean:numpy:time", "time-mean:numpy", "read:numpy:time", "memory-copy")  # no cluster
-# Peer to peer needs a cluster; the rest is right or wrong without one.
-COMPUTED = [
-    name for name, one in WORKLOADS.items() if one.family == "compute" and one.variant != "p2p"
-]
 Bench = Callable[..., Ran]
 
 
@@ -140,16 +133,3 @@ def test_what_there_is_not_is_refused(bench: Bench) -> None:
         prepare(replace(request, tier="xxl"))
     with pytest.raises(BadInput, match="in fours"):
         prepare(replace(request, grid=(1, 10, 24)))
-
-
-@pytest.mark.parametrize("name", COMPUTED)
-def test_every_computation_is_right_on_small_data(name: str, tmp_path: Path) -> None:
-    one: Any = WORKLOADS[name]
-    layout = one.layout_for(
-        Layout(replace(TIERS["xs"].field, years=1, lat=16, lon=24), "time", 0.1)
-    )
-    path = zarr_store.prepare(layout, tmp_path)
-    answer = expected_answers.ANSWERS[one.answer]
-    result = one.run(Scene(layout, path, tmp_path, zarr_store.open_dataset(path), threads=2))
-    verdict = expected_answers.check(answer, expected_answers.known(answer, layout), result, layout)
-    assert verdict.ok, verdict

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dask_bench import run_cost, runs
@@ -67,6 +67,7 @@ nodes = st.integers(1, 500)
 shares = st.floats(0, 5)
 
 
+@settings(deadline=None)
 @given(seconds, st.floats(0, 1e5), nodes, shares, shares)
 def test_more_time_or_nodes_never_cost_less(
     took: float, more: float, many: int, per_hour: float, penalty: float
@@ -84,6 +85,7 @@ def test_more_time_or_nodes_never_cost_less(
     assert run_cost.run_cost({**RUN, "seconds": took, "nodes": many}, RATES).full <= one.full
 
 
+@settings(deadline=None)
 @given(st.floats(0.001, 1e5), nodes)
 def test_spot_without_interruptions_is_cheaper_by_the_price(took: float, many: int) -> None:
     demand, spot = (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from dask_bench import expected_answers, zarr_store
+from dask_bench import zarr_store
 from dask_bench.fields import Field, days
 from dask_bench.tiers import NCAR, SCHEMES, TIERS, chunk_shape
 from dask_bench.zarr_store import Layout
@@ -28,6 +28,7 @@ def splitmix64(seed: int, index: int) -> float:
     return (z >> 11) * 2.0**-53 - 0.5
 
 
+@settings(deadline=None)
 @given(t=some.integers(0, 364), y=some.integers(0, 7), x=some.integers(0, 11))
 def test_a_value_is_what_the_formula_says(t: int, y: int, x: int) -> None:
     lat = np.deg2rad(-90 + 180 / 8 * (y + 0.5))
@@ -37,6 +38,7 @@ def test_a_value_is_what_the_formula_says(t: int, y: int, x: int) -> None:
     assert WHOLE[t, y, x] == np.float32(value)
 
 
+@settings(deadline=None)
 @given(
     chunks=some.tuples(some.integers(1, 400), some.integers(1, 8), some.integers(1, 12)),
     workers=some.integers(1, 4),
@@ -49,6 +51,7 @@ def test_any_chunking_gives_the_same_bits(chunks: tuple[int, int, int], workers:
         assert np.array_equal(lazy.compute(), WHOLE)
 
 
+@settings(deadline=None)
 @given(data=some.data())
 @settings(max_examples=50)
 def test_any_part_is_a_part_of_the_whole(data: some.DataObject) -> None:
@@ -79,6 +82,7 @@ def test_sizes_are_what_the_tiers_say() -> None:
     assert len(days(4)) == 1461
 
 
+@settings(deadline=None)
 @given(
     megabytes=some.floats(0.001, 1),
     scheme=some.sampled_from(SCHEMES),
@@ -104,27 +108,3 @@ def test_a_store_holds_the_data_in_the_layout_asked_for(tmp_path: Path) -> None:
         assert opened.v0.encoding["shards"] == layout.shards
         assert np.array_equal(opened.v0.to_numpy(), WHOLE)
     assert np.array_equal(opened.v1.to_numpy(), replace(SMALL, seed=4)[:])
-
-
-@pytest.mark.parametrize("name", expected_answers.ANSWERS)
-def test_a_known_answer_accepts_itself_and_nothing_else(name: str) -> None:
-    answer = expected_answers.ANSWERS[name]
-    layout = Layout(SMALL, chunk_mb=0.02, variables=2)
-    right = expected_answers.known(answer, layout)
-    size = {"lat": 8, "time": 365}[answer.along]
-    rows = np.full((size, *right[0][1].shape), 7.0)  # the row or the day comes first
-    for place, values in right:
-        rows[place] = values
-
-    def verdict() -> expected_answers.Verdict:
-        whole = np.moveaxis(rows, 0, answer.dims.index(answer.along))
-        return expected_answers.check(answer, right, whole, layout)
-
-    assert verdict().ok
-    place, values = right[-1]
-    at = np.flatnonzero(np.isfinite(values.ravel()))[0]
-    rows.reshape(size, -1)[place, at] += 0.1 * answer.scale
-    assert not verdict().ok
-    assert verdict().got - verdict().expected == pytest.approx(0.1 * answer.scale)
-    rows[:] = np.nan
-    assert not verdict().ok

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dask_bench import expected_answers, streamed, zarr_store
@@ -19,6 +19,7 @@ SMALL = replace(TIERS["xs"].field, years=1, lat=16, lon=24)
 AXES = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 5)), min_size=3, max_size=3)
 
 
+@settings(deadline=None)
 @given(AXES, st.integers(1, 9))
 def test_the_boxes_hold_every_value_once_and_no_more_chunks_than_asked(
     axes: list[tuple[int, int]], many: int
