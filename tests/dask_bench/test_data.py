@@ -38,7 +38,6 @@ def test_a_value_is_what_the_formula_says(t: int, y: int, x: int) -> None:
     assert WHOLE[t, y, x] == np.float32(value)
 
 
-@settings(deadline=None)
 @given(
     chunks=some.tuples(some.integers(1, 400), some.integers(1, 8), some.integers(1, 12)),
     workers=some.integers(1, 4),
@@ -51,9 +50,8 @@ def test_any_chunking_gives_the_same_bits(chunks: tuple[int, int, int], workers:
         assert np.array_equal(lazy.compute(), WHOLE)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=some.data())
-@settings(max_examples=50)
 def test_any_part_is_a_part_of_the_whole(data: some.DataObject) -> None:
     index = tuple(
         data.draw(some.one_of(some.integers(0, size - 1), some.slices(size).filter(_forward)))

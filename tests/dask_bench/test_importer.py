@@ -54,7 +54,6 @@ def test_the_old_columns_are_read_too(tmp_path: Path) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@settings(deadline=None)
 @given(
     times=st.lists(st.floats(0.01, 1e3), min_size=1, max_size=12, unique=True),
     cuts=st.lists(st.integers(0, 12), max_size=3),
