@@ -94,6 +94,8 @@ module "nodes" {
   addon_identities          = module.identity.addon_identities
   permissions_boundary      = local.permissions_boundary
   tags                      = local.tags
+  core_ami_release          = var.core_ami_release
+  karpenter_service_account = { namespace = var.support_namespace, name = "karpenter" }
 }
 
 module "registry" {
@@ -131,6 +133,7 @@ module "cost" {
   alert_emails          = var.alert_emails
   anomaly_usd           = var.anomaly_usd
   activate_cost_tags    = var.activate_cost_tags
+  activate_eks_tags     = var.activate_eks_tags
   bill_bucket           = module.storage.bills_bucket
   bill_bucket_region    = var.region
 }

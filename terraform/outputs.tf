@@ -23,6 +23,16 @@ output "homes_file_system_id" {
   value       = module.storage.homes_file_system_id
 }
 
+output "homes_volume" {
+  description = "What a PersistentVolume of homes names: the file system and its access point."
+  value       = module.storage.homes_volume
+}
+
+output "tags" {
+  description = "The tags of everything in the deployment; what controllers in the cluster make in AWS must carry them too."
+  value       = local.tags
+}
+
 output "scratch_bucket" {
   description = "The bucket for intermediate results, which expire."
   value       = module.storage.scratch_bucket
@@ -69,7 +79,7 @@ output "scratch_prefixes" {
 }
 
 output "secrets_prefix" {
-  description = "Names of the secrets that the hub may read start with this."
+  description = "Names of the secrets that a deploy reads start with this."
   value       = module.identity.secrets_prefix
 }
 

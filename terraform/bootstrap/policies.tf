@@ -94,6 +94,13 @@ data "aws_iam_policy_document" "apply" {
     }
   }
 
+  # The hub's login, which a person writes and a deploy gives to the cluster.
+  statement {
+    sid       = "ReadLogin"
+    actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
+    resources = ["arn:${local.partition}:secretsmanager:${var.region}:${local.account_id}:secret:${var.project}-${each.key}/hub/*"]
+  }
+
   statement {
     sid     = "Named"
     actions = ["ecr:*", "eks:*", "events:*", "logs:*", "s3:*", "sns:*", "sqs:*"]
@@ -170,7 +177,8 @@ data "aws_iam_policy_document" "deployer_boundary" {
   statement {
     sid = "Services"
     actions = concat(local.read_actions, local.unnamed_actions, local.unnamed_regional_actions, [
-      "ecr:*", "eks:*", "events:*", "iam:*", "logs:*", "s3:*", "sns:*", "sqs:*",
+      "ecr:*", "eks:*", "events:*", "iam:*", "logs:*", "s3:*", "secretsmanager:DescribeSecret",
+      "secretsmanager:GetSecretValue", "sns:*", "sqs:*",
     ])
     resources = ["*"]
   }
@@ -224,8 +232,8 @@ data "aws_iam_policy_document" "workload_boundary" {
       "elasticfilesystem:*", "elasticloadbalancing:*", "iam:GetInstanceProfile", "iam:ListInstanceProfiles",
       "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ListGrants",
       "pricing:GetProducts", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListBucket",
-      "s3:ListMultipartUploadParts", "s3:PutObject", "secretsmanager:DescribeSecret",
-      "secretsmanager:GetSecretValue", "sqs:*", "ssm:GetParameter",
+      "s3:ListMultipartUploadParts", "s3:PutObject", "sns:Publish", "sqs:*",
+      "ssm:GetParameter",
     ]
     resources = ["*"]
   }

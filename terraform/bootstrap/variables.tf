@@ -22,8 +22,7 @@ variable "region" {
 
 variable "github_repository" {
   type        = string
-  description = "The GitHub repository whose workflows deploy, as OWNER/NAME."
-  default     = "NCAR/ncar-pangeo-binder-terraform-deploy"
+  description = "Your own GitHub repository, whose workflows deploy, as OWNER/NAME. It gets roles that administer this account's deployments, so nothing is trusted by default."
 
   validation {
     condition     = can(regex("^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/[A-Za-z0-9._-]+$", var.github_repository))

@@ -45,6 +45,11 @@ run "closed_by_default" {
     condition     = keys(aws_eks_addon.node) == ["eks-pod-identity-agent", "kube-proxy", "vpc-cni"]
     error_message = "A node needs these to be ready; the others wait for one."
   }
+
+  assert {
+    condition     = jsondecode(aws_eks_addon.node["vpc-cni"].configuration_values).enableNetworkPolicy == "true"
+    error_message = "Network policies are enforced by nobody unless the network plug-in is told to."
+  }
 }
 
 run "opens_to_named_addresses" {

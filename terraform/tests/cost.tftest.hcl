@@ -66,6 +66,7 @@ run "one_deployment_of_several" {
     budget_scope       = "deployment"
     alert_emails       = ["hub@example.org"]
     activate_cost_tags = true
+    activate_eks_tags  = true
   }
 
   assert {

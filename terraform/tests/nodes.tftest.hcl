@@ -10,9 +10,10 @@ variables {
   cluster_security_group_id = "sg-0123456789abcdef0"
   nodes_security_group_id   = "sg-0123456789abcdef1"
   cluster_addons            = ["eks-pod-identity-agent", "kube-proxy", "vpc-cni"]
-  kubernetes_version        = "1.35"
+  kubernetes_version        = "1.36"
   subnet_ids                = ["subnet-0123456789abcdef0"]
   tags                      = { deployment = "pangeo-test" }
+  karpenter_service_account = { namespace = "support", name = "karpenter" }
 }
 
 run "smallest" {
@@ -25,6 +26,16 @@ run "smallest" {
   assert {
     condition     = aws_eks_node_group.core.scaling_config[0].desired_size == 1 && aws_eks_node_group.core.instance_types == tolist(["t3a.large"]) && aws_eks_node_group.core.capacity_type == "ON_DEMAND"
     error_message = "Without a choice: one small node, never spot, since the hub is on it."
+  }
+
+  assert {
+    condition     = aws_eks_node_group.core.labels == tomap({ "hub.jupyter.org/node-purpose" = "core", "pangeo.io/pool" = "core" })
+    error_message = "The charts' core pods select nodes by pangeo.io/pool."
+  }
+
+  assert {
+    condition     = aws_eks_pod_identity_association.karpenter.namespace == "support"
+    error_message = "Karpenter gets its role where the support chart installs it."
   }
 
   assert {
@@ -78,9 +89,11 @@ run "refuses_wrong_values" {
     core_nodes         = 0
     core_instance_type = "t3a.nano"
     core_disk_gb       = 8
+    core_ami_release   = "latest"
   }
 
   expect_failures = [
+    var.core_ami_release,
     var.core_nodes,
     var.core_instance_type,
     var.core_disk_gb,

@@ -14,7 +14,7 @@ run "cheapest" {
   }
 
   assert {
-    condition     = output.cluster.version == "1.35" && output.cluster.end_of_standard_support == "2027-03-27"
+    condition     = output.cluster.version == "1.36" && output.cluster.end_of_standard_support == "2027-08-02"
     error_message = "The default version is not the one in standard support, or not with its date."
   }
 

@@ -24,6 +24,14 @@ run "without_a_choice" {
   }
 
   assert {
+    condition = (
+      aws_efs_access_point.homes.posix_user[0].uid == 1000 && aws_efs_access_point.homes.posix_user[0].gid == 100
+      && aws_efs_access_point.homes.root_directory[0].creation_info[0].owner_uid == 1000
+    )
+    error_message = "Whoever mounts homes is the user that servers run as; otherwise no server can write into its home."
+  }
+
+  assert {
     condition     = length(aws_efs_mount_target.homes) == 2
     error_message = "Homes are reached from every zone."
   }

@@ -45,7 +45,7 @@ run "identities" {
   }
 
   assert {
-    condition     = keys(aws_eks_pod_identity_association.workload) == ["alertmanager", "binder", "cost-reader", "dask", "hub", "notebook"]
+    condition     = keys(aws_eks_pod_identity_association.workload) == ["alertmanager", "binder", "cost-reader", "dask", "notebook"]
     error_message = "These workloads act in AWS, and no other."
   }
 

@@ -147,6 +147,65 @@ def read_mount_target(api: Api, state: State) -> State | None:
     }
 
 
+def create_access_point(api: Api, new: State) -> str:
+    """Make an entrance to the file system that acts as one user."""
+    asked: dict[str, Any] = {"FileSystemId": new["file_system_id"]}
+    if user := first(new["posix_user"] or ()):
+        asked["PosixUser"] = {"Uid": int(user["uid"]), "Gid": int(user["gid"])}
+        if groups := user["secondary_gids"]:
+            asked["PosixUser"]["SecondaryGids"] = [int(group) for group in groups]
+    if root := first(new["root_directory"] or ()):
+        asked["RootDirectory"] = {"Path": root["path"] or "/"}
+        if info := first(root["creation_info"] or ()):
+            asked["RootDirectory"]["CreationInfo"] = {
+                "OwnerUid": int(info["owner_uid"]),
+                "OwnerGid": int(info["owner_gid"]),
+                "Permissions": info["permissions"],
+            }
+    tags = tags_as_list(new["tags_all"])
+    answer = api.call("efs", "create_access_point", **asked, Tags=tags)
+    return str(answer["AccessPointId"])
+
+
+def read_access_point(api: Api, state: State) -> State | None:
+    """Read an access point: whom it acts as, and where it leads."""
+    answer = api.call("efs", "describe_access_points", AccessPointId=state["id"])
+    found = first(answer["AccessPoints"])
+    if not found:
+        return None
+    user, root = found.get("PosixUser"), found.get("RootDirectory") or {}
+    info = root.get("CreationInfo")
+    system = found["FileSystemId"]
+    return {
+        **api.attributes(found),
+        "arn": found["AccessPointArn"],
+        "file_system_arn": api.arn("elasticfilesystem", f"file-system/{system}"),
+        "posix_user": [
+            {
+                "uid": user["Uid"],
+                "gid": user["Gid"],
+                "secondary_gids": user.get("SecondaryGids") or None,
+            }
+        ]
+        if user
+        else [],
+        "root_directory": [
+            {
+                "path": root.get("Path", "/"),
+                "creation_info": [
+                    {
+                        "owner_uid": info["OwnerUid"],
+                        "owner_gid": info["OwnerGid"],
+                        "permissions": info["Permissions"],
+                    }
+                ]
+                if info
+                else [],
+            }
+        ],
+    }
+
+
 def put_backup_policy(api: Api, state: State, status: str) -> str:
     """Turn automatic backups on or off."""
     asked: dict[str, Any] = {
@@ -213,6 +272,14 @@ RESOURCES = {
         immutable=frozenset(
             {"file_system_id", "subnet_id", "ip_address", "ip_address_type", "ipv6_address"}
         ),
+    ),
+    "aws_efs_access_point": Resource(
+        create=create_access_point,
+        settle=lambda api, old, new: None,
+        read=read_access_point,
+        delete=lambda api, state: api.call("efs", "delete_access_point", AccessPointId=state["id"]),
+        retag=retag,
+        immutable=frozenset({"file_system_id", "posix_user", "root_directory"}),
     ),
     "aws_efs_backup_policy": Resource(
         create=lambda api, new: put_backup_policy(api, new, new["backup_policy"][0]["status"]),

@@ -2,21 +2,22 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_core.progress import Event, Progress, silent
-from pangeo_deploy.charts import manifest_policy
-from pangeo_deploy.charts.render import KUBERNETES, Manifest, Rendered, render
-from pangeo_deploy.charts.values import CHARTS, Values, complete
+from pangeo_deploy.charts import dependencies, manifest_policy
+from pangeo_deploy.charts.render import Manifest, Rendered, kubernetes_version, render
+from pangeo_deploy.charts.values import CHARTS, Values, complete, merged, overlays, read, text_of
 
-DEPENDENCIES = {
-    "pangeo": ("jupyterhub", "dask-gateway", "binderhub-service"),
-    "support": ("karpenter", "prometheus", "grafana"),
-}
+# Below these keys any key may stand: Kubernetes' maps of labels and the like, lists, programs.
+FREE_KEYS = re.compile(
+    r"(nodeSelector|node_selector|[aA]nnotations|[lL]abels|matchLabels|resources|extraEnv|limits|requests"
+    r"|[sS]ecurityContext|config|services|extraConfig|serverFiles|pools|parameters)$"
+)
 # Kinds that other software brings, of which Kubernetes has no schema.
 FOREIGN = ("karpenter.sh/", "karpenter.k8s.aws/", "traefik.io/", "gateway.dask.org/")
 
@@ -51,17 +52,21 @@ class Checked:
         return {"ok": self.ok, **asdict(self)}
 
 
-def check(project: Path, environment: str, progress: Progress = silent) -> Checked:
-    """Check the charts of an environment as they would be deployed."""
+def check(
+    project: Path,
+    environment: str,
+    outputs: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+) -> Checked:
+    """Check the charts of an environment as they would be deployed with Terraform's `outputs`."""
     findings: list[Finding] = []
     skipped: list[str] = []
     count, whole = 0, True
     for chart in CHARTS:
         progress(Event(chart, "start"))
-        found, rendered = check_chart(
-            project, chart, complete(project, chart, environment), skipped
-        )
-        findings += found
+        values = complete(project, chart, environment, outputs)
+        found, rendered = check_chart(project, chart, values, skipped)
+        findings += [*unknown_keys(project, chart, environment), *found]
         count += len(rendered.manifests) if rendered else 0
         whole &= bool(rendered and rendered.whole)
         told = f"{len(found)} findings"
@@ -74,7 +79,8 @@ def check_chart(
 ) -> tuple[list[Finding], Rendered | None]:
     """Return the findings of one chart with these values; add to `skipped` what is left out."""
     findings = list(against_schemas(project, chart, values, skipped))
-    if any(one.where.split(".")[0] not in DEPENDENCIES[chart] for one in findings):
+    names = [one["name"] for one in dependencies.declared(project / "helm" / chart)]
+    if any(one.where.split(".")[0] not in names for one in findings):
         return findings, None  # wrong values of our own: nothing after them means anything
     findings += [
         Finding(chart, "values", *found) for found in manifest_policy.values_rules(chart, values)
@@ -86,12 +92,13 @@ def check_chart(
     if not rendered.whole:
         skipped.append(
             f"{chart}: its dependencies are not in helm/{chart}/charts, so only our own templates "
-            "are rendered (where the repositories are reached: helm dependency build)"
+            "are rendered (where the repositories are reached: charts deploy brings them)"
         )
     findings += [
         Finding(chart, f"{one['kind']}/{one['metadata']['name']}", *found)
         for one in rendered.manifests
-        for found in against_rules(one, own=not rendered.whole)
+        if "test" not in manifest_policy.hooks(one)
+        for found in against_rules(one, kubernetes_version(project), own=not rendered.whole)
         if not (rendered.whole and manifest_policy.accepted(one, found[0]))
     ]
     if foreign := sum(is_foreign(one) for one in rendered.manifests):
@@ -106,7 +113,8 @@ def against_schemas(
     own = json.loads((project / "helm" / chart / "values.schema.json").read_bytes())
     yield from violations(chart, "", values, own)
     missing = []
-    for name in DEPENDENCIES[chart]:
+    for dependency in dependencies.declared(project / "helm" / chart):
+        name = dependency["name"]
         if schema := schema_of(project, chart, name):
             yield from violations(chart, name, values.get(name) or {}, schema)
         else:
@@ -116,15 +124,43 @@ def against_schemas(
 
 
 def schema_of(project: Path, chart: str, name: str) -> dict[str, Any] | None:
-    """Return a dependency's schema from where it was built, else from the shared facts, if any."""
-    for file in (
-        project / "helm" / chart / "charts" / name / "values.schema.json",
-        project.parent / "shared" / "data" / "schemas" / f"{name}.values.schema.json",
-    ):
-        if file.exists():
-            schema: dict[str, Any] = partial(json.loads(file.read_bytes()))
-            return schema
-    return None
+    """Return the schema of a dependency that is at hand, packed or not; None if it has none."""
+    text = text_of(project / "helm" / chart, name, "values.schema.json")
+    return dict(partial(json.loads(text))) if text else None
+
+
+def unknown_keys(project: Path, chart: str, environment: str) -> Iterator[Finding]:
+    """Yield keys of a dependency that an environment sets and nobody knows: misspelt, most likely.
+
+    Known is what our own values set and what helm/known_keys.yaml lists, since a plain clone has
+    none of the dependencies. Helm itself would ignore such a key without a word.
+    """
+    helm = project / "helm"
+    names = {one["name"] for one in dependencies.declared(helm / chart)}
+    listed = read(helm / "known_keys.yaml").get(chart) or {}
+    known = merged(listed, read(helm / chart / "values.yaml"))
+    *platforms, environments = overlays(project, chart, environment)
+    for over in platforms:
+        known = merged(known, over)
+    for name in sorted(names & environments.keys()):
+        if schema_of(project, chart, name):
+            continue  # which knows better
+        for path in _beyond(environments[name], known.get(name), name):
+            message = (
+                f"the chart {name} is not known to have this key: correct the spelling, or list it "
+                "in helm/known_keys.yaml"
+            )
+            yield Finding(chart, path, "unknown key", message)
+
+
+def _beyond(values: Any, known: Any, way: str) -> Iterator[str]:
+    if not isinstance(values, dict) or FREE_KEYS.search(way):
+        return
+    for key, value in values.items():
+        if not isinstance(known, dict) or key not in known:
+            yield f"{way}.{key}"
+        else:
+            yield from _beyond(value, known[key], f"{way}.{key}")
 
 
 def partial(schema: Any) -> Any:
@@ -155,9 +191,9 @@ def violations(chart: str, at: str, values: Any, schema: dict[str, Any]) -> Iter
         yield Finding(chart, where, "schema", short(error.message))
 
 
-def against_rules(manifest: Manifest, own: bool) -> Iterator[tuple[str, str]]:
-    """Yield (rule, what is wrong) for one manifest."""
-    if not is_foreign(manifest) and (wrong := invalid(manifest)):
+def against_rules(manifest: Manifest, kubernetes: str, own: bool) -> Iterator[tuple[str, str]]:
+    """Yield (rule, what is wrong) for one manifest, written for a version of Kubernetes."""
+    if not is_foreign(manifest) and (wrong := invalid(manifest, kubernetes)):
         yield "kubernetes", wrong
     for rule, broken in (
         manifest_policy.OWN_RULES if own else manifest_policy.MANIFEST_RULES
@@ -173,7 +209,7 @@ def is_foreign(manifest: Manifest) -> bool:
     return str(manifest.get("apiVersion", "")).startswith(FOREIGN)
 
 
-def invalid(manifest: Manifest) -> str:
+def invalid(manifest: Manifest, kubernetes: str) -> str:
     """Return what Kubernetes' schema says against a manifest, nothing if it is valid."""
     try:
         import kubernetes_validate
@@ -184,9 +220,9 @@ def invalid(manifest: Manifest) -> str:
             fix="Run: pip install kubernetes-validate",
         ) from None
     try:
-        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+        kubernetes_validate.validate(manifest, kubernetes, strict=True)
     except kubernetes_validate.SchemaNotFoundError:
-        return f"Kubernetes {KUBERNETES} has no {manifest['apiVersion']} {manifest['kind']}"
+        return f"Kubernetes {kubernetes} has no {manifest['apiVersion']} {manifest['kind']}"
     except kubernetes_validate.ValidationError as error:
         return short(f"{'.'.join(map(str, error.path))}: {error.message}")
     return ""

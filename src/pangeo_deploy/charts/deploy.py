@@ -1,39 +1,38 @@
 """Install the charts in an environment's cluster: check, secrets, CRDs, Helm, smoke test."""
 
 import json
-import os
-import re
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pangeo_core.errors import BadInput, CheckFailed, MissingPrerequisite, PangeoDeployError
+from pangeo_core.errors import BadInput, CheckFailed, MissingPrerequisite
 from pangeo_core.progress import Event, Progress, silent
-from pangeo_deploy.charts.check import DEPENDENCIES, Checked, check
+from pangeo_deploy.charts import dependencies, entrances, secrets, volumes
+from pangeo_deploy.charts.check import Checked, check
+from pangeo_deploy.charts.programs import (
+    ClusterRefused,
+    apply,
+    get,
+    helm_major,
+    require_programs,
+    run,
+    warnings,
+)
 from pangeo_deploy.charts.render import NAMESPACES
-from pangeo_deploy.charts.values import CHARTS, Values, complete
+from pangeo_deploy.charts.values import CHARTS, Values, complete, platform
 from pangeo_deploy.deployment import Deployment
 
-LOGIN = "pangeo-login"  # the Secret that the hub's environment reads
-LOGIN_KEYS = {"client-id": "OAUTH_CLIENT_ID", "client-secret": "OAUTH_CLIENT_SECRET"}
-# The Secret that Prometheus mounts, and where the hub's chart keeps what it holds.
-METRICS, METRICS_KEY = "hub-metrics", "hub.services.prometheus.apiToken"
-SECRET = re.compile(r"secret|token|password|credential|private|api_?key", re.IGNORECASE)
-PROGRAMS = {
-    "helm": "https://helm.sh/docs/intro/install/",
-    "kubectl": "https://kubernetes.io/docs/tasks/tools/",
-}
+__all__ = ["ClusterRefused", "Deployed", "deploy", "require_cluster", "revision"]
+
+TIMEOUT = "15m"
+OLDEST_MINOR = 32  # of Kubernetes 1: kubeVersion of both charts
+OWNER = "pangeo.io/environment"  # annotation of the namespaces: whose they are
+# A release that Helm left in the middle belongs to a deploy that still runs, or to one that died.
+STALE = timedelta(minutes=30)
 
 Smoke = Callable[[], bool]
-ReadSecret = Callable[[str], str]
-
-
-class ClusterRefused(PangeoDeployError):
-    """Helm or kubectl failed; `why` holds its own words."""
 
 
 @dataclass(frozen=True)
@@ -53,38 +52,50 @@ class Deployed:
 def deploy(
     deployment: Deployment,
     outputs: Mapping[str, Any],
-    read_secret: ReadSecret,
+    read_secret: secrets.ReadSecret | None = None,
     smoke: Smoke | None = None,
     progress: Progress = silent,
+    on: str = "aws",
 ) -> Deployed:
     """Install or upgrade the charts in the cluster that kubectl's context names.
 
-    `outputs` are Terraform's. `read_secret(name)` returns a secret of AWS Secrets Manager. `smoke`
-    visits the hub and tells whether all is well: if not, the hub goes back to the revision before,
-    and `CheckFailed` is raised. Raises `CheckFailed` for charts that
-    do not pass their checks, `ClusterRefused` with Helm's words (Helm itself has then undone it).
+    `outputs` are Terraform's, empty without it. `read_secret(name)` returns a secret of AWS Secrets
+    Manager, where there is one. `smoke` visits the hub and tells whether all is well: if not, the
+    hub goes back to the revision before, and `CheckFailed` is raised. `on` is the platform that the
+    environment must be made for. Raises `CheckFailed` for charts that do not pass their checks,
+    `ClusterRefused` with Helm's words (Helm itself has then undone it).
     """
     begun = time.monotonic()
-    require_context(deployment)
+    project, environment = deployment.project, deployment.environment
+    require_cluster(deployment, on)
     for chart in CHARTS:
-        require_lock(deployment.project / "helm" / chart)
-        run("helm", "dependency", "build", str(deployment.project / "helm" / chart))
-    require_well(check(deployment.project, deployment.environment))
-    apply_login(login_secret(deployment, outputs, read_secret))
-    share_metrics_token()  # Prometheus mounts it, at the first deploy before there is one
+        dependencies.require_lock(project / "helm" / chart)
+        dependencies.build(project / "helm" / chart)
+    require_well(check(project, environment, outputs))
+    require_namespaces(environment)
+    login = secrets.login_secret(deployment, outputs, read_secret)
+    for name in NAMESPACES.values():
+        space = {"name": name, "annotations": {OWNER: environment}}
+        apply({"apiVersion": "v1", "kind": "Namespace", "metadata": space})
+    secrets.apply_login(login)
+    values = {chart: complete(project, chart, environment, outputs) for chart in CHARTS}
+    tokens = secrets.ensure_hub_secret(values["pangeo"])
+    secrets.share_metrics_token(tokens)
+    secrets.with_hub_secret(values["pangeo"], tokens)
     revisions = {}
     for chart in CHARTS:
-        values = complete(deployment.project, chart, deployment.environment, outputs)
         progress(Event(chart, "start"))
         since = time.monotonic()
-        revisions[chart] = install(deployment.project / "helm" / chart, chart, values)
+        revisions[chart] = install(deployment, chart, values[chart])
         progress(Event(chart, "done", f"revision {revisions[chart][1]}", time.monotonic() - since))
-    share_metrics_token()
+    entrances.await_load_balancer(progress)
     well = smoke() if smoke else None
     if well is False:
-        back = undo("pangeo", revisions["pangeo"][0])
-        raise CheckFailed("The smoke test failed after the deploy.", why=back)
-    return Deployed(deployment.environment, revisions, well, time.monotonic() - begun)
+        raise CheckFailed(
+            "The smoke test failed after the deploy.",
+            why=undo("pangeo", revisions["pangeo"][0], tokens),
+        )
+    return Deployed(environment, revisions, well, time.monotonic() - begun)
 
 
 def require_well(checked: Checked) -> None:
@@ -98,163 +109,139 @@ def require_well(checked: Checked) -> None:
         )
 
 
-def remove(deployment: Deployment) -> None:
-    """Take the charts out of the cluster, the last installed first, with what they made in AWS.
-
-    Load balancers and volumes belong to things in the cluster: gone with them, and not found by
-    Terraform, which would leave them behind.
-    """
-    require_context(deployment)
-    if revision("support"):  # Karpenter ends its nodes, so it must go after them
-        run("kubectl", "delete", "nodepools.karpenter.sh", "--all", "--wait")
-    for chart in reversed(CHARTS):
-        if revision(chart):
-            run("helm", "uninstall", chart, "--namespace", NAMESPACES[chart], "--wait")
-        words = ("delete", "persistentvolumeclaims", "--all", "--wait")
-        run("kubectl", *words, "--namespace", NAMESPACES[chart])
-
-
-def require_context(deployment: Deployment) -> None:
-    """Refuse a machine without the programs, or one that points at another cluster."""
-    for program, address in PROGRAMS.items():
-        if not shutil.which(program):
-            raise MissingPrerequisite(f"There is no {program} on PATH.", fix=f"See {address}")
-    cluster = run("kubectl", "config", "current-context").strip()
-    if deployment.name not in cluster:
+def require_cluster(deployment: Deployment, on: str) -> None:
+    """Refuse an environment made for another platform than `on`, and the wrong cluster."""
+    made_for = platform(deployment.project, deployment.environment)
+    if on != made_for:
         raise BadInput(
-            f"kubectl points at {cluster}, not at the cluster of {deployment.environment}.",
+            f"The environment {deployment.environment} is not made for {deployment.target}.",
+            why=f"Its values are for {made_for or 'any Kubernetes'}.",
+            fix=f"See the key `platform` in helm/environments/{deployment.environment}.yaml.",
+        )
+    require_programs()
+    context = run("kubectl", "config", "current-context").strip()
+    # EKS' context is an ARN that ends in the cluster's name, or the name that somebody gave it.
+    if on == "aws" and context.rpartition("/")[2] != deployment.name:
+        raise BadInput(
+            f"kubectl points at {context}, not at the cluster of {deployment.environment}.",
             fix=f"aws eks update-kubeconfig --name {deployment.name}",
         )
-
-
-def require_lock(chart: Path) -> None:
-    """Refuse a chart whose dependencies' versions are not pinned by a lock that was reviewed."""
-    if not (chart / "Chart.lock").exists():
+    told = json.loads(run("kubectl", "version", "--output", "json")).get("serverVersion") or {}
+    minor = int("".join(filter(str.isdigit, told.get("minor", "0"))) or 0)
+    if minor < OLDEST_MINOR:
         raise MissingPrerequisite(
-            f"The dependencies of the chart {chart.name} are not locked.",
-            why="Without Chart.lock, Helm takes whatever fits the ranges of Chart.yaml that day.",
-            fix=f"Run: helm dependency update helm/{chart.name}, and commit its Chart.lock.",
+            f"The cluster runs Kubernetes {told.get('gitVersion', 'of an unknown version')}.",
+            why=f"The charts need 1.{OLDEST_MINOR} or newer.",
+            fix="Upgrade the cluster, or point kubectl at another.",
         )
 
 
-def login_secret(
-    deployment: Deployment, outputs: Mapping[str, Any], read_secret: ReadSecret
-) -> dict[str, str]:
-    """Return GitHub's client id and secret: from the environment, else from Secrets Manager."""
-    if all(os.environ.get(name) for name in LOGIN_KEYS.values()):
-        return {key: os.environ[name] for key, name in LOGIN_KEYS.items()}
-    name = f"{outputs.get('secrets_prefix', f'{deployment.name}/hub/')}login"
-    try:
-        stored = json.loads(read_secret(name))
-        return {key: str(stored[key]) for key in LOGIN_KEYS}
-    except (KeyError, ValueError, TypeError):
-        raise BadInput(
-            f"The secret {name} does not hold the login's keys.",
-            why=f"It must be a JSON object with {' and '.join(LOGIN_KEYS)}.",
-            fix="Write it with: aws secretsmanager put-secret-value",
-        ) from None
+def require_namespaces(environment: str) -> None:
+    """Refuse namespaces that hold another environment's hub, or something that is not ours."""
+    for chart, name in NAMESPACES.items():
+        space = get("namespace", name)
+        if not space or (revision(chart) and OWNER not in _annotations(space)):
+            continue
+        owner = _annotations(space).get(OWNER)
+        if owner == environment:
+            continue
+        if owner:
+            raise BadInput(
+                f"The namespace {name} of this cluster holds the environment {owner}.",
+                why=f"A cluster has one hub, and {environment} would replace it.",
+                fix="Point kubectl at the right cluster, or remove the other one first.",
+            )
+        if get("pods", namespace=name).get("items"):
+            raise BadInput(
+                f"The namespace {name} of this cluster is in use, and not by a hub of ours.",
+                fix=f"If it may be used: kubectl annotate namespace {name} {OWNER}={environment}",
+            )
 
 
-def secret_reader(client: Any) -> ReadSecret:
-    """Return a function that reads a secret with a boto3 client of Secrets Manager."""
-
-    def read(name: str) -> str:
-        try:
-            return str(client.get_secret_value(SecretId=name)["SecretString"])
-        except client.exceptions.ResourceNotFoundException:
-            raise MissingPrerequisite(
-                f"Secrets Manager has no secret {name}.",
-                why="It holds the client id and secret of the GitHub OAuth application.",
-                fix=f"aws secretsmanager create-secret --name {name} --secret-string ...",
-            ) from None
-
-    return read
+def _annotations(resource: dict[str, Any]) -> dict[str, str]:
+    return dict(resource["metadata"].get("annotations") or {})
 
 
-def apply_login(secret: Mapping[str, str]) -> None:
-    """Give the cluster the login's secret, over stdin: it is in no argument, file or log."""
-    for name in NAMESPACES.values():
-        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        run("kubectl", "apply", "--server-side", "-f", "-", given=json.dumps(space))
-    manifest = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": LOGIN, "namespace": NAMESPACES["pangeo"]},
-        "stringData": dict(secret),
-    }
-    words = ("apply", "--server-side", "--force-conflicts", "-f", "-")
-    run("kubectl", *words, given=json.dumps(manifest), secret=True)
-
-
-def share_metrics_token() -> None:
-    """Give Prometheus the token of the hub's service of that name, which the hub's chart made.
-
-    A Secret is read in its own namespace only. Prometheus reads the file anew at each scrape.
-    """
-    space = ("--namespace", NAMESPACES["pangeo"])
-    words = ("get", "secret", "hub", *space, "--ignore-not-found", "--output", "json")
-    hub = json.loads(run("kubectl", *words, secret=True) or "{}")
-    manifest = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": METRICS, "namespace": NAMESPACES["support"]},
-        "data": {"token": hub.get("data", {}).get(METRICS_KEY, "")},
-    }
-    apply = ("apply", "--server-side", "--force-conflicts", "-f", "-")
-    run("kubectl", *apply, given=json.dumps(manifest), secret=True)
-
-
-def install(folder: Path, chart: str, values: Values) -> tuple[int, int]:
+def install(deployment: Deployment, chart: str, values: Values) -> tuple[int, int]:
     """Install or upgrade one chart and wait for it; return the revision before and after.
 
     CRDs go first and server-side: Helm never upgrades them.
     """
+    folder = deployment.project / "helm" / chart
+    space = NAMESPACES[chart]
+    recover(chart)
     before = revision(chart)
-    for name in DEPENDENCIES[chart]:
-        if (crds := folder / "charts" / name / "crds").is_dir():
-            run("kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(crds))
-    space = ("--namespace", NAMESPACES[chart])
-    words = ("upgrade", "--install", "--atomic", "--wait", "--timeout", "15m")
-    run("helm", *words, *space, chart, str(folder), "--values", "-", given=json.dumps(values))
+    dependencies.apply_crds(folder, values)
+    back = "--rollback-on-failure" if helm_major() > 3 else "--atomic"  # the same thing renamed
+    with dependencies.copied(folder) as copy:
+        if before:
+            volumes.require_growth_alone(chart, copy, values)
+        words = ["upgrade", "--install", back, "--wait", "--timeout", TIMEOUT, *forced()]
+        words += ["--namespace", space, chart, str(copy), "--values", "-"]
+        try:
+            run("helm", *words, given=json.dumps(values))
+        except ClusterRefused as error:
+            if told := warnings(space):
+                error.why = f"{error.why}\nKubernetes' own warnings, the newest first:\n{told}"
+            raise
     return before, revision(chart)
+
+
+def forced() -> list[str]:
+    """Return what has Helm overwrite edits made by kubectl: Helm 3 does so unasked."""
+    return ["--force-conflicts"] if helm_major() > 3 else []
+
+
+def recover(chart: str) -> None:
+    """Undo what an earlier deploy left in the middle when it was killed.
+
+    Helm refuses to touch such a release. Raises `ClusterRefused` if that deploy may still run.
+    """
+    status = _status(chart)
+    state = str(status.get("info", {}).get("status", ""))
+    if not state.startswith("pending"):
+        return
+    since = datetime.fromisoformat(str(status["info"]["last_deployed"])[:19]).replace(tzinfo=UTC)
+    if datetime.now(UTC) - since < STALE:
+        raise ClusterRefused(
+            f"The release {chart} is {state} since {since:%H:%M} UTC.",
+            why="Another deploy runs, or one was killed.",
+            fix=f"Wait: {STALE.seconds // 60} minutes after its start this command undoes it.",
+        )
+    space = ("--namespace", NAMESPACES[chart])
+    if state == "pending-install":
+        run("helm", "uninstall", chart, *space, "--wait", "--timeout", TIMEOUT)
+    else:
+        run("helm", "rollback", chart, *space, "--wait", "--timeout", TIMEOUT, *forced())
+
+
+def _status(chart: str) -> dict[str, Any]:
+    try:
+        words = ("status", chart, "--namespace", NAMESPACES[chart], "--output", "json")
+        return dict(json.loads(run("helm", *words)))
+    except ClusterRefused as error:
+        if "not found" in error.why:
+            return {}
+        raise
 
 
 def revision(chart: str) -> int:
     """Return a release's revision, 0 where it is not installed."""
-    try:
-        told = run("helm", "status", chart, "--namespace", NAMESPACES[chart], "--output", "json")
-    except ClusterRefused as error:
-        if "not found" in error.why:
-            return 0
-        raise
-    return int(json.loads(told)["version"])
+    return int(_status(chart).get("version", 0))
 
 
-def undo(chart: str, before: int) -> str:
-    """Go back to the revision before, and tell what was done."""
+def undo(chart: str, before: int, tokens: Mapping[str, str]) -> str:
+    """Go back to the revision before, and tell what was done.
+
+    The chart's own Secret comes back as it was then, with a proxy's token that may have been
+    replaced since: it is set again.
+    """
     if not before:
         return "It was the first deploy: with no revision to go back to, it was left as it is."
-    words = ("rollback", chart, str(before), "--wait", "--namespace", NAMESPACES[chart])
-    run("helm", *words)
+    space = NAMESPACES[chart]
+    words = ("rollback", chart, str(before), "--wait", "--timeout", TIMEOUT, *forced())
+    run("helm", *words, "--namespace", space)
+    if secrets.restore_proxy_token(tokens):
+        for name in ("proxy", "hub"):
+            run("kubectl", "rollout", "restart", f"deployment/{name}", "--namespace", space)
     return f"{chart} went back to revision {before}."
-
-
-def run(*command: str, given: str | None = None, secret: bool = False) -> str:
-    """Run a program and return what it prints; its words are left out of errors if `secret`."""
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-    if done.returncode:
-        why = "(not shown: it may hold a secret)" if secret else done.stderr.strip()
-        raise ClusterRefused(f"{' '.join(command[:2])} failed.", why=why)
-    return done.stdout
-
-
-def redacted(values: Any) -> Any:
-    """Return values to be shown: what sits under a name of a secret is struck out."""
-    if isinstance(values, dict):
-        return {
-            key: "***"
-            if isinstance(value, str) and value and SECRET.search(key)
-            else redacted(value)
-            for key, value in values.items()
-        }
-    return [redacted(one) for one in values] if isinstance(values, list) else values

@@ -33,6 +33,12 @@ def accepted(manifest: Manifest, rule: str) -> bool:
     return any(rule == known and name.startswith(start) for start, known in ACCEPTED)
 
 
+def hooks(manifest: Manifest) -> list[str]:
+    """Return when Helm applies a manifest, if not with the others: before an upgrade, as a test."""
+    annotations = manifest["metadata"].get("annotations") or {}
+    return str(annotations.get("helm.sh/hook", "")).split(",")
+
+
 def pod_of(manifest: Manifest) -> dict[str, Any] | None:
     """Return the pod specification that a manifest holds, whatever its kind."""
     spec = manifest.get("spec") or {}

@@ -1,10 +1,12 @@
 """Render the charts: with their dependencies where those are at hand, else our own templates."""
 
 import json
+import re
 import shutil
 import subprocess
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,10 @@ from typing import Any
 import yaml
 
 from pangeo_core.errors import BadInput, MissingPrerequisite
+from pangeo_deploy.charts import dependencies
 from pangeo_deploy.charts.values import Values
 
 NAMESPACES = {"pangeo": "pangeo", "support": "support"}
-KUBERNETES = "1.36"  # of EKS, as terraform/ asks for it
 
 Manifest = dict[str, Any]
 
@@ -30,6 +32,17 @@ class Rendered:
     engine: str
 
 
+def kubernetes_version(project: Path) -> str:
+    """Return the Kubernetes version that terraform/ asks for: manifests are written for it."""
+    text = (project / "terraform" / "variables.tf").read_text()
+    found = re.search(
+        r'variable "kubernetes_version" \{.*?default\s*=\s*"([0-9.]+)"', text, re.DOTALL
+    )
+    if not found:
+        raise BadInput("terraform/variables.tf gives kubernetes_version no default.")
+    return found[1]
+
+
 def render(project: Path, chart: str, values: Values) -> Rendered:
     """Render `helm/<chart>` with `values`.
 
@@ -38,11 +51,9 @@ def render(project: Path, chart: str, values: Values) -> Rendered:
     with Helm's own words when chart or values are wrong, `MissingPrerequisite` without Helm.
     """
     source = project / "helm" / chart
-    whole = any((source / "charts").glob("*"))
-    engine, run = find_helm()
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / chart
-        shutil.copytree(source, copy)
+    whole = dependencies.at_hand(source)
+    engine, run = find_helm(kubernetes_version(project))
+    with dependencies.copied(source) as copy:
         if not whole:
             values = without_dependencies(copy, values)
         text = run(copy, values, NAMESPACES[chart])
@@ -50,10 +61,10 @@ def render(project: Path, chart: str, values: Values) -> Rendered:
     return Rendered(chart, manifests, whole, engine)
 
 
-def find_helm() -> tuple[str, Any]:
-    """Return the name of a Helm and a function that renders with it."""
+def find_helm(kubernetes: str) -> tuple[str, Callable[[Path, Values, str], str]]:
+    """Return the name of a Helm and a function that renders with it, for a Kubernetes version."""
     if program := shutil.which("helm"):
-        return program, lambda chart, values, space: with_program(program, chart, values, space)
+        return program, partial(with_program, program, kubernetes)
     if util.find_spec("helm_python"):
         return "helm-python-sdk", with_library
     raise MissingPrerequisite(
@@ -63,11 +74,11 @@ def find_helm() -> tuple[str, Any]:
     )
 
 
-def with_program(program: str, chart: Path, values: Values, namespace: str) -> str:
+def with_program(program: str, kubernetes: str, chart: Path, values: Values, namespace: str) -> str:
     """Render with the `helm` program."""
     words = ["template", chart.name, str(chart), "--namespace", namespace, "--values", "-"]
     done = subprocess.run(
-        [program, *words, "--kube-version", KUBERNETES],
+        [program, *words, "--skip-tests", "--kube-version", kubernetes],
         input=json.dumps(values),
         capture_output=True,
         text=True,
@@ -105,7 +116,4 @@ def without_dependencies(chart: Path, values: Values) -> Values:
     metadata = yaml.safe_load((chart / "Chart.yaml").read_text())
     names = {one["name"] for one in metadata.pop("dependencies", ())}
     (chart / "Chart.yaml").write_text(yaml.safe_dump(metadata))
-    own = yaml.safe_load((chart / "values.yaml").read_text())
-    kept = {key: value for key, value in own.items() if key not in names}
-    (chart / "values.yaml").write_text(yaml.safe_dump(kept))
     return {key: value for key, value in values.items() if key not in names}

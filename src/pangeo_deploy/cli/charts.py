@@ -10,7 +10,7 @@ import yaml
 
 from hub_user.smoke import smoke
 from pangeo_core.files import write_whole
-from pangeo_deploy.charts import deploy as deploying
+from pangeo_deploy.charts import secrets
 from pangeo_deploy.charts import values as charts_values
 from pangeo_deploy.charts.check import check as check_charts
 from pangeo_deploy.charts.render import render as render_chart
@@ -41,7 +41,7 @@ def render(
         if out:
             text = yaml.safe_dump_all(rendered.manifests, sort_keys=False)
             write_whole(out / f"{chart}.yaml", text)
-            shown = yaml.safe_dump(deploying.redacted(values), sort_keys=False)
+            shown = yaml.safe_dump(secrets.redacted(values), sort_keys=False)
             write_whole(out / f"{chart}.values.yaml", shown)
     human = [f"{one.chart}: {len(one.manifests)} manifests" for one in documents]
     if not out:
@@ -53,7 +53,7 @@ def render(
 def check(environment: EnvironmentArgument, json: JsonOption = False) -> None:
     """Check values, manifests and policies as they would be deployed; exit 3 on a finding."""
     with reporting(f"Checking the charts of {environment}") as progress:
-        found = check_charts(Deployment(environment).project, environment, progress)
+        found = check_charts(Deployment(environment).project, environment, progress=progress)
     told = f"{environment}: {found.manifests} manifests, {len(found.findings)} findings."
     human: list[Any] = [told]
     if found.findings:

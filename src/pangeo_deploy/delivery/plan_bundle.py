@@ -40,7 +40,7 @@ def make(
             why=f"Marked as sensitive: {', '.join(hidden)}.",
             fix="Let the secret live in Secrets Manager, and Terraform know its name only.",
         )
-    charts = check_charts(deployment.project, deployment.environment, progress)
+    charts = check_charts(deployment.project, deployment.environment, progress=progress)
     code = policy.check_code(deployment.project / "terraform")
     findings = (*policy.check(plan.shown), *code)
     if out.exists():

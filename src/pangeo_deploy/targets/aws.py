@@ -10,7 +10,9 @@ from hub_user.janitor import Cluster, PriceOf
 from hub_user.user import Entrance, User
 from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_core.progress import Progress, silent
-from pangeo_deploy.charts import deploy as helm
+from pangeo_deploy.charts.deploy import Deployed, deploy
+from pangeo_deploy.charts.remove import remove
+from pangeo_deploy.charts.secrets import secret_reader
 from pangeo_deploy.charts.values import settings
 from pangeo_deploy.deployment import find_project
 from pangeo_deploy.identity import open_session, require_account, whoami
@@ -111,7 +113,8 @@ class Aws(Target):
         token = _token(
             "PANGEO_JANITOR_TOKEN",
             "No token of the hub's service janitor.",
-            "The chart keeps it in the Secret hub, key hub.services.janitor.apiToken.",
+            "The Secret pangeo-hub of the namespace pangeo has it, key "
+            "hub.services.janitor.apiToken.",
         )
         return User(self._url(), "janitor", token), kubernetes_clusters.clusters("pangeo")
 
@@ -136,16 +139,16 @@ class Aws(Target):
         smoke: SmokeTest | None = None,
         progress: Progress = silent,
         outputs: ReadOutputs = no_outputs,
-    ) -> helm.Deployed:
+    ) -> Deployed:
         """Install the charts with Helm into the cluster that kubectl's context names."""
         made = outputs()
         with self.connect() as cloud:
-            reader = helm.secret_reader(cloud.client("secretsmanager"))
-            return helm.deploy(self.deployment, made, reader, smoke, progress)
+            reader = secret_reader(cloud.client("secretsmanager"))
+            return deploy(self.deployment, made, reader, smoke, progress)
 
     def remove_charts(self) -> None:
         """Uninstall the charts, with the load balancers and volumes that they created."""
-        helm.remove(self.deployment)
+        remove(self.deployment)
 
     def monthly_bill(
         self,

@@ -1,5 +1,9 @@
 # Who may take which role, and that the state is kept.
 
+variables {
+  github_repository = "example/hub"
+}
+
 run "by_name" {
   command = plan
 

@@ -194,6 +194,9 @@ resource "aws_eks_addon" "node" {
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 
+  # Off unless said: without it Kubernetes accepts network policies and nobody enforces them.
+  configuration_values = each.key == "vpc-cni" ? jsonencode({ enableNetworkPolicy = "true" }) : null
+
   dynamic "pod_identity_association" {
     for_each = contains(keys(var.addon_identities), each.key) ? [var.addon_identities[each.key]] : []
 

@@ -11,7 +11,7 @@ variable "name" {
 variable "kubernetes_version" {
   type        = string
   description = "Kubernetes version of control plane and nodes: one in EKS standard support."
-  default     = "1.35"
+  default     = "1.36"
 
   validation {
     condition     = contains(keys(local.end_of_standard_support), var.kubernetes_version)

@@ -5,21 +5,23 @@ locals {
   partition  = data.aws_partition.current.partition
 
   # The deployment's tag, and those that EKS itself puts on what a namespace or pod costs.
-  cost_tags = toset([
-    var.tag_key,
-    "aws:eks:cluster-name",
-    "aws:eks:namespace",
-    "aws:eks:node",
-    "aws:eks:workload-name",
-    "aws:eks:workload-type",
-  ])
+  cost_tags = toset(concat(
+    var.activate_cost_tags ? [var.tag_key] : [],
+    var.activate_eks_tags ? [
+      "aws:eks:cluster-name",
+      "aws:eks:namespace",
+      "aws:eks:node",
+      "aws:eks:workload-name",
+      "aws:eks:workload-type",
+    ] : [],
+  ))
 }
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 
 resource "aws_ce_cost_allocation_tag" "this" {
-  for_each = var.activate_cost_tags ? local.cost_tags : toset([])
+  for_each = local.cost_tags
 
   tag_key = each.key
   status  = "Active"

@@ -60,7 +60,7 @@ variable "alert_emails" {
 variable "anomaly_usd" {
   type        = number
   description = "An anomaly is reported when it cost at least this much more than expected, in USD. null: no monitor; in an organisation only the management account may have one by tag."
-  default     = 20
+  default     = null
 
   validation {
     condition     = var.anomaly_usd == null ? true : var.anomaly_usd > 0
@@ -70,7 +70,13 @@ variable "anomaly_usd" {
 
 variable "activate_cost_tags" {
   type        = bool
-  description = "Make the tags cost allocation tags. The account's, so by one deployment only; and AWS knows a tag only a day after something first carried it, so not on the first day."
+  description = "Make the deployment's tag a cost allocation tag. The account's, so by one deployment only; and AWS knows a tag only a day after something first carried it, so not on the first day."
+  default     = false
+}
+
+variable "activate_eks_tags" {
+  type        = bool
+  description = "Also activate the tags of EKS' split cost allocation, which exist a day after the account opted in to it."
   default     = false
 }
 

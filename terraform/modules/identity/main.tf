@@ -3,15 +3,12 @@
 
 locals {
   partition = data.aws_partition.current.partition
-  region    = data.aws_region.current.region
-  secrets   = "arn:${local.partition}:secretsmanager:${local.region}:${data.aws_caller_identity.current.account_id}:secret:${var.name}"
 
   workloads = {
     alertmanager = { namespace = var.support_namespace, service_account = "alertmanager", policy = data.aws_iam_policy_document.alertmanager.json }
     binder       = { namespace = var.hub_namespace, service_account = "binderhub", policy = data.aws_iam_policy_document.binder.json }
     cost-reader  = { namespace = var.support_namespace, service_account = "cost-reader", policy = data.aws_iam_policy_document.cost_reader.json }
     dask         = { namespace = var.hub_namespace, service_account = "dask", policy = data.aws_iam_policy_document.dask.json }
-    hub          = { namespace = var.hub_namespace, service_account = "hub", policy = data.aws_iam_policy_document.hub.json }
     notebook     = { namespace = var.hub_namespace, service_account = "notebook", policy = data.aws_iam_policy_document.notebook.json }
   }
 
@@ -28,9 +25,7 @@ locals {
   )
 }
 
-data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
-data "aws_region" "current" {}
 
 # The tags are EKS's word on which pod asks; no pod can choose them.
 data "aws_iam_policy_document" "trust" {

@@ -32,6 +32,6 @@ output "scratch_prefixes" {
 }
 
 output "secrets_prefix" {
-  description = "Names of the secrets that the hub may read start with this."
+  description = "Names of the secrets that a deploy reads start with this."
   value       = "${var.name}/hub/"
 }

@@ -55,15 +55,6 @@ data "aws_iam_policy_document" "dask" {
   }
 }
 
-# Secrets are written by a person, under NAME/hub/, and never pass through Terraform's state.
-data "aws_iam_policy_document" "hub" {
-  statement {
-    sid       = "OwnSecrets"
-    actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
-    resources = ["${local.secrets}/hub/*"]
-  }
-}
-
 data "aws_iam_policy_document" "binder" {
   # Knows no resource: the token gives what the other statement allows.
   statement {

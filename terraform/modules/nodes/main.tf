@@ -89,12 +89,15 @@ resource "aws_eks_node_group" "core" {
   node_role_arn   = aws_iam_role.node["core"].arn
   subnet_ids      = var.subnet_ids
   version         = var.kubernetes_version
+  release_version = var.core_ami_release
   ami_type        = "AL2023_x86_64_STANDARD"
   capacity_type   = "ON_DEMAND"
   instance_types  = [var.core_instance_type]
 
+  # The charts select nodes by pangeo.io/pool; Karpenter's pools carry the same two labels.
   labels = {
     "hub.jupyter.org/node-purpose" = "core"
+    "pangeo.io/pool"               = "core"
   }
 
   launch_template {

@@ -71,6 +71,17 @@ variable "core_nodes" {
   }
 }
 
+variable "core_ami_release" {
+  type        = string
+  description = "Release of the core nodes' AMI, such as 1.36.2-20260801. null: the newest when the node group is made, and kept until this is named."
+  default     = null
+
+  validation {
+    condition     = var.core_ami_release == null || can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+-[0-9]{8}$", var.core_ami_release))
+    error_message = "core_ami_release must be written like 1.36.2-20260801."
+  }
+}
+
 variable "core_disk_gb" {
   type        = number
   description = "Disk of a core node, in GB: the operating system and the images of what runs there."
@@ -96,8 +107,7 @@ variable "addon_identities" {
 
 variable "karpenter_service_account" {
   type        = object({ namespace = string, name = string })
-  description = "The service account that Karpenter's controller runs as."
-  default     = { namespace = "kube-system", name = "karpenter" }
+  description = "The service account that Karpenter's controller runs as: where the support chart installs it."
 }
 
 variable "permissions_boundary" {

@@ -38,16 +38,41 @@ resource "aws_efs_mount_target" "homes" {
   security_groups = [var.security_group_id]
 }
 
+# Whoever mounts through it acts as the user that servers run as, and the first directory is that user's.
+# Without it the root of the file system is root's, and no server could write into its home: the EFS
+# driver does not apply a pod's fsGroup.
+resource "aws_efs_access_point" "homes" {
+  file_system_id = aws_efs_file_system.homes.id
+
+  posix_user {
+    uid = var.homes_owner.uid
+    gid = var.homes_owner.gid
+  }
+
+  root_directory {
+    path = "/homes"
+
+    creation_info {
+      owner_uid   = var.homes_owner.uid
+      owner_gid   = var.homes_owner.gid
+      permissions = "0755"
+    }
+  }
+
+  tags = { Name = "${var.name}-homes" }
+}
+
 resource "aws_efs_file_system_policy" "homes" {
   file_system_id = aws_efs_file_system.homes.id
   policy         = data.aws_iam_policy_document.homes.json
 }
 
 data "aws_iam_policy_document" "homes" {
-  # Whom the security group lets at a mount target may mount and write.
+  # Whom the security group lets at a mount target may mount and write, through the access point alone:
+  # nobody is root there, whatever user a client claims to be.
   statement {
-    sid       = "ThroughMountTargets"
-    actions   = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite", "elasticfilesystem:ClientRootAccess"]
+    sid       = "ThroughTheAccessPoint"
+    actions   = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
     resources = [aws_efs_file_system.homes.arn]
 
     principals {
@@ -58,6 +83,11 @@ data "aws_iam_policy_document" "homes" {
       test     = "Bool"
       variable = "elasticfilesystem:AccessedViaMountTarget"
       values   = ["true"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "elasticfilesystem:AccessPointArn"
+      values   = [aws_efs_access_point.homes.arn]
     }
   }
 

@@ -3,6 +3,11 @@ output "homes_file_system_id" {
   value       = aws_efs_file_system.homes.id
 }
 
+output "homes_volume" {
+  description = "What a PersistentVolume of homes names: the file system and its access point."
+  value       = "${aws_efs_file_system.homes.id}::${aws_efs_access_point.homes.id}"
+}
+
 output "scratch_bucket" {
   description = "The bucket for intermediate results."
   value       = aws_s3_bucket.this["scratch"].id

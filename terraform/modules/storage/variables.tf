@@ -68,3 +68,9 @@ variable "bills_are_removable" {
   description = "Whether destroying the deployment may delete the exported bills with it."
   default     = false
 }
+
+variable "homes_owner" {
+  type        = object({ uid = number, gid = number })
+  description = "The user and group that servers run as, who own every home."
+  default     = { uid = 1000, gid = 100 }
+}

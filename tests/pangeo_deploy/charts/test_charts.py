@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,28 @@ from hypothesis import strategies as st
 from pangeo_core.errors import BadInput
 from pangeo_deploy.charts import check as checks
 from pangeo_deploy.charts import manifest_policy
+from pangeo_deploy.charts.dependencies import declared
 from pangeo_deploy.charts.packing import fits, free
-from pangeo_deploy.charts.render import render
-from pangeo_deploy.charts.values import CHARTS, add_code, complete, load, merged
+from pangeo_deploy.charts.render import kubernetes_version, render
+from pangeo_deploy.charts.values import (
+    CHARTS,
+    add_code,
+    add_settings,
+    at,
+    complete,
+    load,
+    merged,
+    read,
+)
 from tests.conftest import PROJECT, Cli
 
-OUTPUTS = {
+KUBERNETES = kubernetes_version(PROJECT)
+OUTPUTS: dict[str, Any] = {
     "name": "pangeo-prod",
     "region": "us-west-2",
     "scratch_bucket": "pangeo-prod-scratch",
-    "homes_file_system_id": "fs-0123456789abcdef0",
+    "homes_volume": "fs-0123456789abcdef0::fsap-0123456789abcdef0",
+    "tags": {"deployment": "pangeo-prod", "environment": "prod", "project": "pangeo"},
     "homes_zone": "us-west-2a",
     "binder_prefix": "123456789012.dkr.ecr.us-west-2.amazonaws.com/pangeo-prod/binder/",
     "alerts_topic": "arn:aws:sns:us-west-2:123456789012:pangeo-prod-alerts",
@@ -59,16 +72,128 @@ def test_terraform_has_the_outputs_that_the_values_are_taken_from() -> None:
     assert set(OUTPUTS) <= set(names)
 
 
-def test_the_values_fit_the_schemas_of_the_charts() -> None:
-    if not (PROJECT.parent / "shared" / "data" / "schemas").is_dir():
-        pytest.skip("the charts' schemas are not on this machine (../shared/data/schemas)")
-    skipped: list[str] = []
-    values = complete(PROJECT, "pangeo", "prod", OUTPUTS)
-    assert list(checks.against_schemas(PROJECT, "pangeo", values, skipped)) == []
-    assert skipped == []
-    values["jupyterhub"]["hub"]["extraEnvironment"] = {}
-    found = list(checks.against_schemas(PROJECT, "pangeo", values, skipped))
-    assert [one.where for one in found] == ["jupyterhub.hub"]
+@pytest.mark.parametrize("chart", CHARTS)
+def test_the_listed_keys_are_keys_of_the_charts(chart: str) -> None:
+    """helm/known_keys.yaml stands in for the schemas in a plain clone."""
+    listed = read(PROJECT / "helm" / "known_keys.yaml")[chart]
+    names = {one["name"] for one in declared(PROJECT / "helm" / chart)}
+    assert set(listed) <= names
+    for name in names & set(listed):
+        if schema := checks.schema_of(PROJECT, chart, name):
+            wrong = list(checks.violations(chart, name, listed[name], schema))
+            assert [one for one in wrong if "were unexpected" in one.message] == []
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project's charts, to be changed."""
+    ignored = shutil.ignore_patterns("charts")
+    shutil.copytree(PROJECT / "helm", tmp_path / "helm", ignore=ignored)
+    for folder in ("environments", "modules/cluster"):
+        shutil.copytree(PROJECT / "terraform" / folder, tmp_path / "terraform" / folder)
+    shutil.copy(PROJECT / "terraform" / "variables.tf", tmp_path / "terraform")
+    return tmp_path
+
+
+def change(project: Path, environment: str, path: str, value: object) -> None:
+    file = project / "helm" / "environments" / f"{environment}.yaml"
+    content = yaml.safe_load(file.read_text())
+    *way, last = path.split(".")
+    at(content, tuple(way))[last] = value
+    file.write_text(yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "pangeo.jupyterhub.culll",
+        "pangeo.jupyterhub.hub.extraEnvs",
+        "pangeo.dask-gateway.gateway.backendd",
+        "pangeo.binderhub-service.dockerAPI",
+        "support.prometheus.server.retension",
+        "support.karpenter.replica",
+        "support.grafana.side-car",
+    ],
+)
+def test_a_misspelt_key_of_a_dependency_is_found_without_the_dependency(
+    project: Path, path: str
+) -> None:
+    change(project, "prod", path, {})
+    chart, _, where = path.partition(".")
+    found = list(checks.unknown_keys(project, chart, "prod"))
+    assert [(one.where, one.rule) for one in found] == [(where, "unknown key")]
+
+
+def test_a_misspelt_chart_is_refused(project: Path) -> None:
+    change(project, "prod", "panegeo.pangeo.url", "https://hub.ucar.edu")
+    with pytest.raises(BadInput, match="panegeo is not a chart"):
+        load(project, "pangeo", "prod")
+
+
+def test_an_unknown_platform_is_refused(project: Path) -> None:
+    change(project, "prod", "platform", "azure")
+    with pytest.raises(BadInput, match="azure"):
+        load(project, "pangeo", "prod")
+
+
+def test_a_null_removes_what_our_values_and_the_dependency_set(project: Path) -> None:
+    """Helm keeps a null where nothing stands under it, and puts back what stands under a gap."""
+    worker = "dask-gateway.gateway.backend.worker.extraPodConfig"
+    change(project, "prod", f"pangeo.{worker}.nodeSelector", None)
+    change(project, "prod", "pangeo.jupyterhub.hub.services.binder", None)
+    change(project, "prod", "pangeo.jupyterhub.hub.revisionHistoryLimit", None)
+    change(project, "prod", "pangeo.jupyterhub.hub.readinessProbe", None)
+    defaults = project / "helm" / "pangeo" / "charts" / "jupyterhub" / "values.yaml"
+    defaults.parent.mkdir(parents=True)
+    defaults.write_text("hub: {readinessProbe: {enabled: true}}")
+    values = complete(project, "pangeo", "prod", OUTPUTS)
+    assert "nodeSelector" not in at(values, tuple(worker.split(".")))
+    assert "binder" not in values["jupyterhub"]["hub"]["services"]
+    assert values["jupyterhub"]["hub"]["readinessProbe"] is None  # for Helm to remove
+    assert "revisionHistoryLimit" not in values["jupyterhub"]["hub"]
+
+
+def test_settings_that_both_a_chart_and_our_code_know_are_the_same_in_both() -> None:
+    values = load(PROJECT, "pangeo", "prod")
+    values["pangeo"]["limits"]["start_seconds"] = 900
+    values["pangeo"]["dask"] |= {"scheduler_memory_gib": 8, "scheduler_cores": 1}
+    add_settings(values)
+    scheduler = values["dask-gateway"]["gateway"]["backend"]["scheduler"]
+    assert values["jupyterhub"]["singleuser"]["startTimeout"] == 900
+    assert scheduler["memory"] == {"request": "8G", "limit": "8G"}
+    assert scheduler["cores"]["request"] == 1
+
+
+def test_binder_is_logged_in_to_where_the_hub_says() -> None:
+    """The hub compares the redirect literally, and knows the path that the pod names by itself."""
+    for environment in ("staging", "prod"):
+        values = complete(PROJECT, "pangeo", environment, OUTPUTS)
+        assert "oauth_redirect_uri" not in values["jupyterhub"]["hub"]["services"]["binder"]
+
+
+def test_homes_on_aws_are_an_access_point_and_stay_with_the_file_system() -> None:
+    rendered = render(PROJECT, "pangeo", complete(PROJECT, "pangeo", "prod", OUTPUTS))
+    made = {one["kind"]: one for one in rendered.manifests if "homes" in one["metadata"]["name"]}
+    assert made["PersistentVolume"]["spec"]["csi"]["volumeHandle"] == OUTPUTS["homes_volume"]
+    assert made["PersistentVolume"]["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+    # A claim that outlived its volume would keep the next installation waiting for ever.
+    assert "annotations" not in made["PersistentVolumeClaim"]["metadata"]
+
+
+def test_karpenters_machines_carry_the_deployments_tags() -> None:
+    rendered = render(PROJECT, "support", complete(PROJECT, "support", "prod", OUTPUTS))
+    classes = [one for one in rendered.manifests if one["kind"] == "EC2NodeClass"]
+    assert {one["metadata"]["name"] for one in classes} == {"users", "dask"}
+    for one in classes:
+        assert OUTPUTS["tags"].items() <= one["spec"]["tags"].items()
+
+
+def test_nobodys_node_expires() -> None:
+    rendered = render(PROJECT, "support", complete(PROJECT, "support", "prod", OUTPUTS))
+    pools = {
+        one["metadata"]["name"]: one for one in rendered.manifests if one["kind"] == "NodePool"
+    }
+    assert pools["users"]["spec"]["template"]["spec"]["expireAfter"] == "Never"
 
 
 def test_render_writes_manifests_and_values(cli: Cli, tmp_path: Path) -> None:
@@ -197,10 +322,10 @@ CONTAINER = "spec.template.spec.containers.0"
     ],
 )
 def test_a_manifest_that_breaks_a_rule_is_found(rule: str, path: str, value: object) -> None:
-    assert list(checks.against_rules(POD, own=True)) == []
+    assert list(checks.against_rules(POD, KUBERNETES, own=True)) == []
     broken = copy.deepcopy(POD)
     put(broken, path, value)
-    assert {found for found, _ in checks.against_rules(broken, own=True)} == {rule}
+    assert {found for found, _ in checks.against_rules(broken, KUBERNETES, own=True)} == {rule}
 
 
 @pytest.mark.parametrize("slug", ["small", "large"])
@@ -245,7 +370,9 @@ OVER = st.fixed_dictionaries(
         ),
         "image": st.sampled_from(["a/b:1", "a:latest", "registry.example.org:5000/a:v1", "A B"]),
         "scratch": st.fixed_dictionaries({"bucket": st.text("ab-.{}\"'", max_size=8)}),
-        "homes": st.fixed_dictionaries({"file_system": st.sampled_from(["", "fs-0123abcd", "x"])}),
+        "homes": st.fixed_dictionaries(
+            {"file_system": st.sampled_from(["", "fs-0123abcd::fsap-0123abcd", "fs-0123abcd", "x"])}
+        ),
         "limits": st.fixed_dictionaries({"servers": st.integers(-1, 9000)}),
         "binder": st.fixed_dictionaries({"banned": st.lists(st.text(max_size=10), max_size=2)}),
         "dask": st.fixed_dictionaries(
@@ -296,7 +423,7 @@ def accepted_renders(chart: str, over: dict[str, Any]) -> bool:
     if list(checks.violations(chart, "", values, own)):
         return False
     for manifest in render(PROJECT, chart, values).manifests:
-        assert list(checks.against_rules(manifest, own=True)) == []
+        assert list(checks.against_rules(manifest, KUBERNETES, own=True)) == []
     return True
 
 

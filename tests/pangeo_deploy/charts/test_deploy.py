@@ -1,49 +1,109 @@
-"""The deploy command against a helm and a kubectl that write down what they were told."""
+"""The deploy command against a helm and a kubectl that write down what they were told.
 
+The charts are checked as they are: `helm template` is answered by Helm's own library. What the real
+programs and a real API server do is in tests/cluster.
+"""
+
+import base64
 import json
+import re
 import shutil
 import stat
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from pangeo_core.errors import BadInput, CheckFailed, MissingPrerequisite
 from pangeo_deploy.charts import deploy as deploying
-from pangeo_deploy.charts.values import CHARTS
+from pangeo_deploy.charts import remove as removing
+from pangeo_deploy.charts import secrets
+from pangeo_deploy.charts.programs import ClusterRefused
+from pangeo_deploy.charts.values import load
 from pangeo_deploy.deployment import Deployment
 from tests.conftest import PROJECT
 from tests.pangeo_deploy.charts.test_charts import OUTPUTS
 
-# Each call becomes a line: program, arguments, and what came over stdin.
-PROGRAM = """#!/bin/sh
-given=""
-case "$*" in *" -"*) given=$(cat | tr -d '\\n');; esac
-echo "$(basename $0) $* <<< $given" >> "$CALLS"
-case "$*" in
-  "config current-context") echo arn:aws:eks:us-west-2:123456789012:cluster/$CLUSTER ;;
-  "get secret hub "*) [ ! -e "$CALLS.pangeo" ] || \
-    echo '{"data": {"hub.services.prometheus.apiToken": "bWV0cmljcy1odXNo"}}' ;;
-  "status "*) [ -e "$CALLS.$2" ] || { echo "release: not found" >&2; exit 1; }
-              echo '{"version": 4}' ;;
-  upgrade*) touch "$CALLS.pangeo" "$CALLS.support"
-            [ -z "$FAIL" ] || { echo "$FAIL" >&2; exit 1; } ;;
-esac
+# Each call becomes a line: program, arguments, and what came over stdin. Where a file of the folder
+# `answers` is named like the call (spaces as _), its content is the answer.
+PROGRAM = f"""#!{sys.executable}
+import json, os, pathlib, sys
+name, words = pathlib.Path(sys.argv[0]).name, sys.argv[1:]
+answers = pathlib.Path(os.environ["ANSWERS"])
+given = sys.stdin.read() if "-" in words else ""
+told = " ".join(words)
+with open(os.environ["CALLS"], "a") as file:
+    print(name, told, "<<<", " ".join(given.split()), file=file)
+if name == "helm" and words[0] == "template":
+    from pangeo_deploy.charts.render import with_library
+    print(with_library(pathlib.Path(words[2]), json.loads(given), words[4]))
+for file in sorted(answers.iterdir(), key=lambda one: -len(one.name)):
+    if told.replace(" ", "_").startswith(file.name):
+        code, _, text = file.read_text().partition("\\n")
+        print(text, file=sys.stderr if int(code) else sys.stdout)
+        sys.exit(int(code))
+if words[0] == "upgrade":
+    for chart in ("support", "pangeo"):
+        deployed = {{"version": 4, "info": {{"status": "deployed"}}}}
+        (answers / f"status_{{chart}}").write_text("0\\n" + json.dumps(deployed))
+if name == "kubectl" and words[0] == "apply" and '"Secret"' in given:
+    secret = json.loads(given)
+    held = answers / f"get_secret_{{secret['metadata']['name']}}"
+    held.write_text("0\\n" + json.dumps({{"data": secret["data"]}}))
 """
+VERSION = '{"serverVersion": {"minor": "%s", "gitVersion": "%s"}}'
+PENDING = '{"version": 1, "info": {"status": "%s", "last_deployed": "%s-01-01T00:00:00Z"}}'
+CONTEXT = "arn:aws:eks:us-west-2:123456789012:cluster/pangeo-prod"
+
+
+class Cluster:
+    """The programs' answers, and what they were told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.calls, self.answers = folder / "calls", folder / "answers"
+        self.calls.touch()
+        self.answers.mkdir()
+
+    def answer(self, call: str, text: str, code: int = 0) -> None:
+        (self.answers / call.replace(" ", "_")).write_text(f"{code}\n{text}")
+
+    def told(self, start: str = "") -> list[str]:
+        """Return the calls that start so, without what they were given."""
+        lines = [line.partition(" <<< ")[0] for line in self.calls.read_text().splitlines()]
+        return [line for line in lines if line.startswith(start)]
+
+    def given(self, start: str) -> list[Any]:
+        lines = [line.partition(" <<< ") for line in self.calls.read_text().splitlines()]
+        return [yaml.safe_load(given) for told, _, given in lines if told.startswith(start)]
 
 
 @pytest.fixture
-def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     for name in ("helm", "kubectl"):
         program = tmp_path / "bin" / name
         program.parent.mkdir(exist_ok=True)
         program.write_text(PROGRAM)
         program.chmod(program.stat().st_mode | stat.S_IEXEC)
+    made = Cluster(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
-    monkeypatch.setenv("CLUSTER", "pangeo-prod")
-    monkeypatch.delenv("OAUTH_CLIENT_SECRET", raising=False)
-    monkeypatch.setattr(deploying, "check", lambda *_: type("Checked", (), {"ok": True}))
-    return tmp_path / "calls"
+    monkeypatch.setenv("CALLS", str(made.calls))
+    monkeypatch.setenv("ANSWERS", str(made.answers))
+    for name in secrets.LOGIN_KEYS.values():
+        monkeypatch.delenv(name, raising=False)
+    made.answer("config current-context", CONTEXT)
+    made.answer("version --short", "v4.2.3+g43e8b7f")
+    made.answer("version --output json", VERSION % ("36", "v1.36.3"))
+    for chart in ("support", "pangeo"):
+        made.answer(f"status {chart}", "Error: release: not found", 1)
+    made.answer("get manifest", "")
+    made.answer("upgrade pangeo", '{"manifest": ""}')
+    made.answer("upgrade support", '{"manifest": ""}')
+    balancer = {"spec": {"type": "LoadBalancer"}}
+    balancer["status"] = {"loadBalancer": {"ingress": [{"hostname": "nlb.example.org"}]}}
+    made.answer("get service proxy-public", json.dumps(balancer))
+    return made
 
 
 def read_secret(name: str) -> str:
@@ -53,92 +113,305 @@ def read_secret(name: str) -> str:
 
 @pytest.fixture
 def prod(tmp_path: Path) -> Deployment:
-    """Production of a project whose charts' dependencies are locked."""
+    """Production, as a clone has it."""
     project = tmp_path / "project"
     for folder in ("helm", "terraform/environments", "terraform/modules/cluster"):
-        shutil.copytree(PROJECT / folder, project / folder)
-    for chart in CHARTS:
-        (project / "helm" / chart / "Chart.lock").write_text("dependencies: []\n")
+        ignored = shutil.ignore_patterns("charts")
+        shutil.copytree(PROJECT / folder, project / folder, ignore=ignored)
+    shutil.copy(PROJECT / "terraform" / "variables.tf", project / "terraform")
     return Deployment("prod", "aws", project=project)
 
 
-def test_it_installs_both_charts_and_shows_no_secret(calls: Path, prod: Deployment) -> None:
+def test_it_installs_both_charts_and_shows_no_secret(cluster: Cluster, prod: Deployment) -> None:
     done = deploying.deploy(prod, OUTPUTS, read_secret, smoke=lambda: True)
     assert done.smoke is True
     assert done.revisions == {"support": (0, 4), "pangeo": (4, 4)}
-    told = calls.read_text()
-    upgrades = [line for line in told.splitlines() if line.startswith("helm upgrade")]
-    assert [line.split()[9] for line in upgrades] == ["support", "pangeo"]
-    assert all("--atomic --wait" in line for line in upgrades)
-    assert "pangeo-prod-scratch" in upgrades[1]
-    arguments = [line.partition(" <<< ")[0] for line in told.splitlines()]
-    assert not [line for line in arguments if "hush-hush" in line]
-    holding = [line for line in told.splitlines() if "hush-hush" in line]
-    assert [line.split()[:2] for line in holding] == [["kubectl", "apply"]]
+    upgrades = cluster.told("helm upgrade --install")
+    assert [re.search(r"--namespace (\w+) (\w+)", line)[2] for line in upgrades] == [  # type: ignore[index]
+        "support",
+        "pangeo",
+    ]
+    assert all(
+        "--rollback-on-failure --wait --timeout 15m --force-conflicts" in one for one in upgrades
+    )
+    assert not [line for line in cluster.told() if "hush-hush" in line]
+    login, hub, metrics = cluster.given("kubectl apply --server-side --force-conflicts")[2:5]
+    assert base64.b64decode(login["data"]["client-secret"]) == b"hush-hush"
+    assert metrics["data"]["token"] == hub["data"]["hub.services.prometheus.apiToken"]
+    assert not [line for line in cluster.told() if metrics["data"]["token"] in line]
     assert "hush-hush" not in json.dumps(done.as_dict())
-    given = [line.partition(" <<< ")[2] for line in told.splitlines()]
-    shared = [json.loads(one) for one in given if '"Secret", "metadata": {"name": "hub-m' in one]
-    assert [one["data"]["token"] for one in shared] == ["", "bWV0cmljcy1odXNo"]
-    assert not [line for line in arguments if "bWV0cmljcy1odXNo" in line]
 
 
-def test_a_failed_smoke_test_rolls_back(calls: Path, prod: Deployment) -> None:
+def test_the_repositories_are_added_before_the_dependencies_are_built(
+    cluster: Cluster, prod: Deployment
+) -> None:
+    deploying.deploy(prod, OUTPUTS, read_secret)
+    told = [line for line in cluster.told("helm") if "repo add" in line or "dependency" in line]
+    assert told[-1].startswith("helm dependency build")
+    added = [line.split()[-1] for line in told if "repo add" in line]
+    assert "https://jupyterhub.github.io/helm-chart/" in added
+    assert not [address for address in added if address.startswith("oci:")]
+
+
+def test_terraforms_outputs_reach_the_check_and_helm(cluster: Cluster, prod: Deployment) -> None:
+    deploying.deploy(prod, OUTPUTS, read_secret)
+    checked = cluster.given("helm template support")
+    assert checked[0]["cluster"]["name"] == "pangeo-prod"
+    pangeo = cluster.given("helm upgrade --install")[-1]
+    assert pangeo["pangeo"]["scratch"]["bucket"] == "pangeo-prod-scratch"
+    annotations = pangeo["jupyterhub"]["proxy"]["service"]["annotations"]
+    tags = "service.beta.kubernetes.io/aws-load-balancer-additional-resource-tags"
+    assert "deployment=pangeo-prod" in annotations[tags]
+
+
+def test_a_second_deploy_gives_helm_the_same_values(cluster: Cluster, prod: Deployment) -> None:
+    for _ in range(2):
+        deploying.deploy(prod, OUTPUTS, read_secret)
+    first, second = cluster.given("helm upgrade --install")[1::2]
+    assert first == second  # random keys of the chart's own would restart hub and proxy
+
+
+def test_a_token_that_is_replaced_restarts_whoever_reads_it(
+    cluster: Cluster, prod: Deployment
+) -> None:
+    deploying.deploy(prod, OUTPUTS, read_secret)
+    (cluster.answers / "get_secret_pangeo-hub").unlink()
+    deploying.deploy(prod, OUTPUTS, read_secret)
+    first, second = cluster.given("helm upgrade --install")[1::2]
+    for path in ("jupyterhub.hub", "jupyterhub.proxy", "dask-gateway.gateway"):
+        chart, part = path.split(".")
+        before, after = (
+            one[chart][part]["annotations"]["pangeo.io/secrets"] for one in (first, second)
+        )
+        assert before != after
+    assert (
+        first["binderhub-service"]["podAnnotations"]
+        != second["binderhub-service"]["podAnnotations"]
+    )
+
+
+def test_a_failed_smoke_test_rolls_back_to_the_valid_tokens(
+    cluster: Cluster, prod: Deployment
+) -> None:
     deploying.deploy(prod, OUTPUTS, read_secret, smoke=lambda: True)
+    cluster.answer("get secret hub", json.dumps({"data": {secrets.PROXY_TOKEN: "b2xk"}}))
     with pytest.raises(CheckFailed, match="smoke test failed"):
         deploying.deploy(prod, OUTPUTS, read_secret, smoke=lambda: False)
-    assert "helm rollback pangeo 4 --wait" in calls.read_text()
+    told = cluster.told()
+    back = next(line for line in told if line.startswith("helm rollback pangeo 4"))
+    assert "--wait --timeout 15m --force-conflicts" in back
+    restored = cluster.given("kubectl apply")[-1]
+    assert restored["metadata"]["name"] == "hub"
+    assert restored["data"][secrets.PROXY_TOKEN] != "b2xk"
+    assert told[-2:] == [
+        "kubectl rollout restart deployment/proxy --namespace pangeo",
+        "kubectl rollout restart deployment/hub --namespace pangeo",
+    ]
 
 
-def test_helms_refusal_is_told_and_nothing_more_is_done(
-    calls: Path, prod: Deployment, monkeypatch: pytest.MonkeyPatch
+def test_helm_3_gets_its_own_words(cluster: Cluster, prod: Deployment) -> None:
+    cluster.answer("version --short", "v3.21.4+gabc")
+    deploying.deploy(prod, OUTPUTS, read_secret)
+    upgrades = cluster.told("helm upgrade --install")
+    assert all("--atomic" in one and "--force-conflicts" not in one for one in upgrades)
+
+
+def test_helms_refusal_is_told_with_what_kubernetes_says(
+    cluster: Cluster, prod: Deployment
 ) -> None:
-    monkeypatch.setenv("FAIL", "UPGRADE FAILED: timed out")
-    with pytest.raises(deploying.ClusterRefused, match="timed out"):
+    cluster.answer("upgrade --install", "UPGRADE FAILED: timed out", 1)
+    event = {
+        "lastTimestamp": "2026-11-30T08:00:00Z",
+        "reason": "FailedScheduling",
+        "message": "didn't match Pod's node affinity/selector",
+        "involvedObject": {"kind": "Pod", "name": "grafana-0"},
+    }
+    cluster.answer("get events --namespace support", json.dumps({"items": [event]}))
+    with pytest.raises(ClusterRefused, match="timed out") as refused:
         deploying.deploy(prod, OUTPUTS, read_secret, smoke=lambda: True)
-    assert calls.read_text().count("helm upgrade") == 1
+    assert "Pod/grafana-0: FailedScheduling: didn't match" in refused.value.why
+    assert len(cluster.told("helm upgrade --install")) == 1
 
 
-def test_dependencies_that_are_not_locked_are_not_deployed(calls: Path, prod: Deployment) -> None:
+VOLUME = """
+kind: PersistentVolumeClaim
+metadata: {name: hub-db-dir}
+spec: {resources: {requests: {storage: %s}}}
+---
+kind: Deployment
+metadata: {name: hub}
+spec: {replicas: %s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (VOLUME % ("2Gi", 2), "grow from 1Gi to 2Gi with other changes"),
+        (VOLUME % ("500Mi", 1), "shrink from 1Gi to 500Mi"),
+        (VOLUME % ("2Gi", 1), ""),
+        (VOLUME % ("1Gi", 2), ""),
+    ],
+)
+def test_a_volume_grows_alone_and_never_shrinks(
+    cluster: Cluster, prod: Deployment, after: str, words: str
+) -> None:
+    cluster.answer("status pangeo", '{"version": 3, "info": {"status": "deployed"}}')
+    cluster.answer("get manifest pangeo", VOLUME % ("1Gi", 1))
+    cluster.answer("upgrade pangeo", json.dumps({"manifest": after}))
+    if not words:
+        deploying.deploy(prod, OUTPUTS, read_secret)
+        return
+    with pytest.raises(BadInput, match=words):
+        deploying.deploy(prod, OUTPUTS, read_secret)
+    assert not [line for line in cluster.told("helm upgrade --install") if " pangeo pangeo" in line]
+
+
+def test_what_a_killed_deploy_left_is_undone_once_it_is_old(
+    cluster: Cluster, prod: Deployment
+) -> None:
+    cluster.answer("status support", PENDING % ("pending-install", 2026))
+    deploying.deploy(prod, OUTPUTS, read_secret)
+    told = cluster.told("helm")
+    uninstalled = next(one for one in told if one.startswith("helm uninstall support"))
+    assert told.index(uninstalled) < told.index(cluster.told("helm upgrade --install")[0])
+
+
+def test_a_deploy_that_may_still_run_is_left_alone(cluster: Cluster, prod: Deployment) -> None:
+    cluster.answer("status support", PENDING % ("pending-upgrade", 2999))
+    with pytest.raises(ClusterRefused, match="pending-upgrade"):
+        deploying.deploy(prod, OUTPUTS, read_secret)
+
+
+def test_dependencies_that_are_not_locked_are_not_deployed(
+    cluster: Cluster, prod: Deployment
+) -> None:
     (prod.project / "helm" / "pangeo" / "Chart.lock").unlink()
     with pytest.raises(MissingPrerequisite, match="pangeo are not locked") as refused:
         deploying.deploy(prod, OUTPUTS, read_secret)
     assert "helm dependency update" in refused.value.fix
-    assert "upgrade" not in calls.read_text()
+    assert not cluster.told("helm upgrade")
 
 
-def test_the_wrong_cluster_is_refused(
-    calls: Path, prod: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CLUSTER", "pangeo-staging")
-    with pytest.raises(BadInput, match="pangeo-staging"):
+def test_a_lock_of_other_versions_is_refused(cluster: Cluster, prod: Deployment) -> None:
+    chart = prod.project / "helm" / "pangeo" / "Chart.yaml"
+    chart.write_text(chart.read_text().replace("version: 4.4.0", "version: 4.5.0"))
+    with pytest.raises(BadInput, match="name other versions"):
         deploying.deploy(prod, OUTPUTS, read_secret)
-    assert "helm" not in calls.read_text()
 
 
-def test_a_secret_without_its_keys_is_refused(calls: Path, prod: Deployment) -> None:
+@pytest.mark.parametrize("context", ["pangeo-staging", "pangeo-prod-2", "minikube"])
+def test_the_wrong_cluster_is_refused(cluster: Cluster, prod: Deployment, context: str) -> None:
+    cluster.answer("config current-context", context)
+    with pytest.raises(BadInput, match=context):
+        deploying.deploy(prod, OUTPUTS, read_secret)
+    assert not cluster.told("helm")
+
+
+def test_a_cluster_that_is_too_old_is_refused(cluster: Cluster, prod: Deployment) -> None:
+    cluster.answer("version --output json", VERSION % ("29+", "v1.29.1-eks"))
+    with pytest.raises(MissingPrerequisite, match="eks"):
+        deploying.deploy(prod, OUTPUTS, read_secret)
+
+
+def test_another_environments_namespace_is_refused(cluster: Cluster, prod: Deployment) -> None:
+    space = {"metadata": {"annotations": {"pangeo.io/environment": "staging"}}}
+    cluster.answer("get namespace pangeo", json.dumps(space))
+    with pytest.raises(BadInput, match="holds the environment staging"):
+        deploying.deploy(prod, OUTPUTS, read_secret)
+
+
+def test_a_namespace_that_something_else_uses_is_refused(
+    cluster: Cluster, prod: Deployment
+) -> None:
+    cluster.answer("get namespace support", '{"metadata": {}}')
+    cluster.answer("get pods --namespace support", '{"items": [{}]}')
+    with pytest.raises(BadInput, match="in use") as refused:
+        deploying.deploy(prod, OUTPUTS, read_secret)
+    assert "kubectl annotate" in refused.value.fix
+
+
+def test_an_environment_for_another_target_is_refused(prod: Deployment) -> None:
+    file = prod.project / "helm" / "environments" / "prod.yaml"
+    file.write_text(file.read_text().replace("platform: aws\n", ""))
+    with pytest.raises(BadInput, match="not made for aws"):
+        deploying.deploy(prod, OUTPUTS, read_secret)
+
+
+def test_a_secret_without_its_keys_is_refused(cluster: Cluster, prod: Deployment) -> None:
     with pytest.raises(BadInput, match="client-id") as refused:
         deploying.deploy(prod, OUTPUTS, lambda _: '{"client-secret": "hush-hush"}')
     assert "hush-hush" not in str(refused.value)
-    assert "helm upgrade" not in calls.read_text()
+    assert not cluster.told("helm upgrade")
+
+
+def test_a_service_without_an_address_is_told(
+    cluster: Cluster, prod: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.answer("get service proxy-public", '{"spec": {"type": "LoadBalancer"}}')
+    cluster.answer("describe service proxy-public", "Events:\n  SyncLoadBalancerFailed no subnet")
+    waiting = deploying.entrances.await_load_balancer
+    monkeypatch.setattr(deploying.entrances, "await_load_balancer", lambda told: waiting(told, 0))
+    with pytest.raises(ClusterRefused, match="no address") as refused:
+        deploying.deploy(prod, OUTPUTS, read_secret)
+    assert "no subnet" in refused.value.why
 
 
 def test_shown_values_have_their_secrets_struck_out() -> None:
     values = {"a": {"apiToken": "x1", "list": [{"password": "x2"}], "name": "ann"}}
-    assert "x1" not in str(deploying.redacted(values))
-    assert "x2" not in str(deploying.redacted(values))
-    assert "ann" in str(deploying.redacted(values))
+    assert "x1" not in str(secrets.redacted(values))
+    assert "x2" not in str(secrets.redacted(values))
+    assert "ann" in str(secrets.redacted(values))
 
 
-def test_removing_ends_the_nodes_first_and_leaves_no_volume(calls: Path, prod: Deployment) -> None:
+def test_no_pod_reads_a_token_from_the_charts_own_secret() -> None:
+    """What the chart keeps goes back with a rollback; its proxy's token is set again by `undo`."""
+    values = load(PROJECT, "pangeo", "prod")
+    auth = values["dask-gateway"]["gateway"]["auth"]["jupyterhub"]
+    tokens = [one for one in values["binderhub-service"]["extraEnv"] if "valueFrom" in one]
+    assert auth["apiTokenFromSecretName"] == "pangeo-hub"
+    assert [one["valueFrom"]["secretKeyRef"]["name"] for one in tokens] == ["pangeo-hub"]
+    assert (
+        values["janitor"]["secret"] == values["jupyterhub"]["hub"]["existingSecret"] == "pangeo-hub"
+    )
+
+
+ALL_KINDS = "\n".join([*removing.KARPENTER, "daskclusters.gateway.dask.org"])
+
+
+def test_removing_ends_what_people_run_then_nodes_then_what_ends_them(
+    cluster: Cluster, prod: Deployment
+) -> None:
     deploying.deploy(prod, OUTPUTS, read_secret, smoke=lambda: True)
-    calls.write_text("")
-    deploying.remove(prod)
-    told = [line.split(" <<<")[0] for line in calls.read_text().splitlines()]
-    done = [line for line in told if line.split()[1] in ("uninstall", "delete")]
+    cluster.calls.write_text("")
+    cluster.answer("api-resources", ALL_KINDS)
+    removing.remove(prod)
+    done = [line for line in cluster.told() if line.split()[1] in ("uninstall", "delete")]
     assert [" ".join(line.split()[:3]) for line in done] == [
+        "kubectl delete daskclusters.gateway.dask.org",
+        "kubectl delete pods",
+        "kubectl delete pods",
+        "kubectl delete secrets",
         "kubectl delete nodepools.karpenter.sh",
         "helm uninstall pangeo",
         "kubectl delete persistentvolumeclaims",
+        "kubectl delete secret",
+        "kubectl delete ec2nodeclasses.karpenter.k8s.aws",
         "helm uninstall support",
         "kubectl delete persistentvolumeclaims",
+        "kubectl delete secret",
     ]
+    waiting = [line for line in done if "--wait" in line]
+    assert all("--timeout=15m" in line for line in waiting)
+    assert [line for line in done if "nodepools" in line and "--cascade=foreground" in line]
+
+
+def test_it_is_not_called_removed_while_something_is_billed(
+    cluster: Cluster, prod: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removing, "LAST_PATIENCE_SECONDS", 0)
+    cluster.answer("api-resources", ALL_KINDS)
+    cluster.answer("get nodeclaims.karpenter.sh", '{"items": [{"metadata": {"name": "users-x"}}]}')
+    with pytest.raises(ClusterRefused) as refused:
+        removing.remove(prod)
+    assert "nodeclaims users-x" in refused.value.why

@@ -17,6 +17,7 @@ from tests.conftest import PROJECT
 
 Shown = dict[str, Any]
 ENVIRONMENTS = ("staging", "prod")
+REPOSITORY = "example/hub"  # the bootstrap trusts none unless told
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +51,11 @@ def planned(rooted: Callable[[str], Terraform]) -> Callable[[str], Shown]:
     def plan(name: str) -> Shown:
         terraform = rooted("bootstrap" if name == "bootstrap" else ".")
         file = terraform.folder / f"{name}.tfplan"
-        values = [] if name == "bootstrap" else [f"-var-file=environments/{name}.tfvars"]
+        values = (
+            [f"-var=github_repository={REPOSITORY}"]
+            if name == "bootstrap"
+            else [f"-var-file=environments/{name}.tfvars"]
+        )
         terraform.read("plan", "-input=false", "-no-color", f"-out={file}", *values)
         shown: Shown = json.loads(terraform.read("show", "-json", str(file)))
         return shown

@@ -91,7 +91,9 @@ def trust(rooted: Callable[[str], Terraform]) -> Callable[[bool], dict[str, str]
         if numbers not in made:
             terraform = rooted("bootstrap")
             file = terraform.folder / "trust.tfplan"
-            ids = ["-var=github_repository_ids={owner=11,repository=22}"] if numbers else []
+            ids = [f"-var=github_repository={REPOSITORY}"]
+            if numbers:
+                ids.append("-var=github_repository_ids={owner=11,repository=22}")
             terraform.read("plan", "-input=false", "-no-color", f"-out={file}", *ids)
             shown = json.loads(terraform.read("show", "-json", str(file)))
             made[numbers] = shown["planned_values"]["outputs"]["trust_policies"]["value"]
