@@ -55,7 +55,7 @@ def deploy(
     read_secret: secrets.ReadSecret | None = None,
     smoke: Smoke | None = None,
     progress: Progress = silent,
-    on: str = "aws",
+    on: str = "eks",
 ) -> Deployed:
     """Install or upgrade the charts in the cluster that kubectl's context names.
 
@@ -121,7 +121,7 @@ def require_cluster(deployment: Deployment, on: str) -> None:
     require_programs()
     context = run("kubectl", "config", "current-context").strip()
     # EKS' context is an ARN that ends in the cluster's name, or the name that somebody gave it.
-    if on == "aws" and context.rpartition("/")[2] != deployment.name:
+    if on == "eks" and context.rpartition("/")[2] != deployment.name:
         raise BadInput(
             f"kubectl points at {context}, not at the cluster of {deployment.environment}.",
             fix=f"aws eks update-kubeconfig --name {deployment.name}",

@@ -23,7 +23,7 @@ BILLED = ("persistentvolumes", "nodeclaims.karpenter.sh")
 SECRETS = {"pangeo": ("pangeo-login", "pangeo-hub"), "support": ("hub-metrics",)}
 
 
-def remove(deployment: Deployment, progress: Progress = silent, on: str = "aws") -> None:
+def remove(deployment: Deployment, progress: Progress = silent, on: str = "eks") -> None:
     """Take the charts out of the cluster, with what they made in AWS; homes stay.
 
     Load balancers, volumes and machines belong to things in the cluster: gone with them, and not

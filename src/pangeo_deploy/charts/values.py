@@ -51,7 +51,7 @@ def overlays(project: Path, chart: str, environment: str) -> list[Values]:
 
 
 def platform(project: Path, environment: str) -> str:
-    """Return the platform that an environment is made for: aws, or "" for any Kubernetes."""
+    """Return the platform that an environment is made for: eks, or "" for any Kubernetes."""
     name = _read_charts(project / "helm" / "environments" / f"{environment}.yaml").get("platform")
     known = {file.stem for file in (project / "helm" / "platforms").glob("*.yaml")}
     if name is not None and name not in known:
@@ -134,7 +134,7 @@ def complete(
     `outputs` are Terraform's, empty before the first apply and where there is no Terraform.
     """
     values = load(project, chart, environment)
-    if platform(project, environment) == "aws":
+    if platform(project, environment) == "eks":
         values = merged(values, from_outputs(chart, outputs or {}))
         if chart == "support":  # Karpenter's chart does not render without
             named = at(values, ("karpenter", "settings"))

@@ -1,7 +1,7 @@
 """The deploy command against a helm and a kubectl that write down what they were told.
 
-The values are checked as they are; `helm template` renders nothing unless a test asks for it, and is
-then answered by Helm's own library. What the real programs and a real API server do is in
+The values are checked as they are; `helm template` renders nothing unless a test asks for it, and
+is then answered by Helm's own library. What the real programs and a real API server do is in
 tests/cluster.
 """
 
@@ -339,7 +339,7 @@ def test_a_namespace_that_something_else_uses_is_refused(
 
 def test_an_environment_for_another_target_is_refused(prod: Deployment) -> None:
     file = prod.project / "helm" / "environments" / "prod.yaml"
-    file.write_text(file.read_text().replace("platform: aws\n", ""))
+    file.write_text(file.read_text().replace("platform: eks\n", ""))
     with pytest.raises(BadInput, match="not made for aws"):
         deploying.deploy(prod, OUTPUTS, read_secret)
 
