@@ -65,7 +65,7 @@ def sweep(
         raise BadInput("There is no configuration to replay.", fix="Pass at least one.")
     job = partial(_one, sessions, prices=prices or read_prices())
     progress(Event("sweep", "start", f"{len(configs)} configurations"))
-    rows = _mapped(job, configs, client, workers)
+    rows = mapped(job, configs, client, workers)
     progress(Event("sweep", "done"))
     table = pd.DataFrame(rows)
     table["frontier"] = _frontier(table)
@@ -125,7 +125,7 @@ def users_within(
     job = partial(
         _largest, sessions, config, usd_per_month, wait_seconds, prices or read_prices(), most
     )
-    found = _mapped(job, [seed * 1_000_003 + k for k in range(resamples)], client, workers)
+    found = mapped(job, [seed * 1_000_003 + k for k in range(resamples)], client, workers)
     tail = (1 - level) / 2
     low, middle, high = np.quantile(found, [tail, 0.5, 1 - tail], method="nearest")
     return Capacity(int(middle), int(low), int(high), level, usd_per_month, wait_seconds)
@@ -228,7 +228,8 @@ def _frontier(table: pd.DataFrame) -> list[bool]:
     return best
 
 
-def _mapped(job: Any, items: Sequence[Any], client: Any, workers: int | None) -> list[Any]:
+def mapped(job: Any, items: Sequence[Any], client: Any, workers: int | None) -> list[Any]:
+    """Return what `job` makes of each item, in order: by a Dask client, processes, or here."""
     if client is not None:
         return list(client.gather(client.map(job, items, pure=False)))
     workers = min(workers or os.cpu_count() or 1, len(items))
