@@ -43,11 +43,12 @@ def two_i2c(table: Path, session_file: Path) -> Lost:
     """Return `by_memory_share_of_the_day` for the machines of a bill that carry users' pods."""
     with bill.connect() as connection:
         session_tables.load(connection, session_file)
-        make(connection, bill.rows(table, "invoice"), bill.tags(table), "BilledCost")
+        make(connection, bill.rows(table, "invoice"), bill.tags(table))
         cost = {
             day: amount(int(units))
             for day, units in connection.execute(
-                "SELECT day, sum(units) FROM pots WHERE rule = 'machine' GROUP BY 1 ORDER BY 1"
+                "SELECT day, sum(units) FROM allocation_groups WHERE rule = 'machine'"
+                " GROUP BY 1 ORDER BY 1"
             ).fetchall()
         }
         asked: dict[date, dict[str, int]] = defaultdict(dict)

@@ -83,14 +83,17 @@ def test_a_step_says_the_day_the_service_and_the_owner(quarter, tmp_path):
         "line_item_resource_id": "i-stray",
         "line_item_unblended_cost": "60",
         "resource_tags_user_node_purpose": "",
-        "resource_tags_user_username": "ana",
+        "resource_tags_user_hub_jupyter_org_username": "user-000",
     }
     sample_forms.cur_parquet([*lines, stray], tmp_path / "2024-02.parquet")
     folder = tmp_path / "table"
     folder.mkdir()
     (folder / "bill.parquet").write_bytes(table.read_bytes())
     ingest([tmp_path / "2024-02.parquet"], folder)
-    for session_file, name in ((None, "Elastic Compute Cloud"), (sessions, "resources of ana")):
+    for session_file, name in (
+        (None, "Elastic Compute Cloud"),
+        (sessions, "resources of user-000"),
+    ):
         days = bill_days.of(folder, session_file)
         (found,) = [a for a in anomalies(days.daily, parts=days.parts) if a.date == day]
         part, change = found.parts[0]

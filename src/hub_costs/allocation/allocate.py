@@ -1,42 +1,34 @@
 """Give every cent of a bill an owner, and none twice.
 
-The bill is brought down to pots by day, rule and machine type; each pot is divided in whole 1e-12
+The bill is brought down to allocation groups (`allocation_groups`); each is divided in whole 1e-12
 of the currency (`apportion`), so that the rows sum to the bill exactly, whatever the weights. That
 is checked on every run.
 """
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
 
-from hub_costs.allocation import allocation_groups, session_tables
-from hub_costs.allocation.owner_rules import RULES, WEIGHTS
+from hub_costs.allocation import (
+    allocation_groups,
+    machine_shares,
+    pod_shares,
+    session_tables,
+)
+from hub_costs.allocation.owner_rules import COSTS, RULES, WEIGHTS
+from hub_costs.allocation.pod_names import People
+from hub_costs.allocation.rows import Row
 from hub_costs.apportion import amount, apportion, cents, units
 from hub_costs.bills import table as bill
-from hub_costs.machines import machine
 from pangeo_core.errors import BadInput, PangeoDeployError
 
-Kind = Literal["user", "shared", "idle", "unallocated"]
 KEYS = ("day", "month", "owner", "kind", "component", "rule", "hub")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One share of the bill: `units` are whole 1e-12 of the currency; `hub` may be empty."""
-
-    day: date
-    owner: str
-    kind: Kind
-    component: str
-    rule: str
-    hub: str
-    units: int
 
 
 @dataclass(frozen=True)
@@ -45,6 +37,7 @@ class Allocation:
 
     total: Decimal
     currency: str
+    cost: str  # unblended, amortised or net
     rows: tuple[Row, ...]
     rejected_sessions: tuple[tuple[int, str], ...] = ()
     warnings: list[str] = field(default_factory=list)
@@ -79,35 +72,28 @@ class Allocation:
         return sum(row.units for row in self.rows) == units(self.total)
 
     def loaded(self, how: Literal["proportion", "even"] = "proportion") -> "Allocation":
-        """Return the fully loaded view: what is shared or idle is carried by the users of its day.
+        """Return the fully loaded view: what is shared or idle is carried by users.
 
-        In proportion to what each caused that day, or evenly among them; on a day without users, by
-        the month's users; without any, it stays as it is. Unallocated cost is never loaded on
-        anybody.
+        Idle cost goes to those who used the rest of the same thing; where nobody did, to the day's
+        users of the component, else to the month's. Shared cost goes to the day's users, by all
+        that each caused, else to the month's. `even` divides among them evenly instead. What no
+        user can carry stays as it is. Unallocated cost is never loaded on anybody.
         """
-        by_day: dict[date, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
-        by_month: dict[tuple[int, int], dict[tuple[str, str], int]] = defaultdict(
-            lambda: defaultdict(int)
-        )
-        for row in self.rows:
-            if row.kind == "user" and row.units > 0:
-                weight = row.units if how == "proportion" else 1
-                for place in (by_day[row.day], by_month[row.day.year, row.day.month]):
-                    key = (row.owner, row.hub)
-                    place[key] = place[key] + weight if how == "proportion" else 1
+        caused = _Caused(self.rows)
         out: list[Row] = []
         for row in self.rows:
-            users = by_day[row.day] or by_month[row.day.year, row.day.month]
+            users = caused.carriers(row)
             if row.kind not in ("shared", "idle") or not users:
                 out.append(row)
                 continue
-            for (owner, hub), share in zip(
-                users, apportion(row.units, list(users.values())), strict=True
-            ):
+            weights = [1 if how == "even" else weight for weight in users.values()]
+            for (owner, hub), share in zip(users, apportion(row.units, weights), strict=True):
                 if share:
                     rule = f"{row.rule}/{how}"
                     out.append(Row(row.day, owner, "user", row.component, rule, hub, share))
-        return _checked(self.total, self.currency, out, self.rejected_sessions, self.warnings)
+        return _checked(
+            self.total, self.currency, self.cost, out, self.rejected_sessions, self.warnings
+        )
 
     def groups(
         self, members: Mapping[str, Sequence[str]], several: Literal["first", "even"] = "even"
@@ -125,7 +111,7 @@ class Allocation:
                 names = names[:1]
             for name, share in zip(names, apportion(row.units, [1] * len(names)), strict=True):
                 rows.append(Row(row.day, name, row.kind, row.component, row.rule, row.hub, share))
-        whole = _checked(self.total, self.currency, rows, (), [])
+        whole = _checked(self.total, self.currency, self.cost, rows, (), [])
         return [{"group": r.pop("owner"), **r} for r in whole.by("owner")]
 
     def as_dict(self) -> dict[str, Any]:
@@ -133,11 +119,37 @@ class Allocation:
         return {
             "total": format(self.total, "f"),
             "currency": self.currency,
+            "cost": self.cost,
             "conserved": self.conserved,
             "rows": text(self.by("owner", "kind", "component", "rule")),
             "rejected_sessions": [{"row": n, "reason": why} for n, why in self.rejected_sessions],
             "warnings": self.warnings,
         }
+
+
+class _Caused:
+    """What each user caused, by day and by month, of everything and of each component."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._users: dict[Any, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
+        for row in rows:
+            if row.kind == "user" and row.units > 0:
+                for when in (row.day, (row.day.year, row.day.month)):
+                    for what in ("", row.component):
+                        self._users[when, what][row.owner, row.hub] += row.units
+
+    def carriers(self, row: Row) -> dict[tuple[str, str], int]:
+        """Return the users who carry a shared or idle row, with their weights."""
+        if row.basis:
+            users: dict[tuple[str, str], int] = defaultdict(int)
+            for owner, hub, weight in row.basis:
+                users[owner, hub] += weight
+            return users
+        what = row.component if row.kind == "idle" else ""
+        for when in (row.day, (row.day.year, row.day.month)):
+            if users := self._users.get((when, what), {}):
+                return users
+        return {}
 
 
 def allocate(
@@ -147,27 +159,39 @@ def allocate(
     weights: str = "aws",
     homes: Mapping[str, int] | None = None,
     view: bill.View = "split",
-    cost: Literal["BilledCost", "EffectiveCost"] = "BilledCost",
+    cost: str = "unblended",
+    owner_tags: Sequence[str] = (),
 ) -> Allocation:
     """Divide the bill in `table` among the users of `session_file`.
 
-    `weights` is one of `rules.WEIGHTS`. `homes` gives each user's stored size in bytes; without it
-    home storage is shared. Returns what each user caused; `.loaded()` gives the other view. Raises
-    `BadInput` for files that cannot be read. Sessions without a user become unallocated rows.
+    `weights` is one of `owner_rules.WEIGHTS`, `cost` one of `owner_rules.COSTS`: `unblended` is
+    what the invoice says, `amortised` spreads commitments over what they cover, `net` is after
+    discounts. `homes` gives each user's stored size in bytes; without it home storage is shared.
+    `owner_tags` are tags that name a line's user, beside the hub's own label. Returns what each
+    user caused; `.loaded()` gives the other view. Raises `BadInput` for files that cannot be read.
+    Sessions without a user become unallocated rows.
     """
-    if weights not in WEIGHTS:
-        raise BadInput(
-            f"There are no weights {weights!r}.", fix=f"Use one of {', '.join(WEIGHTS)}."
-        )
+    for name, known, value in (("weights", WEIGHTS, weights), ("cost", COSTS, cost)):
+        if value not in known:
+            raise BadInput(f"There are no {name} {value!r}.", fix=f"Use one of {', '.join(known)}.")
     lines = bill.rows(table, view)
     with bill.connect() as connection:
         loaded = session_tables.load(connection, session_file)
-        allocation_groups.make(connection, lines, bill.tags(table), cost)
+        allocation_groups.make(connection, lines, bill.tags(table), cost, owner_tags)
         total, currency = _total(connection)
-        out = _taken_whole(connection)
-        machines, warnings = _machines(connection, weights)
-        out += machines
-        out += _homes(connection, homes)
+        people = People.of(
+            connection.execute('SELECT DISTINCT "user", server FROM sessions').fetchall()
+        )
+        out = _taken_whole(connection, people)
+        pods, warnings = pod_shares.divide(connection, people)
+        machines, more = machine_shares.divide(connection, weights, pods=bool(pods))
+        out += [*pods, *machines, *_homes(connection, people, homes)]
+        warnings += more + _about_commitments(connection, cost)
+    tagged = sorted({row.owner for row in out if row.rule == "tag-not-a-user"})
+    if tagged:
+        warnings.append(
+            f"The owner of some lines is tagged, but no user of a session: {', '.join(tagged[:5])}."
+        )
     if loaded.rejected:
         warnings.append(f"{len(loaded.rejected)} sessions could not be used; see their reasons.")
     if loaded.changed:
@@ -175,92 +199,69 @@ def allocate(
             f"{loaded.changed} sessions overlapped or were still open, and were cut:"
             " `usage report` shows them."
         )
-    return _checked(total, currency, out, loaded.rejected, warnings)
+    return _checked(total, currency, cost, out, loaded.rejected, warnings)
 
 
 def _total(connection: duckdb.DuckDBPyConnection) -> tuple[Decimal, str]:
-    found = connection.execute("SELECT sum(units), min(currency) FROM pots").fetchall()[0]
+    found = connection.execute(
+        "SELECT sum(units), min(currency) FROM allocation_groups"
+    ).fetchall()[0]
     if found[0] is None:
         raise BadInput("The bill has no rows.", fix="Ingest a bill with rows.")
     return amount(int(found[0])), str(found[1])
 
 
-def _taken_whole(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    """Return the rows of pots that are not divided."""
+def _about_commitments(connection: duckdb.DuckDBPyConnection, cost: str) -> list[str]:
+    """Warn where users' shares hold list prices of what a commitment pays."""
+    found = connection.execute(
+        "SELECT 1 FROM allocation_groups WHERE rule = 'commitment' LIMIT 1"
+    ).fetchall()
+    if not found or cost == "amortised":
+        return []
+    return [
+        "The bill has commitments, such as savings plans: users carry list prices, and the fees are"
+        " shared. `--cost amortised` spreads them over what they cover."
+    ]
+
+
+def _taken_whole(connection: duckdb.DuckDBPyConnection, people: People) -> list[Row]:
+    """Return the rows of groups that are not divided."""
     rules = {rule.id: rule for rule in RULES}
     out = []
     query = (
-        "SELECT day, rule, owner, hub, sum(units), sum(unused) FROM pots GROUP BY ALL ORDER BY ALL"
+        "SELECT day, rule, owner, hub, sum(units), sum(unused) FROM allocation_groups"
+        " WHERE rule NOT IN ('machine', 'split-pod') GROUP BY ALL ORDER BY ALL"
     )
     for day, name, owner, hub, value, unused in connection.execute(query).fetchall():
         rule = rules[name]
         if rule.how == "direct":
-            out.append(Row(day, owner, "user", rule.component, name, hub, int(value)))
-        elif rule.how == "pods":
-            used = int(value) - int(unused)
-            out.append(Row(day, owner, "user", rule.component, name, hub, used))
-            out.append(Row(day, "idle", "idle", rule.component, "split-unused", hub, int(unused)))
+            user = people.named(unicodedata.normalize("NFC", owner))
+            if user:
+                out.append(Row(day, user, "user", rule.component, name, hub, int(value)))
+            else:
+                tagged = "tag-not-a-user"
+                out.append(Row(day, owner, "unallocated", rule.component, tagged, hub, int(value)))
         elif rule.how in ("shared", "idle", "unallocated"):
-            out.append(Row(day, rule.how, rule.how, rule.component, name, hub, int(value)))
+            used = int(value) - int(unused)
+            out.append(Row(day, rule.how, rule.how, rule.component, name, hub, used))
+            out.append(Row(day, "idle", "idle", "machines", "split-unused", hub, int(unused)))
     return out
 
 
-def _machines(connection: duckdb.DuckDBPyConnection, weights: str) -> tuple[list[Row], list[str]]:
-    """Divide each day's machines of one type by request and time; what nobody asked for is idle."""
-    core, gib, use = WEIGHTS[weights]
-    cpu = "greatest(cpu, cpu_used)" if use else "cpu"
-    memory = "greatest(memory, memory_used)" if use else "memory"
-    # millionths of a core and of a GiB, times seconds: whole numbers throughout
-    asked: dict[tuple[Any, ...], list[tuple[str, str, int]]] = defaultdict(list)
-    for day, name, capacity, user, hub, weight in connection.execute(
-        f"""SELECT day, node_type, capacity, "user", hub, sum(CAST(seconds AS HUGEINT) *
-          ({core} * {cpu} + {gib} * {memory}))
-        FROM session_days GROUP BY ALL ORDER BY ALL"""
-    ).fetchall():
-        asked[day, name, capacity].append((user, hub, int(weight)))
-    out: list[Row] = []
-    over = 0
-    billed = set()
-    for day, name, capacity, value, hours in connection.execute(
-        """SELECT day, machine, capacity, sum(units), sum(hours) FROM pots
-        WHERE rule = 'machine' GROUP BY ALL ORDER BY ALL"""
-    ).fetchall():
-        billed.add((day, name, capacity))
-        cores, size, _ = machine(name)
-        whole = int(Decimal(hours) * 3600 * 1_000_000 * (core * cores + gib * size))
-        users = asked.get((day, name, capacity), [])
-        spare = whole - sum(weight for *_, weight in users)
-        over += spare < 0
-        shares = apportion(int(value), [*(w for *_, w in users), max(spare, 0 if users else 1)])
-        for (user, hub, _), share in zip(users, shares[:-1], strict=True):
-            if user:
-                out.append(Row(day, user, "user", "machines", "machine", hub, share))
-            else:
-                rule = "session-without-user"
-                out.append(Row(day, "unknown user", "unallocated", "machines", rule, hub, share))
-        out.append(Row(day, "idle", "idle", "machines", "machine-idle", "", shares[-1]))
-    warnings = []
-    if over:
-        warnings.append(
-            f"On {over} days and machine types more was asked for than was paid for;"
-            " all that was paid is shared out."
-        )
-    pods = connection.execute("SELECT count(*) FROM pots WHERE rule = 'split-pod'").fetchall()
-    lost = sum(1 for key in asked if key not in billed)
-    if lost and not pods[0][0]:  # with split rows, the pods themselves are the bill's sessions
-        warnings.append(
-            f"On {lost} days and machine types sessions ran on machines that the bill lacks."
-        )
-    return out, warnings
-
-
-def _homes(connection: duckdb.DuckDBPyConnection, sizes: Mapping[str, int] | None) -> list[Row]:
+def _homes(
+    connection: duckdb.DuckDBPyConnection, people: People, sizes: Mapping[str, int] | None
+) -> list[Row]:
     """Divide home storage by size, or leave it shared where no sizes are known."""
     out = []
     homes = ", ".join(bill.quote(rule.id) for rule in RULES if rule.how == "homes")
-    users = {user: size for user, size in sorted((sizes or {}).items()) if size > 0}
+    users: dict[str, int] = defaultdict(int)
+    for name, size in sorted((sizes or {}).items()):
+        if size > 0:  # a home is named as its user, or as the user's pod is
+            name = unicodedata.normalize("NFC", name)
+            users[people.named(name) or name] += size
     for day, rule, value in connection.execute(
-        f"SELECT day, rule, sum(units) FROM pots WHERE rule IN ({homes}) GROUP BY ALL ORDER BY ALL"
+        f"SELECT day, rule, sum(units) FROM allocation_groups WHERE rule IN ({homes})"
+        " GROUP BY ALL ORDER BY ALL"
     ).fetchall():
         if not users:
             out.append(Row(day, "shared", "shared", "homes", f"{rule}-unsized", "", int(value)))
@@ -276,12 +277,13 @@ def _homes(connection: duckdb.DuckDBPyConnection, sizes: Mapping[str, int] | Non
 def _checked(
     total: Decimal,
     currency: str,
+    cost: str,
     rows: Sequence[Row],
     rejected: tuple[tuple[int, str], ...],
     warnings: list[str],
 ) -> Allocation:
     kept = tuple(row for row in rows if row.units)
-    result = Allocation(total, currency, kept, rejected, warnings)
+    result = Allocation(total, currency, cost, kept, rejected, warnings)
     if not result.conserved:  # a bug of ours, never the user's
         found = amount(sum(row.units for row in rows))
         raise PangeoDeployError(

@@ -1,10 +1,11 @@
 """Who pays for what: the ordered rules by which every line of a bill finds its owner.
 
 The first rule whose condition holds takes the line. Conditions are SQL over the bill's table, where
-`owner` is the user named by a tag or by a pod's name, and `core` says that a machine is the hub's
-own. `how` says what happens to the amount (see `allocate`).
+`owner` is the user that a tag names, `pod` the name of a split row's pod, and `core` says that a
+machine is the hub's own. `how` says what happens to the amount (see `allocate`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,22 +27,34 @@ def _usage(pattern: str) -> str:
 
 
 def _service(pattern: str) -> str:
-    return f"regexp_matches(service, '(?i){pattern}')"
+    """Match whole words of a service's name, or AWS's product codes (`AmazonEKS`)."""
+    return f"regexp_matches(service, '(?i)\\b(amazon|aws)?({pattern})\\b')"
 
 
 RULES = (
     Rule("split-rest", "machines", "idle", "\"x_View\" = 'rest' AND NOT core"),
     Rule("split-core-rest", "core machines", "shared", "\"x_View\" = 'rest'"),
-    Rule("split-pod", "machines", "pods", "\"x_View\" = 'split' AND owner IS NOT NULL"),
+    Rule(
+        "split-pod",
+        "machines",
+        "pods",
+        "\"x_View\" = 'split' AND (owner IS NOT NULL"
+        " OR regexp_matches(pod, '^(jupyter|dask-worker|dask-scheduler)-'))",
+    ),
     Rule("split-system", "hub and system pods", "shared", "\"x_View\" = 'split'"),
     Rule("tax", "tax", "shared", "\"ChargeCategory\" = 'Tax'"),
     Rule("credit", "credits", "shared", "\"ChargeCategory\" = 'Credit'"),
     Rule("adjustment", "refunds and discounts", "shared", "\"ChargeCategory\" = 'Adjustment'"),
     Rule("commitment", "commitments", "shared", "\"ChargeCategory\" = 'Purchase'"),
-    Rule("direct-tag", "own resources", "direct", "owner IS NOT NULL"),
     Rule("core-machine", "core machines", "shared", "core AND machine IS NOT NULL"),
+    Rule("direct-tag", "own resources", "direct", "owner IS NOT NULL"),
     Rule("machine", "machines", "machines", "machine IS NOT NULL"),
-    Rule("control-plane", "control plane", "shared", _service("kubernetes|eks")),
+    Rule(
+        "control-plane",
+        "control plane",
+        "shared",
+        _service("eks") + " OR regexp_matches(service, '(?i)kubernetes')",
+    ),
     Rule("homes", "homes", "homes", _service("elastic file system|efs")),
     Rule("homes-backup", "homes", "homes", _service("backup")),
     Rule("nat", "network", "shared", _usage("natgateway")),
@@ -49,43 +62,63 @@ RULES = (
         "address",
         "network",
         "shared",
-        _usage("publicipv4|vpcendpoint") + " OR " + _service("virtual private cloud"),
+        _usage("publicipv4|vpcendpoint") + " OR " + _service("virtual private cloud|vpc"),
     ),
-    Rule("load-balancer", "load balancer", "shared", _service("load balancing|elb")),
+    Rule("load-balancer", "load balancer", "shared", _service("elastic load balancing|elb")),
     Rule("disk", "disks", "shared", _usage("ebs:")),
-    Rule("registry", "images", "shared", _service("container registry|ecr")),
+    Rule("registry", "images", "shared", _service("(ec2 )?container registry|ecr")),
     Rule(
         "monitoring",
         "monitoring",
         "shared",
-        _service("cloudwatch|prometheus|grafana|cost explorer"),
+        _service(
+            "cloudwatch|managed service for prometheus|prometheus|(managed )?grafana|cost ?explorer"
+        ),
     ),
     Rule("bucket", "buckets", "shared", _service("simple storage service|s3")),
-    Rule("key", "keys", "shared", _service("key management|secrets manager")),
+    Rule("key", "keys", "shared", _service("key management service|kms|secrets ?manager")),
     Rule("transfer", "traffic", "shared", _usage("datatransfer|regional-bytes")),
     Rule("unknown", "not known", "unallocated", "true"),
 )
 
-# Tag columns that name a line's owner, first one wins; and those that mark the hub's own machines.
-OWNER_TAGS = ("tag_hub_jupyter_org_username", "tag_username", "tag_user", "tag_owner")
+# The tag that names a line's owner: the hub's own label of a user. A tag such as `Owner` names who
+# answers for a resource, not who used it: it counts only where it is asked for.
+OWNER_TAG = "tag_hub_jupyter_org_username"
+# Tags whose value marks the hub's own machines: it contains "core".
 CORE_TAGS = (
-    "tag_hub_jupyter_org_node_purpose",
-    "tag_node_purpose",
     "tag_pool",
     "tag_eks_nodegroup_name",
-    "tag_aws_eks_nodegroup_name",
+    "tag_hub_jupyter_org_node_purpose",
+    "tag_node_purpose",
 )
-# The user in the id of a split row's pod: z2jh names servers `jupyter-<user>`.
-POD_USER = "pod/[^/]+/[^/]+/jupyter-([^/]+)/"
+# Tags that tell one hub's machines from another's, first one wins; and a cluster's from others.
+HUB_TAGS = ("tag_hub", "tag_deployment")
+CLUSTER_TAG = "tag_eks_cluster_name"
+# Every tag that a rule reads: an export must have these columns (terraform/modules/cost/bill.tf).
+TAGS = (OWNER_TAG, *CORE_TAGS, *HUB_TAGS, CLUSTER_TAG)
 
 # Weighing a request against its machine: for each core, for each GiB, and whether what was used
-# counts where it is more than what was asked for.
+# counts where it is more than what was asked for. A machine's cost is divided into one part for its
+# cores and one for its memory by these weights; each part goes by what was allocated of it.
 WEIGHTS = {
-    # 2i2c-org/jupyterhub-cost-monitoring: memory requests only.
+    # Ours: memory requests only, which is what limits how many servers a machine holds.
     "memory": (0, 1, False),
-    # opencost/opencost: the greater of request and use (spec/opencost-specv01.md, Workload Costs),
-    # at its default prices, 1e-6 USD a core and a GiB an hour (configs/default.json, 0d1f69cc).
+    # OpenCost: the greater of request and use (its specification, "Workload Costs"), and the price
+    # of a machine divided by the ratio of its default prices of a core and a GiB
+    # (configs/default.json: 0.031611 and 0.004237 USD an hour).
     "opencost": (31611, 4237, True),
-    # AWS split cost allocation data for EKS (AWS CUR user guide).
+    # AWS split cost allocation data for EKS: a core weighs nine times a GiB (AWS CUR user guide).
     "aws": (9, 1, True),
 }
+
+# What `cost` may be called -> SQL for the amount.
+COSTS = {
+    "unblended": '"BilledCost"',
+    "amortised": '"EffectiveCost"',
+    "net": 'coalesce("x_NetCost", "BilledCost")',
+}
+
+
+def owner_tags(more: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the tag columns that name an owner: the hub's own, then those asked for."""
+    return (OWNER_TAG, *(tag if tag.startswith("tag_") else f"tag_{tag}" for tag in more))

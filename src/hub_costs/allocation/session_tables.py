@@ -27,6 +27,9 @@ def load(connection: duckdb.DuckDBPyConnection, path: Path) -> Loaded:
     """
     read = session_files.read(path, accounts=True)
     table = pd.DataFrame({name: read.table[name].astype(str) for name in _TEXTS})
+    table["user"] = table["user"].str.normalize("NFC")  # one person, however the name is composed
+    server = read.table.get("server")
+    table["server"] = "" if server is None else server.astype(object).fillna("").astype(str)
     for name in TIMES:
         table[name] = read.table[name]
     for name, column in _AMOUNTS.items():

@@ -31,6 +31,7 @@ class Units:
     usd_per_tb: Decimal | None
     kg_co2e_low: Decimal
     kg_co2e_high: Decimal
+    machines_of_unknown_size: tuple[str, ...] = ()  # not in the kgCO2e
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
@@ -65,12 +66,13 @@ def units(
               coalesce(sum(date_diff('second', "start", "end")) FILTER (kind = 'notebook'), 0),
               count(*) FILTER (kind IN ('notebook', 'binder')) FROM sessions"""
         ).fetchall()[0]
-        make(connection, bill.rows(table, "invoice"), bill.tags(table), "BilledCost")
+        make(connection, bill.rows(table, "invoice"), bill.tags(table))
         machines = connection.execute(
-            "SELECT machine, sum(hours) FROM pots WHERE machine IS NOT NULL GROUP BY 1 ORDER BY 1"
+            "SELECT machine, sum(hours) FROM allocation_groups WHERE machine IS NOT NULL"
+            " GROUP BY 1 ORDER BY 1"
         ).fetchall()
     hours = Decimal(seconds) / 3600
-    low, high = _kg_co2e([(name, Decimal(count)) for name, count in machines], folder)
+    low, high, unsized = _kg_co2e([(name, Decimal(count)) for name, count in machines], folder)
     return Units(
         usd,
         users,
@@ -82,6 +84,7 @@ def units(
         _over(usd, tb_processed) if tb_processed is not None else None,
         low,
         high,
+        unsized,
     )
 
 
@@ -108,20 +111,29 @@ def terabytes_of(runs: Path) -> Decimal:
 
 def _kg_co2e(
     machines: Iterable[tuple[str, Decimal]], folder: Path | None
-) -> tuple[Decimal, Decimal]:
-    """Return what machines (type, hours) emit if they idled and if they were fully loaded, kg."""
+) -> tuple[Decimal, Decimal, tuple[str, ...]]:
+    """Return what machines (type, hours) emit if they idled and if they were fully loaded, kg.
+
+    Types whose size is not known are left out, and returned.
+    """
     table = published_tables.read("coefficients", folder)
     of: dict[str, Decimal] = dict(zip(table.item, table.value, strict=True))
     cores = memory = Decimal(0)  # vCPU-hours, GiB-hours
+    unsized: list[str] = []
     for name, hours in machines:
-        vcpus, gib, _ = machine(name)
+        try:
+            vcpus, gib, _ = machine(name)
+        except BadInput:
+            unsized.append(name)
+            continue
         cores += hours * vcpus
         memory += hours * gib
     kg = [
         (cores * of[watts] / 1000 + memory * of["memory"]) * of["overhead"] * of["grid"]
         for watts in ("watts-vcpu-idle", "watts-vcpu-full")
     ]
-    return kg[0].quantize(Decimal("0.01")), kg[1].quantize(Decimal("0.01"))
+    low, high = (value.quantize(Decimal("0.01")) for value in kg)
+    return low, high, tuple(unsized)
 
 
 def _over(usd: Decimal, count: Decimal) -> Decimal | None:

@@ -131,14 +131,21 @@ def _sessions(chance: random.Random, month: Month, users: int) -> Iterator[dict[
     number = 0
 
     def session(
-        user: str, kind: str, start: datetime, seconds: int, cpu: str, gib: str, cap: str
+        user: str,
+        kind: str,
+        start: datetime,
+        seconds: int,
+        cpu: str,
+        gib: str,
+        cap: str,
+        cluster: str = "",
     ) -> Line:
         nonlocal number
         number += 1
         end = min(start + timedelta(seconds=seconds), month.interval().end)
         return {"user": user, "hub": "sample", "kind": kind, "start": start, "end": end,
                 "cpu_cores": cpu, "memory_gib": gib, "node_type": NODE, "capacity": cap,
-                "id": f"session-{number:06d}"}  # fmt: skip
+                "server": cluster, "id": f"session-{number:06d}"}  # fmt: skip
 
     for day in month.interval().days():
         busy = 0.6 if day.weekday() < 5 else 0.1
@@ -152,9 +159,10 @@ def _sessions(chance: random.Random, month: Month, users: int) -> Iterator[dict[
             gib = chance.choice(["1.9", "3.7", "7.4", "14.8"])
             yield session(user, "notebook", start, length, "0.5", gib, "on-demand")
             if chance.random() < 0.2:
-                yield session(user, "dask-scheduler", start, length // 2, "0.5", "2", "on-demand")
+                half, cluster = length // 2, f"{number:08x}"
+                yield session(user, "dask-scheduler", start, half, "0.5", "2", "on-demand", cluster)
                 for _ in range(chance.randrange(2, 9)):
-                    yield session(user, "dask-worker", start, length // 2, "1.9", "14", "spot")
+                    yield session(user, "dask-worker", start, half, "1.9", "14", "spot", cluster)
         if chance.random() < 0.3:
             start = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
             yield session(f"binder-{day.day:02d}", "binder", start, 600, "0.5", "2", "on-demand")
@@ -192,8 +200,10 @@ def _pool(
 def _split(hour: datetime, session: dict[str, Any], node: str, usd: Fraction) -> Iterator[Line]:
     """Yield the two rows that AWS writes for a pod and hour, rounded as AWS rounds them."""
     half = Decimal(usd.numerator) / Decimal(usd.denominator) / 2
-    pod = "arn:aws:eks:us-west-2:000000000000:pod/sample/hub/jupyter-"
-    pod += f"{session['user']}/{session['id']}"
+    name = f"jupyter-{session['user']}"
+    if session["kind"].startswith("dask"):  # as Dask-Gateway names them: no user in it
+        name = f"{session['kind']}-{session['server']}-{session['id'][-5:]}"
+    pod = f"arn:aws:eks:us-west-2:000000000000:pod/sample/hub/{name}/{session['id']}"
     for what in ("EKS-EC2-vCPU-Hours", "EKS-EC2-GB-Hours"):
         line = _line(hour, HOUR, "Amazon Elastic Container Service for Kubernetes",
                      f"USW2-{what}", "EKSPod-EC2", pod, "0.252", amount="0")  # fmt: skip

@@ -111,6 +111,17 @@ def allocate(
     weights: Annotated[
         str, typer.Option(help="memory, opencost or aws: how pods share a machine.")
     ] = "aws",
+    cost: Annotated[
+        str,
+        typer.Option(
+            help="unblended (the invoice), amortised (commitments spread over what they cover) or"
+            " net (after discounts)."
+        ),
+    ] = "unblended",
+    owner_tag: Annotated[
+        list[str] | None,
+        typer.Option(help="A further tag whose value is the user who caused a line; repeatable."),
+    ] = None,
     homes: Annotated[Path | None, typer.Option(help="A JSON file: bytes at home by user.")] = None,
     loaded: Annotated[
         bool, typer.Option("--loaded", help="Spread shared and idle cost over the users.")
@@ -133,7 +144,14 @@ def allocate(
     sizes = read_json(homes) if homes else None
     members = read_json(groups) if groups else None
     with _billed(bill, more) as (table_file, notes):
-        result = room.allocate(table_file, sessions, weights=weights, homes=sizes)
+        result = room.allocate(
+            table_file,
+            sessions,
+            weights=weights,
+            homes=sizes,
+            cost=cost,
+            owner_tags=owner_tag or (),
+        )
     result = result.loaded("even" if evenly else "proportion") if loaded or evenly else result
     document = result.as_dict()
     if by:
@@ -154,7 +172,7 @@ def allocate(
             title = ", ".join(keys[:-1])
             heads = [*keys[:-1], f"amount ({document['currency']})"]
             human.append(table(f"By {title}", heads, cells))
-    human.append(f"Total {document['total']}, conserved.")
+    human.append(f"Total {document['total']} ({cost}), conserved; machines divided as {weights}.")
     show(document, json, [*human, *document["warnings"]])
 
 
