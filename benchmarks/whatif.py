@@ -59,7 +59,7 @@ def measure(path: Path) -> None:
     import resource
 
     from hub_costs.usage import read
-    from hub_costs.whatif import Config, whatif_prices
+    from hub_costs.whatif import Config
     from hub_costs.whatif.replay import replay
     from hub_costs.whatif.result import what_if
 
@@ -69,7 +69,7 @@ def measure(path: Path) -> None:
     for name in ("first_whatif", "whatif", "replay"):
         began = time.process_time()
         if name == "replay":
-            replay(sessions, Config(), whatif_prices.shapes())
+            replay(sessions, Config())
         else:
             what_if(sessions).as_dict()
         times[name] = time.process_time() - began
@@ -85,11 +85,11 @@ def measure_simpy(path: Path) -> None:
     from tests.hub_costs.whatif.oracle import Oracle, Pod
 
     from hub_costs.usage import read
-    from hub_costs.whatif import Config, whatif_prices
+    from hub_costs.whatif import Config
     from hub_costs.whatif.replay import _settings, replay
 
     sessions, config = read(path), Config()
-    mine = replay(sessions, config, whatif_prices.shapes())[0]
+    mine = replay(sessions, config)[0]
     horizon = round((sessions.end - sessions.start).total_seconds() * 1000)
     chosen = _settings(config.pools[0], config, horizon)[0]
     settings = {name: int(chosen[name]) for name in chosen.dtype.names}

@@ -18,17 +18,22 @@ from pathlib import Path
 
 from measure_rehearsal import machine
 
+from hub_costs.estimates import prices
 from pangeo_core.files import write_whole
 from pangeo_deploy.deployment import find_project
 from proof_book import build
 from proof_book.identity import keys, notebook_files
 from proof_book.page.provenance import COSTS
 
+# The machine whose list price stands for what it costs to compute a notebook again.
+MACHINE, REGION = "m6i.large", "us-west-2"
+
 
 def main() -> None:
     """Measure and write."""
     project = find_project()
     load = os.getloadavg()[0]
+    price = prices.read().get("ec2", MACHINE, REGION)
     with tempfile.TemporaryDirectory() as folder:
         build(project, out=Path(folder), workers=1)
         took = json.loads((Path(folder) / "report.json").read_text())["notebooks"]
@@ -39,6 +44,8 @@ def main() -> None:
         f"# Measured on {datetime.now(UTC):%Y-%m-%d} by tools/measure_notebooks.py, "
         f"commit {commit}",
         f"# Machine: {machine()}; Python {platform.python_version()}",
+        f"# Price: {price.usd} USD an hour of an {MACHINE} (two cores, 8 GiB; {REGION}, "
+        f"list price of {price.as_of})",
         f"# Load: {load:.1f} before it began{beside}",
     ]
     text = io.StringIO()

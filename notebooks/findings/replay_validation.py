@@ -11,12 +11,14 @@ from decimal import Decimal
 import pandas as pd
 
 from findings import published_floor as published
+from hub_costs.estimates.prices import Prices
+from hub_costs.machines import machine
 from hub_costs.months import Month
 from hub_costs.usage.sessions import Sessions, check
 from hub_costs.whatif.config import Config, parse
 from hub_costs.whatif.replay_cost import floor
 from hub_costs.whatif.result import what_if
-from hub_costs.whatif.whatif_prices import MONTH_HOURS, Prices, shapes
+from pangeo_core.units import HOURS_PER_MONTH
 
 STRETCH = 8.0  # hours that a user's node runs at a time: a working day (an assumption)
 CORE = "r5.xlarge"
@@ -95,7 +97,7 @@ def sessions_of(daily: pd.DataFrame, instance_type: str, config: Config) -> Sess
     pool = config.pool_of("notebook")
     fixed = pool.node_start_seconds + pool.image_pull_seconds + pool.pod_start_seconds
     around = (fixed + pool.scale_down_delay_seconds) / 3600
-    shape = shapes()[instance_type]
+    shape = machine(instance_type)
     rows = []
     for day, group in daily.groupby("date"):
         left = Decimal(24)
@@ -143,7 +145,7 @@ def users(daily: pd.DataFrame, prices: Prices) -> pd.DataFrame:
                 continue
             result = what_if(load, config, prices)
             per_month = sum((x.usd for x in result.lines if x.part == "users nodes"), Decimal(0))
-            replayed += per_month * Decimal(load.hours) / MONTH_HOURS
+            replayed += per_month * Decimal(load.hours) / HOURS_PER_MONTH
         rows.append(_row(str(name), "users", billed, replayed))
     return pd.DataFrame(rows)
 

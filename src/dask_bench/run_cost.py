@@ -9,16 +9,16 @@ between S3 and nodes of the same region is free.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
 from dask_bench import statistics
-from hub_costs.estimates.prices import HOURS, Price, Prices
 from pangeo_core.errors import BadInput
+from pangeo_core.units import HOURS_PER_MONTH
 
 SHORTEST_SECONDS = 60.0  # EC2 bills Linux by the second, but at least a minute
 EXACT = Decimal("0.000000000001")
@@ -27,6 +27,25 @@ TERABYTE_MB = 10**6
 # us-west-2): PUT 0.005 and GET 0.0004 for a thousand.
 PUT, GET = Decimal("0.000005"), Decimal("0.0000004")
 SERVICES = {"on-demand": "ec2", "spot": "ec2-spot"}  # of the price list
+
+
+class ListPrice(Protocol):
+    """A price: USD, who says so and when, and a note where it is not exact."""
+
+    @property
+    def usd(self) -> Decimal: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def as_of(self) -> str: ...  # noqa: D102
+    @property
+    def note(self) -> str: ...  # noqa: D102
+
+
+# The price of an item of a service in a region; raises where the list has none. The services and
+# items are `ec2` and `ec2-spot` with an instance type, `eks` `cluster-hour`, `s3` `standard` (a GB
+# and month): those of `hub_costs.estimates.prices`, whose `Prices.get` is one.
+PriceOf = Callable[[str, str, str], ListPrice]
 
 
 @dataclass(frozen=True)
@@ -69,7 +88,7 @@ class RunCost:
 
 
 def rates(
-    prices: Prices,
+    price: PriceOf,
     region: str,
     instance: str,
     scheduler: str,
@@ -78,21 +97,19 @@ def rates(
 ) -> Rates:
     """Return the rates of `instance` for workers and of `scheduler`, with EKS' control plane.
 
-    The scheduler is never on spot. Raises `BadInput` naming what has no price.
+    The scheduler is never on spot. Raises `BadInput` for an unknown `capacity`, and whatever
+    `price` raises for what has no price.
     """
     if capacity not in SERVICES:
         raise BadInput(f"There is no capacity {capacity!r}.", fix=f"Use {' or '.join(SERVICES)}.")
-    worker, note = _price(prices, SERVICES[capacity], instance, region)
-    head, _ = _price(prices, "ec2", scheduler, region)
-    plane, _ = _price(prices, "eks", "cluster-hour", region)
-    stored, _ = _price(prices, "s3", "standard", region)
+    worker = price(SERVICES[capacity], instance, region)
     return Rates(
         node=worker.usd,
-        scheduler=head.usd,
-        always=plane.usd,
-        source=f"{instance} {capacity}: {'; '.join(filter(None, (worker.source, note)))}",
+        scheduler=price("ec2", scheduler, region).usd,
+        always=price("eks", "cluster-hour", region).usd,
+        source=f"{instance} {capacity}: {'; '.join(filter(None, (worker.source, worker.note)))}",
         date=worker.as_of,
-        stored_month=stored.usd / 1000,
+        stored_month=price("s3", "standard", region).usd / 1000,
         **more,
     )
 
@@ -145,7 +162,8 @@ def run_cost(row: Mapping[str, Any], rates: Rates) -> RunCost:
     requests = GET * _count(row, "requests_read") + PUT * _count(row, "requests_written")
     marginal = _hours(expected * nodes + extra) * rates.node + requests
     whole = _hours(billed) * rates.node + _hours(lifetime) * (rates.scheduler + rates.always)
-    stored = rates.stored_month * Decimal(str(row["dataset_mb"])) * _hours(lifetime) / HOURS
+    months = _hours(lifetime) / HOURS_PER_MONTH
+    stored = rates.stored_month * Decimal(str(row["dataset_mb"])) * months
     return RunCost(billed, _exact(marginal), _exact(whole + requests + stored))
 
 
@@ -213,18 +231,6 @@ def _no_life(what: str) -> BadInput:
         f"The runs of a cluster's life have none of: {what}.",
         fix="Measure them: pangeo-deploy bench run life --out life.parquet",
     )
-
-
-def _price(prices: Prices, service: str, item: str, region: str) -> tuple[Price, str]:
-    found = prices.find(service, item, region)
-    if found is None:
-        listed = sorted({name for kind, name, _ in prices.rows if kind == service})
-        raise BadInput(
-            f"{prices.file} has no price of {service} {item}.",
-            why=f"It has: {', '.join(listed[:20]) or 'none of that service'}.",
-            fix="Add a line for it, with its source and date.",
-        )
-    return found
 
 
 def _count(row: Mapping[str, Any], name: str) -> int:

@@ -1,48 +1,41 @@
-"""What a machine has, by the name of its type, and what EKS leaves of it for pods.
+"""What an EC2 instance type has, and how many pods of a size EKS with Karpenter runs on one.
 
-EC2's names follow a rule for the families that a hub uses: the size gives the vCPUs, the family the
-memory for each (AWS, Amazon EC2 instance types). What departs from it is in `EXCEPTIONS`. A test
-holds the rule against every row of data/instances.csv, which is AWS' own list.
+Types are rows of data/instances.csv, AWS' own list. What a node keeps from pods follows three
+sources, read in 2026:
+
+- awslabs/amazon-eks-ami, nodeadm/internal/kubelet/config.go (01375496): parts of the first vCPUs
+  and of each further one, 255 MiB and 11 MiB for each pod that the node may hold, and 100 MiB
+  before pods are evicted. aws/karpenter-provider-aws, pkg/providers/instancetype/types.go
+  (027ed241), reckons the same.
+- the same file, `memory`: Karpenter takes 7.5 % off the memory that AWS prints, for firmware and
+  kernel (`vmMemoryOverheadPercent`, its default and ours). A pod that only fits without this starts
+  no node. After the first node of a type, Karpenter goes by what that node reported, which is more:
+  7.5 % is the safe side. (Of a Graviton it takes another 64 MiB, which is not counted here.)
+- the DaemonSets of our own charts and add-ons, below.
 """
 
-import re
-from decimal import Decimal
+import csv
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
+from hub_costs import data_files
 from pangeo_core.errors import BadInput
 
-# By awslabs/amazon-eks-ami (nodeadm/internal/kubelet/config.go, 01375496) a node keeps these parts
-# of its first vCPUs and of each further one; 255 MiB, 11 MiB for each pod that it may hold, and
-# 100 MiB before pods are evicted. By aws/karpenter-provider-aws (pkg/operator/options/options.go,
-# 1d927085: vmMemoryOverheadPercent) a part of the memory that AWS prints, for firmware and kernel.
-KUBELET_CPU, KUBELET_CPU_REST = ("0.06", "0.01", "0.005", "0.005"), Decimal("0.0025")
-KUBELET_MIB, KUBELET_MIB_PER_POD = 255 + 100, 11
-MEMORY_OVERHEAD = Decimal("0.075")
-# What the DaemonSets of a user node request together: aws-node, kube-proxy, the EFS and
-# pod-identity agents, node exporter, and the image puller.
-DAEMONS_CPU, DAEMONS_MIB = Decimal("0.25"), 400
+_KUBELET_CPU, _KUBELET_CPU_REST = ("0.06", "0.01", "0.005", "0.005"), Decimal("0.0025")
+_KUBELET_MIB, _KUBELET_MIB_PER_POD = 255 + 100, 11
+_MEMORY_OVERHEAD = Decimal("0.075")
 
-# Pods that a node may hold, by its vCPUs (amazon-eks-ami, .../eni-max-pods.txt, 26412050: the m, r
-# and c families up to the seventh generation), and where a family has others.
-MAX_PODS = {1: 8, 2: 29, 4: 58, 8: 58, 16: 234, 32: 234, 48: 234, 64: 737, 96: 737}
-OTHER_PODS = (
-    (r"t\d+[a-z]*\.medium", {2: 17}),
-    (r"t\d+[a-z]*\.large", {2: 35}),
-    (r"[mr]8i-flex\..*", {2: 59, 4: 118, 8: 118, 16: 394, 32: 492}),
-    (r"g4dn\..*", {4: 29}),
-)
-# Family letter -> GiB for each vCPU.
-MEMORY = {"c": 2, "m": 4, "r": 8, "t": 4, "g": 4, "x": 16}
-EXCEPTIONS = {  # type -> vCPU, GiB
-    "t3.micro": (2, Decimal(1)),
-    "t3.small": (2, Decimal(2)),
-    "t3.medium": (2, Decimal(4)),
-    "t3a.medium": (2, Decimal(4)),
-    "t4g.medium": (2, Decimal(4)),
-    "r4.large": (2, Decimal("15.25")),
-    "r4.xlarge": (4, Decimal("30.5")),
-    "r4.4xlarge": (16, Decimal(122)),
-}
+
+class Room(NamedTuple):
+    """Cores, MiB and number of pods."""
+
+    cpu: Decimal
+    memory_mib: Decimal
+    pods: int
 
 
 class Machine(NamedTuple):
@@ -53,45 +46,74 @@ class Machine(NamedTuple):
     max_pods: int
 
 
-class Room(NamedTuple):
-    """Cores and MiB of a node: those for pods, or those kept from them."""
+# What the DaemonSets of a user node request together: aws-node, kube-proxy, the EFS and
+# pod-identity agents, node exporter, and the image puller. Three of them are pods that count.
+DAEMONS = Room(Decimal("0.25"), Decimal(400), 3)
+NO_DAEMONS = Room(Decimal(0), Decimal(0), 0)
 
-    cpu: Decimal
-    memory_mib: Decimal
+
+@cache
+def machines(path: Path | None = None) -> Mapping[str, Machine]:
+    """Return every type of data/instances.csv, or of the file `path`.
+
+    Raises `BadInput` naming a row that is not whole.
+    """
+    path = path or data_files.find("instances.csv")
+    types: dict[str, Machine] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(line for line in file if not line.startswith("#")):
+            try:
+                size = int(row["vcpus"]), Decimal(row["memory_gib"]), int(row["max_pods"])
+                types[row["instance_type"]] = Machine(*size)
+            except (KeyError, TypeError, ValueError, InvalidOperation):
+                raise BadInput(
+                    f"{path.name}: the row of {row.get('instance_type')!r} is broken.",
+                    fix=f"Its columns are instance_type, {', '.join(Machine._fields)}.",
+                ) from None
+    return types
 
 
 def machine(instance_type: str) -> Machine:
-    """Return what a type such as `r5.xlarge` has. Raises `BadInput` for unknown families."""
-    vcpus, gib = EXCEPTIONS.get(instance_type) or _by_name(instance_type)
-    for family, pods in OTHER_PODS:
-        if re.fullmatch(family, instance_type) and vcpus in pods:
-            return Machine(vcpus, gib, pods[vcpus])
-    return Machine(vcpus, gib, MAX_PODS.get(vcpus, max(MAX_PODS.values())))
+    """Return what a type such as `r5.xlarge` has. Raises `BadInput` for one that is not listed."""
+    known = machines()
+    if instance_type in known:
+        return known[instance_type]
+    family = instance_type.split(".")[0]
+    near = [name for name in known if name.split(".")[0] == family]
+    raise BadInput(
+        f"The size of a machine of type {instance_type!r} is not known.",
+        why=f"data/instances.csv has: {', '.join(near or list(known)[:8])} ...",
+        fix="Use one of those, or add its row to data/instances.csv.",
+    )
 
 
-def kept(vcpus: int, max_pods: int) -> Room:
-    """Return what EKS keeps of a node for the kubelet and against eviction."""
-    cpu = sum((Decimal(part) for part in KUBELET_CPU[:vcpus]), Decimal(0))
-    cpu += KUBELET_CPU_REST * max(0, vcpus - len(KUBELET_CPU))
-    return Room(cpu, Decimal(KUBELET_MIB + KUBELET_MIB_PER_POD * max_pods))
+def of_size(vcpus: int, memory_gib: Decimal) -> Machine:
+    """Return a machine of this size, with the number of pods that most types of it have.
 
-
-def room(of: Machine, *, daemons: bool = True) -> Room:
-    """Return what a node has for pods; with `daemons`, beside those that every node runs."""
-    less = kept(of.vcpus, of.max_pods)
-    cpu = of.vcpus - less.cpu
-    memory = of.memory_gib * 1024 * (1 - MEMORY_OVERHEAD) - less.memory_mib
-    return Room(cpu - DAEMONS_CPU, memory - DAEMONS_MIB) if daemons else Room(cpu, memory)
-
-
-def _by_name(instance_type: str) -> tuple[int, Decimal]:
-    match = re.fullmatch(r"([a-z])\d+[a-z]*(?:-flex)?\.(medium|large|(\d*)xlarge)", instance_type)
-    if not match or match[1] not in MEMORY:
+    Raises `BadInput` where no type has this size.
+    """
+    same = [m for m in machines().values() if (m.vcpus, m.memory_gib) == (vcpus, memory_gib)]
+    if not same:
         raise BadInput(
-            f"The size of a machine of type {instance_type!r} is not known.",
-            fix="Add it to hub_costs/machines.py with its source.",
+            f"There is no instance type with {vcpus} vCPUs and {memory_gib} GiB.",
+            fix="Give the size of a type in data/instances.csv.",
         )
-    vcpus = {"medium": 1, "large": 2}.get(match[2]) or 4 * int(match[3] or 1)
-    if match[1] == "t" and match[2] == "large":
-        return vcpus, Decimal(8)
-    return vcpus, Decimal(vcpus * MEMORY[match[1]])
+    return Counter(same).most_common(1)[0][0]
+
+
+def room(of: Machine, daemons: Room = DAEMONS) -> Room:
+    """Return what a node has for pods beside `daemons`; negative where these do not fit."""
+    cpu = of.vcpus - sum((Decimal(part) for part in _KUBELET_CPU[: of.vcpus]), Decimal(0))
+    cpu -= _KUBELET_CPU_REST * max(0, of.vcpus - len(_KUBELET_CPU))
+    memory = of.memory_gib * 1024 * (1 - _MEMORY_OVERHEAD)
+    memory -= _KUBELET_MIB + _KUBELET_MIB_PER_POD * of.max_pods
+    return Room(cpu - daemons.cpu, memory - daemons.memory_mib, of.max_pods - daemons.pods)
+
+
+def fits(of: Machine, cpu_cores: Decimal, memory_mib: Decimal, daemons: Room = DAEMONS) -> int:
+    """Return how many pods that ask for this much run on one node."""
+    free = room(of, daemons)
+    counts = [Decimal(free.pods)]
+    counts += [free.cpu // cpu_cores] if cpu_cores else []
+    counts += [free.memory_mib // memory_mib] if memory_mib else []
+    return max(0, int(min(counts)))

@@ -89,7 +89,7 @@ def test_more_time_or_nodes_never_cost_less(
 @given(st.floats(0.001, 1e5), nodes)
 def test_spot_without_interruptions_is_cheaper_by_the_price(took: float, many: int) -> None:
     demand, spot = (
-        run_cost.rates(prices.read(), "us-west-2", "r5.large", "r5.large", capacity)
+        run_cost.rates(prices.read().get, "us-west-2", "r5.large", "r5.large", capacity)
         for capacity in ("on-demand", "spot")
     )
     assert (str(spot.node), str(demand.node)) == SPOT
@@ -128,11 +128,11 @@ def test_start_tail_and_penalty_come_from_the_recorded_runs() -> None:
 
 def test_what_cannot_be_priced_is_named() -> None:
     listed = prices.read()
-    with pytest.raises(BadInput, match=r"ec2-spot m6i\.large") as told:
-        run_cost.rates(listed, "us-west-2", "m6i.large", "m6i.large", "spot")
+    with pytest.raises(BadInput, match=r"no price for ec2-spot m6i\.large") as told:
+        run_cost.rates(listed.get, "us-west-2", "m6i.large", "m6i.large", "spot")
     assert "r5.large" in told.value.why
     with pytest.raises(BadInput, match="capacity 'free'"):
-        run_cost.rates(listed, "us-west-2", "m6i.large", "m6i.large", "free")
+        run_cost.rates(listed.get, "us-west-2", "m6i.large", "m6i.large", "free")
     for wrong in (-1.0, float("nan"), float("inf")):
         with pytest.raises(BadInput, match="penalty"):
             replace(RATES, penalty=wrong)

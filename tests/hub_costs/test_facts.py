@@ -4,6 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from hub_costs import data_files
 from hub_costs.estimates import published_tables
 from pangeo_core.errors import BadInput, MissingPrerequisite
 
@@ -75,12 +76,14 @@ def test_bytes_that_are_not_text_are_refused(tmp_path):
         published_tables.read(TABLE, tmp_path)
 
 
-def test_the_data_folder_is_found_from_below_and_missed_outside(tmp_path, monkeypatch):
+def test_the_data_folder_is_found_from_below_and_from_outside(tmp_path, monkeypatch):
+    table = ROOT / "data" / f"{TABLE}.csv"
     monkeypatch.chdir(ROOT / "tests" / "hub_costs")
-    assert published_tables.find(f"{TABLE}.csv") == ROOT / "data"
+    assert data_files.find(f"{TABLE}.csv") == table
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(MissingPrerequisite, match="data/"):
-        published_tables.read(TABLE)
+    assert data_files.find(f"{TABLE}.csv") == table, "our own checkout's"
+    with pytest.raises(MissingPrerequisite, match=r"data/none\.csv"):
+        data_files.find("none.csv")
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared facts are not beside this clone")

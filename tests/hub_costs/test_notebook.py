@@ -70,7 +70,9 @@ def test_declared_inputs_are_the_files_that_the_notebook_reads():
         assert (ROOT / path).is_file()
     code = "".join("".join(cell["source"]) for cell in notebook["cells"])
     read = {f"data/{n.stem}.csv" for n in (ROOT / "data").glob("*.csv") if n.stem in code}
-    assert set(declared) == read
+    assert read <= set(declared)
+    known = {"data/eks_versions.csv", "data/instances.csv"}  # read by what it calls
+    assert set(declared) - read == known
 
 
 def test_the_notebook_is_committed_without_outputs():

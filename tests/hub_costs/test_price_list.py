@@ -14,8 +14,10 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from hub_costs.estimates import prices
-from hub_costs.estimates.price_queries import QUERIES, refresh
+from hub_costs.estimates.price_items import ITEMS
+from hub_costs.estimates.price_queries import refresh
 from pangeo_core.errors import MissingPrerequisite
+from pangeo_deploy.targets import NotOnThisTarget
 
 ROOT = Path(__file__).parents[2]
 HEAD = "# a note\nservice,item,unit,usd,region,as_of,source\n"
@@ -93,13 +95,13 @@ def test_refreshed_prices_are_dated_and_the_rest_is_kept(tmp_path):
     assert told.kept == ("odd thing us-west-2",)
     assert told.changed == (("eks cluster-hour us-west-2", Decimal("0.10"), Decimal("0.12")),)
     found = prices.read(file)
-    price, _ = found.find("eks", "cluster-hour", "us-west-2")
+    price = found.find("eks", "cluster-hour", "us-west-2")
     assert (price.usd, price.as_of, price.source) == (
         Decimal("0.12"),
         "2026-11-01",
         "AWS price list",
     )
-    assert found.find("odd", "thing", "us-west-2")[0].as_of == "2024-04-01"
+    assert found.find("odd", "thing", "us-west-2").as_of == "2024-04-01"
     assert file.read_text().startswith("# a note\n")
     assert {filters["regionCode"] for _, filters in client.asked} == {"us-west-2"}
 
@@ -110,7 +112,7 @@ def test_no_answer_and_two_answers_keep_the_old_price(tmp_path, answers):
     page = [product("USW2-BoxUsage:r5.xlarge", ("0", usd)) for usd in answers]
     told = refresh(file, PriceList(AmazonEC2=[page]), now=NOW)
     assert (told.asked, told.kept) == (0, ("ec2 r5.xlarge us-west-2",))
-    assert prices.read(file).find("ec2", "r5.xlarge", "us-west-2")[0].usd == Decimal("0.252")
+    assert prices.read(file).find("ec2", "r5.xlarge", "us-west-2").usd == Decimal("0.252")
 
 
 def test_a_list_that_refuses_changes_nothing(tmp_path):
@@ -126,13 +128,13 @@ def test_a_list_that_refuses_changes_nothing(tmp_path):
 
 
 # Asked for by instance type; not on the list (spot); not AWS'.
-WITHOUT_QUERY = {"ec2", "ec2-spot", "github-actions"}
+WITHOUT_QUERY = {"ec2", "ec2-spot", "ec2-windows", "github-actions"}
 
 
 def test_every_price_that_we_list_can_be_asked_for_but_spot_and_githubs():
     listed = {(p.service, p.item) for p in prices.read(ROOT / "data" / "prices.csv").rows.values()}
     others = {key for key in listed if key[0] not in WITHOUT_QUERY}
-    assert others <= set(QUERIES)
+    assert others <= set(ITEMS)
 
 
 def test_the_command_says_that_the_rehearsal_has_no_price_list(tmp_path):
@@ -141,5 +143,5 @@ def test_the_command_says_that_the_rehearsal_has_no_price_list(tmp_path):
     file = listed(tmp_path / "p.csv", "eks,cluster-hour,hour,0.10,us-west-2")
     command = ["cost", "prices", "--prices", str(file), "--target", "rehearsal"]
     done = CliRunner().invoke(app, command)
-    assert isinstance(done.exception, MissingPrerequisite)
+    assert isinstance(done.exception, NotOnThisTarget)
     assert "--target aws" in done.exception.fix

@@ -1,12 +1,11 @@
 """Say no in time: the plan's floor, the month so far and the forecast against one budget."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from hub_costs.estimates.estimate import resources
 from pangeo_core.errors import BadInput, CheckFailed
+from pangeo_core.terraform_json import Shown, planned
 
 
 @dataclass(frozen=True)
@@ -76,16 +75,15 @@ def gate(
     return Gate(budget, checks)
 
 
-def budget_of(plan: Mapping[str, Any]) -> Decimal:
+def budget_of(plan: Shown) -> Decimal:
     """Return the monthly budget in USD that a Terraform plan (`terraform show -json`) declares.
 
     The one figure: AWS watches it, the gate holds plans against it, the report shows it.
     """
     found = {
-        str(values.get("limit_amount"))
-        for one in resources(plan.get("planned_values", {}).get("root_module", {}))
-        if one["type"] == "aws_budgets_budget"
-        and (values := one.get("values") or {}).get("time_unit") == "MONTHLY"
+        str(resource.values.get("limit_amount"))
+        for resource in planned(plan)
+        if resource.type == "aws_budgets_budget" and resource.values.get("time_unit") == "MONTHLY"
     }
     if len(found) != 1:
         raise BadInput(

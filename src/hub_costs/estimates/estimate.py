@@ -1,14 +1,27 @@
 """What a Terraform plan will cost a month, before it is applied."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from hub_costs.estimates.prices import Prices
-from hub_costs.estimates.resource_prices import USE, charges
-from hub_costs.machines import machine, room
+from hub_costs.estimates.resource_prices import USE, Charge, Context, Gap, Values, charges
+from hub_costs.machines import fits, machine
 from pangeo_core.errors import BadInput
+from pangeo_core.terraform_json import (
+    Resource,
+    Shown,
+    planned,
+    prior,
+    references,
+    without_index,
+)
+
+DEFAULT_REGION = "us-west-2"
+CLUSTER = "aws_eks_cluster"
 
 
 @dataclass(frozen=True)
@@ -85,68 +98,144 @@ class Estimate:
 
 
 def estimate(
-    plan: Mapping[str, Any],
+    plan: Shown,
     prices: Prices,
     *,
-    region: str = "us-west-2",
+    region: str | None = None,
     use: Mapping[str, Decimal] | None = None,
+    also: Sequence[Resource] = (),
+    today: date | None = None,
 ) -> Estimate:
-    """Price the resources that `plan` (the JSON of `terraform show -json`) will leave standing.
+    """Price what `plan` (the JSON of `terraform show -json`) will leave standing.
 
-    `use` replaces amounts of `resources.USE`. Everything that cannot be priced is listed with the
-    reason; nothing is dropped. Raises `BadInput` where `plan` is not a plan.
+    `also` are resources that others make in the plan's cluster (see `chart_resources`); without a
+    cluster in the plan there are none. `use` replaces amounts of `USE`. Without `region` the plan's
+    own is taken; a resource that names a region is priced there. Everything that cannot be priced
+    is listed with the reason. Raises `BadInput` where `plan` is not a plan.
     """
+    return _priced(planned(plan), plan, prices, region, use, also, today)
+
+
+def change(
+    plan: Shown,
+    prices: Prices,
+    *,
+    region: str | None = None,
+    also: Sequence[Resource] = (),
+    today: date | None = None,
+) -> tuple[Estimate, Estimate]:
+    """Return what stands before `plan` (as `estimate` takes it) and what it will leave standing."""
+    region = region or region_of(planned(plan), plan)
+    return (
+        _priced(prior(plan), plan, prices, region, None, also, today),
+        _priced(planned(plan), plan, prices, region, None, also, today),
+    )
+
+
+def region_of(resources: Sequence[Resource], plan: Shown) -> str:
+    """Return the region of a plan: its variable's, its zones', or its provider's."""
+    variable = ((plan.get("variables") or {}).get("region") or {}).get("value")
+    if variable:
+        return str(variable)
+    for resource in resources:
+        if found := re.match(r"[a-z]+(-[a-z]+)+-\d", str(resource.values.get("availability_zone"))):
+            return found[0]
+    providers = (plan.get("configuration") or {}).get("provider_config") or {}
+    expression = ((providers.get("aws") or {}).get("expressions") or {}).get("region") or {}
+    return str(expression.get("constant_value") or DEFAULT_REGION)
+
+
+def _priced(
+    resources: Sequence[Resource],
+    plan: Shown,
+    prices: Prices,
+    region: str | None,
+    use: Mapping[str, Decimal] | None,
+    also: Sequence[Resource],
+    today: date | None,
+) -> Estimate:
     if unknown := set(use or {}) - set(USE):
         raise BadInput(
             f"There is no assumption {', '.join(sorted(unknown))}.",
             fix=f"Use {', '.join(USE)}.",
         )
-    if "planned_values" not in plan:
-        raise BadInput(
-            "This is not a Terraform plan: it has no planned_values.",
-            fix="Give the JSON of `terraform show -json PLANFILE`.",
-        )
+    region = region or region_of(resources, plan)
+    context = Context(use={**USE, **(use or {})})
+    if today:
+        context = replace(context, today=today)
+    if any(resource.type == CLUSTER for resource in resources):
+        resources = (*resources, *also)
     lines: list[Line] = []
     unpriced: list[Unpriced] = []
-    for one in resources(plan["planned_values"].get("root_module", {})):
-        address, kind = one["address"], one["type"]
-        found = charges(kind, one.get("values") or {}, {**USE, **(use or {})})
-        if found is None:
-            unpriced.append(Unpriced(address, kind, "this type is not in the estimate's table"))
-            continue
-        for charge in found:
-            match = prices.find(charge.service, charge.item, region)
-            if match is None:
-                why = f"{prices.file} has no price for {charge.service} {charge.item}"
-                unpriced.append(Unpriced(address, kind, why))
+    for resource in resources:
+        own = context
+        if resource.type == "aws_eks_node_group":
+            template = _template(resource, resources, plan)
+            own = replace(context, template=template, public=_public(resource, resources))
+        for charge in charges(resource.type, resource.values, own):
+            if isinstance(charge, Gap):
+                unpriced.append(Unpriced(resource.address, resource.type, charge.why))
                 continue
-            price, note = match
-            text = "; ".join(part for part in (charge.assumption, note) if part)
-            usd = charge.quantity * price.usd
-            source = f"{price.source}, {price.as_of}"
-            what = (address, charge.service, charge.item, charge.quantity)
-            lines.append(Line(*what, usd, charge.kind, text, source))
+            line = _line(resource, charge, prices, str(resource.values.get("region") or region))
+            if isinstance(line, Line):
+                lines.append(line)
+            else:
+                unpriced.append(line)
     return Estimate(tuple(lines), tuple(unpriced))
 
 
-def change(
-    plan: Mapping[str, Any], prices: Prices, *, region: str = "us-west-2"
-) -> tuple[Estimate, Estimate]:
-    """Return what stands before `plan` (as `estimate` takes it) and what it will leave standing."""
-    prior = (plan.get("prior_state") or {}).get("values") or {}
-    return (
-        estimate({"planned_values": prior}, prices, region=region),
-        estimate(plan, prices, region=region),
+def _line(resource: Resource, charge: Charge, prices: Prices, region: str) -> "Line | Unpriced":
+    price = prices.find(charge.service, charge.item, region)
+    if price is None:
+        why = f"{prices.file} has no price for {charge.service} {charge.item}"
+        return Unpriced(resource.address, resource.type, why)
+    return Line(
+        resource.address,
+        charge.service,
+        charge.item,
+        charge.quantity,
+        charge.quantity * price.usd,
+        charge.kind,
+        "; ".join(part for part in (charge.assumption, price.note) if part),
+        f"{price.source}, {price.as_of}",
     )
 
 
-def resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the managed resources of a module and of its children."""
-    for one in module.get("resources", ()):
-        if one.get("mode", "managed") == "managed":
-            yield one
-    for child in module.get("child_modules", ()):
-        yield from resources(child)
+def _template(group: Resource, resources: Sequence[Resource], plan: Shown) -> Values | None:
+    """Return the values of a node group's launch template: by its id or name, else by the code."""
+    named = (group.values.get("launch_template") or [{}])[0]
+    templates = [one for one in resources if one.type == "aws_launch_template"]
+    known = {named.get("id"), named.get("name")} - {None}
+    for template in templates:
+        if known & {template.values.get("id"), template.values.get("name")} - {None}:
+            return template.values
+    code = references(plan, group.address, "launch_template")
+    for template in templates:
+        if without_index(template.address) in code:
+            return template.values
+    return None
+
+
+def _public(group: Resource, resources: Sequence[Resource]) -> bool | None:
+    """Tell whether a group's nodes get public addresses: its subnets say so; None is not known.
+
+    Before the apply ids are not known. Then all subnets are asked; where they differ, those that
+    Karpenter may use (its own nodes and the group's are in the same).
+    """
+    subnets = [one for one in resources if one.type == "aws_subnet"]
+    ids = set(group.values.get("subnet_ids") or ())
+    own = [one for one in subnets if one.values.get("id") in ids]
+    found = {bool(one.values.get("map_public_ip_on_launch")) for one in own or subnets}
+    if len(found) > 1:
+        tagged = [one for one in subnets if "karpenter.sh/discovery" in _tags(one)]
+        found = {bool(one.values.get("map_public_ip_on_launch")) for one in tagged}
+    if not found and not subnets:
+        return False
+    return found.pop() if len(found) == 1 else None
+
+
+def _tags(resource: Resource) -> Mapping[str, Any]:
+    return resource.values.get("tags") or {}
 
 
 def per_hour(
@@ -157,7 +246,7 @@ def per_hour(
     cpu_cores: Decimal,
     memory_gib: Decimal,
     capacity: str = "on-demand",
-    region: str = "us-west-2",
+    region: str = DEFAULT_REGION,
 ) -> Hourly:
     """Return what one server or worker costs an hour on a machine that is full of them.
 
@@ -165,30 +254,24 @@ def per_hour(
     (`machines.room`); a machine that is not full costs each of them more. Where no spot price
     is listed, the on-demand price stands for it, which is more.
     """
-    match = prices.find("ec2-spot" if capacity == "spot" else "ec2", node_type, region)
+    price = prices.find("ec2-spot" if capacity == "spot" else "ec2", node_type, region)
     ceiling = ""
-    if match is None and capacity == "spot":
-        match, ceiling = prices.find("ec2", node_type, region), "at most: the on-demand price"
-    if match is None:
+    if price is None and capacity == "spot":
+        price, ceiling = prices.find("ec2", node_type, region), "at most: the on-demand price"
+    if price is None:
         raise BadInput(
             f"{prices.file} has no {capacity} price for {node_type}.",
             fix="Add a row with its source.",
         )
-    free = room(machine(node_type))
-    fits = int(min(
-        free.cpu // cpu_cores if cpu_cores else Decimal(10**6),
-        free.memory_mib // (memory_gib * 1024) if memory_gib else Decimal(10**6),
-    ))  # fmt: skip
-    if fits < 1:
+    count = fits(machine(node_type), cpu_cores, memory_gib * 1024)
+    if count < 1:
         raise BadInput(
             f"A {what} of {cpu_cores} cores and {memory_gib} GiB does not fit on {node_type}.",
             fix="Choose a larger machine.",
         )
-    price, note = match
-    usd = (price.usd / fits).quantize(Decimal("0.000001"))
-    parts = (f"{fits} on a full {node_type}", ceiling, note, price.source)
-    text = "; ".join(part for part in parts if part)
-    return Hourly(what, node_type, capacity, fits, usd, text)
+    usd = (price.usd / count).quantize(Decimal("0.000001"))
+    parts = (f"{count} on a full {node_type}", ceiling, price.note, price.source)
+    return Hourly(what, node_type, capacity, count, usd, "; ".join(filter(None, parts)))
 
 
 def difference(before: Estimate, after: Estimate) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,43 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hub_costs.estimates import prices
+from hub_costs.estimates.price_items import ITEMS
 from hub_costs.estimates.prices import Price
 from pangeo_core.errors import MissingPrerequisite
 from pangeo_core.files import write_whole
 
-# What to ask for, by (service, item): service code, attributes that must match, and how the usage
-# type ends after its region's prefix. Usage types are those of bills. Instances are asked for by
-# their type alone; spot prices are not on the list.
-QUERIES: Mapping[tuple[str, str], tuple[str, Mapping[str, str], str]] = {
-    ("eks", "cluster-hour"): ("AmazonEKS", {}, "AmazonEKS-Hours:perCluster"),
-    ("eks", "extended-cluster-hour"): ("AmazonEKS", {}, "AmazonEKS-Hours:extendedSupport"),
-    ("nat", "gateway-hour"): ("AmazonEC2", {"productFamily": "NAT Gateway"}, "NatGateway-Hours"),
-    ("nat", "gb"): ("AmazonEC2", {"productFamily": "NAT Gateway"}, "NatGateway-Bytes"),
-    ("vpc", "public-ipv4-hour"): ("AmazonVPC", {}, "PublicIPv4:InUseAddress"),
-    ("vpc", "interface-endpoint-hour"): ("AmazonVPC", {}, "VpcEndpoint-Hours"),
-    ("vpc", "interface-endpoint-gb"): ("AmazonVPC", {}, "VpcEndpoint-Bytes"),
-    ("ebs", "gp3"): ("AmazonEC2", {"volumeApiName": "gp3"}, "EBS:VolumeUsage.gp3"),
-    ("ebs", "gp2"): ("AmazonEC2", {"volumeApiName": "gp2"}, "EBS:VolumeUsage.gp2"),
-    ("elb", "application-hour"): (
-        "AWSELB",
-        {"productFamily": "Load Balancer-Application"},
-        "LoadBalancerUsage",
-    ),
-    ("elb", "network-hour"): (
-        "AWSELB",
-        {"productFamily": "Load Balancer-Network"},
-        "LoadBalancerUsage",
-    ),
-    ("elb", "classic-hour"): ("AWSELB", {"productFamily": "Load Balancer"}, "LoadBalancerUsage"),
-    ("efs", "standard"): ("AmazonEFS", {}, "TimedStorage-ByteHrs"),
-    ("efs", "infrequent"): ("AmazonEFS", {}, "IATimedStorage-ByteHrs"),
-    ("efs", "one-zone"): ("AmazonEFS", {}, "TimedStorage-Z-ByteHrs"),
-    ("efs", "one-zone-infrequent"): ("AmazonEFS", {}, "IATimedStorage-Z-ByteHrs"),
-    ("s3", "standard"): ("AmazonS3", {}, "TimedStorage-ByteHrs"),
-    ("ecr", "storage"): ("AmazonECR", {}, "TimedStorage-ByteHrs"),
-    ("cloudwatch", "log-gb"): ("AmazonCloudWatch", {}, "DataProcessing-Bytes"),
-    ("kms", "key"): ("awskms", {}, "KMS-Keys"),
-}
 _INSTANCE = {
     "operatingSystem": "Linux",
     "preInstalledSw": "NA",
@@ -114,8 +82,9 @@ def _ask(client: Any, price: Price) -> Iterator[Decimal]:
     """Yield the prices of the first tier, above zero, of every product that fits."""
     if price.service == "ec2":
         code, wanted, ending = "AmazonEC2", {**_INSTANCE, "instanceType": price.item}, "BoxUsage.*"
-    elif query := QUERIES.get((price.service, price.item)):
-        code, wanted, ending = query[0], dict(query[1]), re.escape(query[2])
+    elif (item := ITEMS.get((price.service, price.item))) and item.query:
+        code, wanted = item.query.service_code, dict(item.query.attributes)
+        ending = re.escape(item.query.usage_type)
     else:
         return
     filters = [

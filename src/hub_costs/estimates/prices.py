@@ -1,21 +1,20 @@
-"""Prices from a dated csv (`price_list` refreshes it)."""
+"""Prices from a dated csv (`price_queries` refreshes it)."""
 
 import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from hub_costs.estimates import published_tables
+from hub_costs import data_files
 from pangeo_core.errors import BadInput
 
 COLUMNS = ("service", "item", "unit", "usd", "region", "as_of", "source")
-HOURS = Decimal(730)  # a month, where a price list says "monthly"
 
 
 @dataclass(frozen=True)
 class Price:
-    """What one unit of one item costs, and who says so, when."""
+    """What one unit of one item costs, and who says so, when; `note` says where it is not exact."""
 
     service: str
     item: str
@@ -24,23 +23,55 @@ class Price:
     region: str
     as_of: str
     source: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """A price list. `find` falls back on another region's price and says so."""
+    """A price list. Another region's price stands for one that is missing, with a note of it."""
 
     rows: Mapping[tuple[str, str, str], Price]
     file: str
 
-    def find(self, service: str, item: str, region: str) -> tuple[Price, str] | None:
-        """Return the price in `region` and an empty note, or another region's and a note of it."""
+    def find(self, service: str, item: str, region: str) -> Price | None:
+        """Return the price of an item in `region`, else another region's; None if none has it."""
         if price := self.rows.get((service, item, region)):
-            return price, ""
+            return price
         for (its_service, its_item, other), price in sorted(self.rows.items()):
             if (its_service, its_item) == (service, item):
-                return price, f"price of {other}"
+                return replace(price, note=f"price of {other}")
         return None
+
+    def get(self, service: str, item: str, region: str) -> Price:
+        """Return the same; raises `BadInput` naming what there is where no region has the item."""
+        if price := self.find(service, item, region):
+            return price
+        known = sorted({i for s, i, _ in self.rows if s == service})
+        near = [i for i in known if i.split(".")[0] == item.split(".")[0]] or known
+        raise BadInput(
+            f"There is no price for {service} {item}.",
+            why=f"{self.file} has for {service}: {', '.join(near[:8]) or 'nothing'}.",
+            fix=f"Use one of those, or add a row ({', '.join(COLUMNS)}) to the price file.",
+        )
+
+    def spot(self, item: str, region: str, share: float | None = None) -> Price:
+        """Return an instance type's spot price: `share` of on demand, or the list's own.
+
+        Raises `BadInput` where the list has none and no share is given.
+        """
+        if share is not None:
+            price = self.get("ec2", item, region)
+            note = "; ".join(filter(None, [f"{share:g} of the on-demand price", price.note]))
+            return replace(price, usd=price.usd * Decimal(str(share)), note=note)
+        try:
+            return self.get("ec2-spot", item, region)
+        except BadInput as error:
+            raise BadInput(
+                f"There is no spot price for {item}.",
+                why=error.why,
+                fix="Set the pool's spot_price_share (a share of the on-demand price), "
+                "or its spot_share to 0.",
+            ) from None
 
 
 def read(path: Path | None = None) -> Prices:
@@ -48,7 +79,7 @@ def read(path: Path | None = None) -> Prices:
 
     Raises `BadInput` naming file and line where a row is wrong or one item has two prices.
     """
-    file = path or published_tables.find("prices.csv") / "prices.csv"
+    file = path or data_files.find("prices.csv")
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -8,8 +8,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hub_costs import data_files
 from hub_costs.months import Month
-from pangeo_core.errors import BadInput, MissingPrerequisite
+from pangeo_core.errors import BadInput
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,7 @@ def read(name: str, folder: Path | None = None) -> "pd.DataFrame":
     """
     import pandas as pd  # half a second that who only looks for a file, or for a price, can save
 
-    path = (folder or find(f"{name}.csv")) / f"{name}.csv"
+    path = folder / f"{name}.csv" if folder else data_files.find(f"{name}.csv")
     columns = TABLES[name]
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -101,18 +102,6 @@ def read(name: str, folder: Path | None = None) -> "pd.DataFrame":
     if not rows:
         raise _bad(path, len(lines), "has no rows", "")
     return pd.DataFrame(rows, columns=list(columns), dtype=object)
-
-
-def find(file: str, start: Path | None = None) -> Path:
-    """Return the nearest `data` folder, in `start` (default: here) or above, that has `file`."""
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "data" / file).is_file():
-            return folder / "data"
-    raise MissingPrerequisite(
-        f"There is no data/{file} in {here} or above.",
-        fix="Run from inside the repository, or pass the folder that holds it.",
-    )
 
 
 def _row(path: Path, number: int, fields: list[str], columns: Mapping[str, Reader]) -> list[Any]:

@@ -11,26 +11,10 @@ from hub_costs.allocation.allocate import allocate
 from hub_costs.allocation.owner_rules import RULES
 from hub_costs.apportion import amount
 from hub_costs.estimates.estimate import Estimate
+from hub_costs.estimates.price_items import bill_rule
 from hub_costs.months import Month
 from pangeo_core.errors import PangeoDeployError
 
-# Which rule's lines on the bill an estimate's lines (service, item) should appear as.
-APPEARS = {
-    ("eks", "cluster-hour"): "control-plane",
-    ("nat", "gateway-hour"): "nat",
-    ("vpc", "public-ipv4-hour"): "address",
-    ("elb", "application-hour"): "load-balancer",
-    ("elb", "network-hour"): "load-balancer",
-    ("elb", "classic-hour"): "load-balancer",
-    ("efs", "standard"): "homes",
-    ("efs", "one-zone"): "homes",
-    ("s3", "standard"): "bucket",
-    ("ecr", "storage"): "registry",
-    ("cloudwatch", "log-gb"): "monitoring",
-    ("ebs", "gp3"): "disk",
-    ("ebs", "gp2"): "disk",
-    ("kms", "key"): "key",
-}
 _OWN = {"tax": "tax and credit", "credit": "tax and credit", "adjustment": "tax and credit"}
 _OWN |= {
     "unknown": "not tagged or not known",
@@ -83,9 +67,7 @@ def reconcile(
     steps: list[Step] = []
     planned: dict[str, list[tuple[Decimal, Decimal]]] = defaultdict(list)
     for line in estimate.lines:
-        rule = APPEARS.get((line.service, line.item))
-        if line.service.startswith("ec2"):
-            rule = "core-machine"
+        rule = bill_rule(line.service, line.item)
         if rule is None or rule not in billed:
             if line.usd_per_month:
                 steps.append(Step("not on the bill", line.address, -line.usd_per_month))

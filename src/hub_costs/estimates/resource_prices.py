@@ -1,17 +1,21 @@
-"""What each Terraform resource type costs, as a table.
+"""What each resource type costs, as one table in Terraform's words.
 
-A `Charge` says which price applies to a resource's planned values, and how many units of it a
-month. A charge of kind "floor" is paid whoever is there; one of kind "use" depends on what is
-stored or sent, and takes its amount from the assumptions (`USE`), which an estimate shows with each
-line.
+A `Charge` says which price applies to a resource, and how many units of it a month. A charge of
+kind "floor" is paid whoever is there; one of kind "use" depends on what is stored or sent, and
+takes its amount from the assumptions (`USE`), which an estimate shows with each line. What a
+resource costs beyond its charges comes back as a `Gap` with the reason. Plans, the account's
+leftovers and the what-if's floor are all priced from here.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal
 
-from hub_costs.estimates.prices import HOURS
+from hub_costs import data_files
+from pangeo_core.units import HOURS_PER_MONTH
 
 Values = Mapping[str, Any]
 # What a small hub keeps and sends in a month. Replace by your own: they only move "use" lines.
@@ -23,6 +27,10 @@ USE: Mapping[str, Decimal] = {
     "endpoint_gb": Decimal(10),
     "logs_gb": Decimal(5),
 }
+_ZERO, _ONE = Decimal(0), Decimal(1)
+# What comes with a gp3 volume; more of either is paid for.
+_GP3 = {"iops": Decimal(3000), "throughput": Decimal(125)}
+_EFS_MIBS_PER_GB = Decimal(1) / 20  # throughput that comes with each GB stored
 
 
 @dataclass(frozen=True)
@@ -36,116 +44,259 @@ class Charge:
     assumption: str
 
 
-def charges(kind: str, values: Values, use: Mapping[str, Decimal]) -> list[Charge] | None:
-    """Return the charges of a resource of type `kind`; None where this table does not know it.
+@dataclass(frozen=True)
+class Gap:
+    """A part of a resource that this table cannot price, and why."""
 
-    A type of `FREE` has no charges. `values` are the planned values: what is not known before the
-    apply is missing from them.
+    why: str
+
+
+Charges = Iterator[Charge | Gap]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What pricing a resource takes beside its own values.
+
+    `template` are the values of a node group's launch template, and `public` tells whether its
+    nodes get a public address; None is not known.
+    """
+
+    use: Mapping[str, Decimal] = field(default_factory=lambda: USE)
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
+    template: Values | None = None
+    public: bool | None = False
+
+
+def charges(kind: str, values: Values, context: Context) -> tuple[Charge | Gap, ...]:
+    """Return the charges and gaps of a resource of type `kind`; none for what is free to have.
+
+    `values` are the planned values: what is not known before the apply is missing from them.
     """
     if kind in FREE:
-        return []
-    priced = PRICED.get(kind)
-    return None if priced is None else list(priced(values, use))
+        return ()
+    pricer = PRICED.get(kind)
+    if pricer is None:
+        return (Gap("this type is not in the estimate's table"),)
+    return tuple(pricer(values, context))
 
 
-def _hourly(service: str, item: str, count: Decimal = Decimal(1), note: str = "") -> Charge:
-    text = f"{count} x 730 hours" if count != 1 else "730 hours a month"
-    return Charge(service, item, HOURS * count, "floor", f"{text}{'; ' + note if note else ''}")
+@cache
+def support_ends() -> Mapping[str, date]:
+    """Return the day on which EKS' standard support of each Kubernetes version ends."""
+    lines = data_files.find("eks_versions.csv").read_text(encoding="utf-8").splitlines()
+    rows = (line.split(",") for line in lines if line[:1].isdigit())
+    return {version: date.fromisoformat(day) for version, day in rows}
 
 
-def _used(service: str, item: str, use: Mapping[str, Decimal], key: str, what: str) -> Charge:
-    return Charge(service, item, use[key], "use", f"assumed {use[key]} GB {what}")
+def hours(service: str, item: str, count: Decimal = _ONE, note: str = "") -> Charge:
+    """Return the charge of `count` things that are there all month."""
+    text = f"{count} x {HOURS_PER_MONTH} hours" if count != 1 else "730 hours a month"
+    quantity = HOURS_PER_MONTH * count
+    return Charge(service, item, quantity, "floor", f"{text}{'; ' + note if note else ''}")
 
 
-def _cluster(values: Values, use: Mapping[str, Decimal]) -> Iterator[Charge]:
-    policy = (values.get("upgrade_policy") or [{}])[0].get("support_type", "EXTENDED")
-    note = "in standard support" + (
-        "" if policy == "STANDARD" else "; may slide into extended support at 6 times this price"
-    )
-    yield _hourly("eks", "cluster-hour", note=note)
+def addresses(count: Decimal, whose: str = "") -> Charge:
+    """Return the charge of public IPv4 addresses, which AWS bills wherever they are used."""
+    return hours("vpc", "public-ipv4-hour", count, whose)
 
 
-def _nodes(values: Values, use: Mapping[str, Decimal]) -> Iterator[Charge]:
-    scaling = (values.get("scaling_config") or [{}])[0]
-    count = Decimal(str(scaling.get("desired_size") or scaling.get("min_size") or 0))
-    types = values.get("instance_types") or ["t3.medium"]  # EKS' default
-    spot = values.get("capacity_type") == "SPOT"
-    yield _hourly("ec2-spot" if spot else "ec2", types[0], count, "desired size")
-    size = Decimal(str(values.get("disk_size") or 20))  # EKS' default
-    volume = values.get("volume_type") or "gp2"
-    yield Charge("ebs", volume, size * count, "floor", f"{count} root disks of {size} GB, {volume}")
+def disks(values: Values, count: Decimal, default_gb: int, default_type: str = "gp2") -> Charges:
+    """Yield what `count` volumes cost: size, and IOPS and throughput above what comes with gp3."""
+    kind = values.get("volume_type") or values.get("type") or default_type
+    size = _number(values.get("volume_size") or values.get("size") or default_gb)
+    plural = "volume" if count == 1 else "volumes"
+    yield Charge("ebs", kind, size * count, "floor", f"{count} {plural} of {size} GB, {kind}")
+    iops, throughput = (_number(values.get(part) or 0) for part in ("iops", "throughput"))
+    if kind == "gp3":
+        if iops > _GP3["iops"]:
+            more = (iops - _GP3["iops"]) * count
+            yield Charge("ebs", "gp3-iops", more, "floor", f"{iops} IOPS, 3,000 come with it")
+        if throughput > _GP3["throughput"]:
+            more = (throughput - _GP3["throughput"]) * count
+            note = f"{throughput} MiB/s, 125 come with it"
+            yield Charge("ebs", "gp3-throughput", more, "floor", note)
+    elif kind in ("io1", "io2"):
+        yield Charge("ebs", f"{kind}-iops", iops * count, "floor", f"{iops} provisioned IOPS")
+    elif kind == "standard":
+        yield Gap("requests to magnetic volumes are charged for, and not known")
 
 
-def _instance(values: Values, use: Mapping[str, Decimal]) -> Iterator[Charge]:
-    yield _hourly("ec2", str(values.get("instance_type")), note="always on")
+def machines(
+    instance_type: str, count: Decimal, note: str, *, spot: bool = False, windows: bool = False
+) -> Charge:
+    """Return the charge of `count` instances that always run."""
+    service = "ec2-windows" if windows else "ec2-spot" if spot else "ec2"
+    return hours(service, instance_type, count, note)
 
 
-def _balancer(values: Values, use: Mapping[str, Decimal]) -> Iterator[Charge]:
-    kind = values.get("load_balancer_type") or "application"
-    yield _hourly("elb", f"{kind}-hour", note="without capacity units")
+def control_plane(extended: bool, note: str) -> Charge:
+    """Return the charge of an EKS cluster, in standard or in extended support."""
+    return hours("eks", "extended-cluster-hour" if extended else "cluster-hour", note=note)
 
 
-def _volume(values: Values, use: Mapping[str, Decimal]) -> Iterator[Charge]:
-    kind, size = values.get("type") or "gp2", Decimal(str(values.get("size") or 8))
-    yield Charge("ebs", kind, size, "floor", f"{size} GB, {kind}, no provisioned IOPS")
+def balancer(kind: str, public_addresses: Decimal, note: str = "") -> Charges:
+    """Yield what a load balancer costs, and its public addresses."""
+    missing = "without data" if kind == "classic" else "without capacity units"
+    yield hours("elb", f"{kind}-hour", note="; ".join(filter(None, [note, missing])))
+    if public_addresses:
+        yield addresses(public_addresses, "of the load balancer")
 
 
-def _homes(values: Values, use: Mapping[str, Decimal]) -> Iterator[Charge]:
-    item = "one-zone" if values.get("availability_zone_name") else "standard"
-    yield _used("efs", item, use, "homes_gb", "of homes, none moved to infrequent access")
-
-
-def _nat(values: Values, use: Mapping[str, Decimal]) -> Iterator[Charge]:
-    yield _hourly("nat", "gateway-hour")
-    yield _used("nat", "gb", use, "nat_gb", "through it")
-
-
-def _endpoint(values: Values, use: Mapping[str, Decimal]) -> Iterator[Charge]:
-    if values.get("vpc_endpoint_type") == "Interface":
-        zones = Decimal(len(values.get("subnet_ids") or []) or values.get("zones_unknown") or 1)
-        note = (
-            "one for each subnet" if values.get("subnet_ids") else "subnets not known yet: one zone"
+def _cluster(values: Values, context: Context) -> Charges:
+    version = str(values.get("version") or "")
+    policy = (values.get("upgrade_policy") or [{}])[0].get("support_type") or "EXTENDED"
+    ends = support_ends().get(version)
+    if ends is None:
+        named = f"of {version} " if version else ""
+        note = "in standard support" if policy == "STANDARD" else (
+            f"taken as in standard support; the end {named}is not known, "
+            "and extended support is 6 times this price"
+        )  # fmt: skip
+        yield control_plane(False, note)
+    elif policy == "STANDARD":
+        late = (
+            "; EKS upgrades it, as its standard support has ended" if ends < context.today else ""
         )
-        yield _hourly("vpc", "interface-endpoint-hour", zones, note)
-        yield _used("vpc", "interface-endpoint-gb", use, "endpoint_gb", "through it")
+        yield control_plane(False, f"in standard support{late}")
+    elif ends < context.today:
+        yield control_plane(True, f"in extended support since {ends}")
+    else:
+        note = f"in standard support until {ends}, then in extended support at 6 times this price"
+        yield control_plane(False, note)
+    tier = (values.get("control_plane_scaling_config") or [{}])[0].get("tier") or "standard"
+    if tier != "standard":
+        yield Gap(f"the control plane's tier {tier!r} costs more than the standard one")
+    if (values.get("compute_config") or [{}])[0].get("enabled"):
+        yield Gap("EKS Auto Mode adds a fee to each of its instances")
 
 
-def _address(values: Values, use: Mapping[str, Decimal]) -> Iterator[Charge]:
-    yield _hourly("vpc", "public-ipv4-hour")
+def _nodes(values: Values, context: Context) -> Charges:
+    scaling = (values.get("scaling_config") or [{}])[0]
+    count = _number(scaling.get("desired_size") or scaling.get("min_size") or 0)
+    template = context.template or {}
+    if values.get("launch_template") and context.template is None:
+        yield Gap("its launch template is not in the plan: machine type and disk are EKS' defaults")
+    types = values.get("instance_types") or [template.get("instance_type") or "t3.medium"]
+    windows = str(values.get("ami_type") or "").startswith("WINDOWS")
+    spot = values.get("capacity_type") == "SPOT"
+    yield machines(types[0], count, "desired size", spot=spot, windows=windows)
+    disk: Values = {"size": values.get("disk_size")}
+    for mapping in template.get("block_device_mappings") or ():
+        for ebs in mapping.get("ebs") or ():
+            disk = ebs
+    yield from disks(disk, count, default_gb=50 if windows else 20)
+    if context.public is None:
+        yield Gap("whether its nodes have public addresses is not known: 3.65 USD each if so")
+    elif context.public and count:
+        yield addresses(count, "of the nodes")
 
 
-def _classic(values: Values, use: Mapping[str, Decimal]) -> Iterator[Charge]:
-    yield _hourly("elb", "classic-hour", note="without data")
+def _instance(values: Values, context: Context) -> Charges:
+    spot = values.get("instance_lifecycle") == "spot" or bool(values.get("instance_market_options"))
+    yield machines(str(values.get("instance_type")), _ONE, "always on", spot=spot)
+    root = (values.get("root_block_device") or [{}])[0]
+    yield from disks(root, _ONE, default_gb=8)
+    for volume in values.get("ebs_block_device") or ():
+        yield from disks(volume, _ONE, default_gb=8)
+    if values.get("associate_public_ip_address"):
+        yield addresses(_ONE)
 
 
-def _key(values: Values, use: Mapping[str, Decimal]) -> Iterator[Charge]:
-    yield Charge("kms", "key", Decimal(1), "floor", "one key; requests not counted")
+def _volume(values: Values, context: Context) -> Charges:
+    yield from disks(values, _ONE, default_gb=8)
 
 
-def _one(service: str, item: str, key: str, what: str) -> "Pricer":
-    def charge(values: Values, use: Mapping[str, Decimal]) -> Iterator[Charge]:
-        yield _used(service, item, use, key, what)
+def _balancer(values: Values, context: Context) -> Charges:
+    kind = values.get("load_balancer_type") or "application"
+    places = values.get("subnets") or values.get("subnet_mapping") or ()
+    count = _ZERO if values.get("internal") or kind == "gateway" else Decimal(len(places) or 2)
+    yield from balancer(kind, count, "" if places or not count else "two zones assumed")
 
-    return charge
+
+def _classic(values: Values, context: Context) -> Charges:
+    places = values.get("subnets") or values.get("availability_zones") or ()
+    count = _ZERO if values.get("internal") else Decimal(len(places) or 2)
+    yield from balancer("classic", count, "" if places or not count else "two zones assumed")
 
 
-Pricer = Callable[[Values, Mapping[str, Decimal]], Iterator[Charge]]
+def _nat(values: Values, context: Context) -> Charges:
+    yield hours("nat", "gateway-hour")
+    yield _used("nat", "gb", context, "nat_gb", "through it")
+
+
+def _endpoint(values: Values, context: Context) -> Charges:
+    kind = values.get("vpc_endpoint_type") or "Gateway"
+    items = {"Interface": "interface-endpoint", "GatewayLoadBalancer": "gateway-balancer-endpoint"}
+    if kind in items:
+        known = values.get("subnet_ids") or ()
+        note = "one for each subnet" if known else "subnets not known yet: one zone"
+        yield hours("vpc", f"{items[kind]}-hour", Decimal(len(known) or 1), note)
+        yield _used("vpc", f"{items[kind]}-gb", context, "endpoint_gb", "through it")
+    elif kind != "Gateway":
+        yield Gap(f"endpoints of type {kind} have no price here")
+
+
+def _homes(values: Values, context: Context) -> Charges:
+    item = "one-zone" if values.get("availability_zone_name") else "standard"
+    yield _used("efs", item, context, "homes_gb", "of homes, none moved to infrequent access")
+    mode = values.get("throughput_mode") or "bursting"
+    if mode == "provisioned":
+        mibs = _number(values.get("provisioned_throughput_in_mibps") or 0)
+        more = max(_ZERO, mibs - context.use["homes_gb"] * _EFS_MIBS_PER_GB)
+        note = f"{mibs} MiB/s less 1 MiB/s for each 20 GB stored"
+        yield Charge("efs", "provisioned-throughput", more, "floor", note)
+    elif mode == "elastic":
+        yield Gap("elastic throughput is charged for by what is read and written, which is unknown")
+
+
+def _backups(values: Values, context: Context) -> Charges:
+    if (values.get("backup_policy") or [{}])[0].get("status") in ("ENABLED", "ENABLING"):
+        yield _used("backup", "efs", context, "homes_gb", "of homes, copied once")
+
+
+def _key(values: Values, context: Context) -> Charges:
+    yield Charge("kms", "key", _ONE, "floor", "one key; requests not counted")
+
+
+def _address(values: Values, context: Context) -> Charges:
+    yield addresses(_ONE)
+
+
+def _used(service: str, item: str, context: Context, key: str, what: str) -> Charge:
+    amount = context.use[key]
+    return Charge(service, item, amount, "use", f"assumed {amount} GB {what}")
+
+
+def _stored(service: str, item: str, key: str, what: str) -> "Pricer":
+    def pricer(values: Values, context: Context) -> Charges:
+        yield _used(service, item, context, key, what)
+
+    return pricer
+
+
+def _number(value: Any) -> Decimal:
+    return Decimal(str(value))
+
+
+Pricer = Callable[[Values, Context], Charges]
 PRICED: Mapping[str, Pricer] = {
+    "aws_alb": _balancer,
+    "aws_cloudwatch_log_group": _stored("cloudwatch", "log-gb", "logs_gb", "taken in"),
+    "aws_ebs_volume": _volume,
+    "aws_ecr_repository": _stored("ecr", "storage", "images_gb", "of images"),
+    "aws_efs_backup_policy": _backups,
+    "aws_efs_file_system": _homes,
+    "aws_eip": _address,
     "aws_eks_cluster": _cluster,
     "aws_eks_node_group": _nodes,
-    "aws_instance": _instance,
-    "aws_nat_gateway": _nat,
-    "aws_eip": _address,
-    "aws_vpc_endpoint": _endpoint,
-    "aws_lb": _balancer,
-    "aws_alb": _balancer,
     "aws_elb": _classic,
-    "aws_ebs_volume": _volume,
-    "aws_efs_file_system": _homes,
+    "aws_instance": _instance,
     "aws_kms_key": _key,
-    "aws_s3_bucket": _one("s3", "standard", "bucket_gb", "stored; requests not counted"),
-    "aws_ecr_repository": _one("ecr", "storage", "images_gb", "of images"),
-    "aws_cloudwatch_log_group": _one("cloudwatch", "log-gb", "logs_gb", "taken in"),
+    "aws_lb": _balancer,
+    "aws_nat_gateway": _nat,
+    "aws_s3_bucket": _stored("s3", "standard", "bucket_gb", "stored; requests not counted"),
+    "aws_vpc_endpoint": _endpoint,
 }
 
 # Types that AWS does not charge for by themselves: topics and queues only by what goes through.
@@ -165,7 +316,6 @@ FREE = frozenset(
         "aws_ecr_repository_creation_template",
         "aws_ecr_repository_policy",
         "aws_efs_access_point",
-        "aws_efs_backup_policy",
         "aws_efs_file_system_policy",
         "aws_efs_mount_target",
         "aws_eks_access_entry",
@@ -181,8 +331,11 @@ FREE = frozenset(
         "aws_internet_gateway",
         "aws_kms_alias",
         "aws_launch_template",
+        "aws_lb_listener",
+        "aws_lb_target_group",
         "aws_main_route_table_association",
         "aws_network_acl",
+        "aws_network_interface",
         "aws_route",
         "aws_route_table",
         "aws_route_table_association",

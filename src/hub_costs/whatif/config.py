@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from hub_costs.machines import DAEMONS
 from hub_costs.usage.sessions import KINDS
 from pangeo_core.errors import BadInput
 
@@ -59,8 +60,8 @@ class Pool(_Part):
     placeholder_cpu_cores: Amount = 1
     placeholder_memory_gib: Amount = 4
     disk_gib: Amount = 80
-    daemon_cpu_cores: Amount = 0.2
-    daemon_memory_gib: Amount = 0.5
+    daemon_cpu_cores: Amount = float(DAEMONS.cpu)
+    daemon_memory_gib: Amount = float(DAEMONS.memory_mib) / 1024
     nat_gib_per_node: Amount = 0
 
 

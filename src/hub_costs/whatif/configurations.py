@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hub_costs.estimates.prices import Prices
+from hub_costs.estimates.prices import read as read_prices
 from hub_costs.usage.sessions import Sessions
 from hub_costs.whatif.config import Config, parse
 from hub_costs.whatif.result import WhatIf, money, what_if
-from hub_costs.whatif.whatif_prices import Prices
-from hub_costs.whatif.whatif_prices import read as read_prices
 from pangeo_core.errors import BadInput
 from pangeo_core.progress import Event, Progress, silent
 

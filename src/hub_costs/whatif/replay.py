@@ -8,19 +8,18 @@ Until then it is on exactly one node or waiting, unless no node can hold it or i
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hub_costs.machines import kept
+from hub_costs.machines import DAEMONS, Machine, Room, machine, room
 from hub_costs.usage.concurrency import HOUR, most_at_once
 from hub_costs.usage.sessions import Sessions
 from hub_costs.whatif import kernel
 from hub_costs.whatif.config import Config, Pool
 from hub_costs.whatif.culling import culled_ends
-from hub_costs.whatif.whatif_prices import Shape
-from pangeo_core.errors import BadInput
 
 Integers = npt.NDArray[np.int64]
 Records = npt.NDArray[np.void]
@@ -76,18 +75,14 @@ class PoolRun:
         return shares[0], shares[1]
 
 
-def allocatable(shape: Shape, pool: Pool) -> tuple[int, int, int]:
-    """Return what pods may ask of a node: thousandths of a core, MiB, number of pods.
-
-    EKS keeps its part (`machines.kept`); the pool's daemons come off too, three pods of them.
-    """
-    less = kept(shape.vcpus, shape.max_pods)
-    cpu = 1000 * (shape.vcpus - pool.daemon_cpu_cores) - float(1000 * less.cpu)
-    memory = 1024 * (float(shape.memory_gib) - pool.daemon_memory_gib) - float(less.memory_mib)
-    return max(1, int(cpu)), max(1, int(memory)), max(1, shape.max_pods - 3)
+def allocatable(of: Machine, pool: Pool) -> tuple[int, int, int]:
+    """Return what pods may ask of a node of `pool`: thousandths of a core, MiB, number of pods."""
+    cpu, memory = Decimal(str(pool.daemon_cpu_cores)), Decimal(str(pool.daemon_memory_gib)) * 1024
+    free = room(of, Room(cpu, memory, DAEMONS.pods))
+    return max(1, int(free.cpu * 1000)), max(1, int(free.memory_mib)), max(1, free.pods)
 
 
-def replay(sessions: Sessions, config: Config, shapes: Mapping[str, Shape]) -> list[PoolRun]:
+def replay(sessions: Sessions, config: Config) -> list[PoolRun]:
     """Return what happens to the sessions in each pool of `config`.
 
     Raises `BadInput` for an instance type whose shape is unknown, sessions of a kind without a
@@ -107,19 +102,21 @@ def replay(sessions: Sessions, config: Config, shapes: Mapping[str, Shape]) -> l
     for pool in config.pools:
         rows = np.flatnonzero(table["kind"].isin(pool.kinds))
         rows = rows[np.argsort(arrival[rows], kind="stable")]
-        room = np.zeros(len(pool.instance_types), kernel.SHAPE)
+        shapes = np.zeros(len(pool.instance_types), kernel.SHAPE)
         for k, name in enumerate(pool.instance_types):
-            room[k] = allocatable(_shape(shapes, name, pool), pool)
-        fits = ((cpu[rows, None] <= room["cpu"]) & (memory[rows, None] <= room["mem"])).any(axis=1)
+            shapes[k] = allocatable(machine(name), pool)
+        fits = ((cpu[rows, None] <= shapes["cpu"]) & (memory[rows, None] <= shapes["mem"])).any(
+            axis=1
+        )
         small = rows[fits]
         zone = _home_zones(table, small, config.zones) if pool.zonal_homes else -1
         asks = {"left": length[small], "cpu": cpu[small], "mem": memory[small], "zone": zone}
-        world = _run(_settings(pool, config, horizon), room, asks, arrival[small], config.zones)
+        world = _run(_settings(pool, config, horizon), shapes, asks, arrival[small], config.zones)
         done = world.count[0]
         runs.append(
             PoolRun(
                 pool=pool,
-                shapes=room,
+                shapes=shapes,
                 lives=world.lives[: done["lives"]],
                 stretches=world.stretches[: done["stretches"]],
                 pods=world.pods,
@@ -134,7 +131,7 @@ def replay(sessions: Sessions, config: Config, shapes: Mapping[str, Shape]) -> l
 
 def _run(
     settings: Records,
-    room: Records,
+    shapes: Records,
     asks: Mapping[str, Integers | int],
     arrivals: Integers,
     zones: int,
@@ -148,7 +145,7 @@ def _run(
         slots, lives = 1024 * factor, (n // 8 + 1024) * factor
         world = kernel.World(
             settings,
-            room,
+            shapes,
             np.zeros(slots, kernel.NODE),
             pods,
             np.zeros(lives, kernel.LIFE),
@@ -200,14 +197,3 @@ def _home_zones(table: pd.DataFrame, rows: Integers, zones: int) -> Integers:
     users = table["user"].cat
     zone = np.array([zlib.crc32(str(name).encode()) % zones for name in users.categories], np.int64)
     return np.asarray(zone[np.asarray(users.codes)[rows]])
-
-
-def _shape(shapes: Mapping[str, Shape], name: str, pool: Pool) -> Shape:
-    if name in shapes:
-        return shapes[name]
-    family = [known for known in shapes if known.split(".")[0] == name.split(".")[0]]
-    raise BadInput(
-        f"Pool {pool.name}: the instance type {name} is unknown.",
-        why=f"data/instances.csv has: {', '.join(family or list(shapes)[:8])} ...",
-        fix="Use one of those, or add its row to data/instances.csv.",
-    )

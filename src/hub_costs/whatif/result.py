@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hub_costs.estimates import prices as price_list
+from hub_costs.estimates.prices import Prices
 from hub_costs.usage.concurrency import HOUR
 from hub_costs.usage.sessions import Sessions, iso
-from hub_costs.whatif import whatif_prices as price_tables
 from hub_costs.whatif.config import Config
 from hub_costs.whatif.replay import PoolRun, replay
 from hub_costs.whatif.replay_cost import Line, bill
-from hub_costs.whatif.whatif_prices import MONTH_HOURS, Prices
 from pangeo_core.errors import BadInput
 from pangeo_core.progress import Event, Progress, silent
 
@@ -126,9 +126,9 @@ def what_if(
     Raises `BadInput` where no session at all can run, a price or shape is missing, or a kind of
     session has no pool. A configuration that serves only a part says so in `WhatIf.problems`.
     """
-    config, prices = config or Config(), prices or price_tables.read()
+    config, prices = config or Config(), prices or price_list.read()
     progress(Event("replay", "start", f"{len(sessions.table)} sessions"))
-    runs = replay(sessions, config, price_tables.shapes())
+    runs = replay(sessions, config)
     hours = Decimal(str(sessions.end.value // 10**6 - sessions.start.value // 10**6)) / HOUR
     result = WhatIf(sessions, config, runs, bill(runs, config, prices, hours))
     if not any(run.pods["first"].size and (run.pods["first"] >= 0).any() for run in runs):
@@ -170,6 +170,3 @@ def _pool(run: PoolRun) -> dict[str, Any]:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), 3)
-
-
-__all__ = ["MONTH_HOURS", "PEOPLE", "WhatIf", "money", "what_if"]

@@ -1,9 +1,10 @@
 """What no rendered manifest and no values may do, as two tables of rules."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
-from pangeo_deploy.charts.packing import fits
+from hub_costs.machines import fits, of_size
 from pangeo_deploy.charts.render import Manifest
 from pangeo_deploy.charts.values import Values, at
 
@@ -187,9 +188,14 @@ def _pangeo(values: Values) -> Iterator[tuple[str, str]]:
 
 
 def _packs(profile: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    share, found = profile["node"]["share"], fits(profile)
-    if found != share:
-        yield "packing", f"profile {profile['slug']}: {found} fit its node, {share} should"
+    share, node = profile["node"]["share"], profile["node"]
+    count = fits(
+        of_size(node["cpu"], Decimal(node["memory_gib"])),
+        Decimal(str(profile["cpu_guarantee"])),
+        Decimal(profile["memory_guarantee_mib"]),
+    )
+    if count != share:
+        yield "packing", f"profile {profile['slug']}: {count} fit its node, {share} should"
     for what in ("cpu", "memory"):
         unit = "_mib" if what == "memory" else ""
         if profile[f"{what}_guarantee{unit}"] > profile[f"{what}_limit{unit}"]:

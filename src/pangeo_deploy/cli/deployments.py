@@ -17,7 +17,6 @@ from pangeo_deploy.cli.options import (
     EnvironmentArgument,
     JsonOption,
     TargetOption,
-    list_price,
 )
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import target_of
@@ -37,6 +36,8 @@ def register(app: typer.Typer) -> None:
 
 def doctor(target: TargetOption = "rehearsal", json: JsonOption = False) -> None:
     """Say what this machine has, what is missing, and how to get it."""
+    from pangeo_deploy.monthly_cost import list_price  # few verbs need it
+
     found = checks.examine(target, list_price)
     missing = [check for check in found if not check.ok and check.required]
     rows = [
@@ -58,7 +59,7 @@ def plan(
     """Ask Terraform what it would change, and save that plan for apply."""
     with reporting(f"Planning {environment}") as progress:
         result = lifecycle.plan(Deployment(environment, target), progress)
-    floor, changed = _floor(result.shown)
+    floor, changed = _floor(environment, result.shown)
     order = ("delete", "replace", "update", "create")
     changes = sorted(result.changes, key=lambda one: (order.index(one.action), one.address))
     counts = ", ".join(f"{result.count(action)} to {action}" for action in order)
@@ -110,7 +111,6 @@ def destroy(
         result = lifecycle.destroy(
             deployment,
             keep_data=keep_data,
-            price=list_price,
             progress=progress,
         )
     left = result.left or ()
@@ -145,7 +145,7 @@ def sweep_command(
     environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
 ) -> None:
     """Ask the account what carries the deployment's tags; exit 3 if anything does."""
-    left = sweep(Deployment(environment, target), list_price)
+    left = sweep(Deployment(environment, target))
     show({"left": [asdict(one) for one in left]}, json, _leftovers(left))
     if left:
         raise typer.Exit(LEFT)
@@ -159,11 +159,11 @@ def _compact(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
-def _floor(shown: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+def _floor(environment: str, shown: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
     """Return the monthly price of what a plan leaves always on, and what the plan adds to it."""
-    from hub_costs.estimates import estimate, prices  # few verbs need it
+    from pangeo_deploy.monthly_cost import change_of  # few verbs need it
 
-    before, after = estimate.change(shown, prices.read())
+    before, after = change_of(environment, shown)
     return after.floor, after.floor - before.floor
 
 

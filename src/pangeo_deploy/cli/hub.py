@@ -8,7 +8,7 @@ from hub_user import smoke as smoking
 from hub_user.janitor import make_round
 from pangeo_deploy.charts.values import load, settings
 from pangeo_deploy.cli.console import reporting, show, table
-from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption, list_price
+from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import target_of
 
@@ -102,6 +102,8 @@ def janitor(
     json: JsonOption = False,
 ) -> None:
     """Find servers and clusters that should be gone, with their cost; exit 3 if any is left."""
+    from pangeo_deploy.monthly_cost import list_price  # few verbs need it
+
     deployment = Deployment(environment, target)
     pools = load(deployment.project, "support", environment)["pools"]
     with reporting(f"Looking around the hub of {environment}"):

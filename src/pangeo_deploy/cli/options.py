@@ -22,6 +22,9 @@ TargetOption = Annotated[TargetName, typer.Option(help="Where to do it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 BillOption = Annotated[Path | None, typer.Option(help="The folder or table that `ingest` wrote.")]
 DailyOption = Annotated[Path | None, typer.Option(help="A csv with the columns date and usd.")]
+RegionOption = Annotated[
+    str, typer.Option(help="The region whose prices to use; the plan's own by default.")
+]
 PricesOption = Annotated[
     Path | None, typer.Option(help="Another price list than the project's data/prices.csv.")
 ]
@@ -35,11 +38,3 @@ def usd(option: str, text: str) -> Decimal | None:
         return Decimal(text)
     except InvalidOperation:
         raise BadInput(f"{option} is not a number: {text!r}.", fix="Write it as 123.45.") from None
-
-
-def list_price(service: str, item: str) -> Decimal | None:
-    """Return an item's price in the project's price list (any region), None if it has none."""
-    from hub_costs.estimates import prices  # few verbs need it
-
-    found = prices.read().find(service, item, "us-west-2")
-    return found[0].usd if found else None

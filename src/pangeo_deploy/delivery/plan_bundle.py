@@ -7,7 +7,7 @@ A bundle is a folder: Terraform's plan and its record as `lifecycle.plan` saved 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from pangeo_core.errors import BadInput, CheckFailed
 from pangeo_core.files import read_json, write_whole
 from pangeo_core.progress import Progress, silent
+from pangeo_core.terraform_json import everything, everything_before
 from pangeo_deploy.charts.check import check as check_charts
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.terraform import lifecycle, policy
@@ -58,7 +59,7 @@ def make(
         "files": {name: _sha256(out / name) for name in (PLAN, RECORD)},
         **{key: plan.as_dict()[key] for key in ("create", "update", "replace", "delete")},
         "resources": plan.as_dict()["resources"],
-        "cost": cost(plan.shown),
+        "cost": cost(plan.shown, deployment.environment, deployment.project),
         "policy": [asdict(one) for one in findings],
         "charts": [asdict(one) for one in charts.findings],
     }
@@ -66,15 +67,13 @@ def make(
     return review
 
 
-def cost(shown: Mapping[str, Any]) -> dict[str, Any]:
+def cost(shown: Mapping[str, Any], environment: str, project: Path | None = None) -> dict[str, Any]:
     """Return what stands before and after the plan costs, USD a month, and the plan's budget."""
     from hub_costs.budgeting import budget_gate
-    from hub_costs.estimates import estimate, prices
+    from hub_costs.estimates import estimate
+    from pangeo_deploy.monthly_cost import change_of
 
-    known = prices.read()
-    prior = (shown.get("prior_state") or {}).get("values") or {}
-    before = estimate.estimate({"planned_values": prior}, known)
-    after = estimate.estimate(shown, known)
+    before, after = change_of(environment, shown, project=project)
     lines = [
         {key: value if isinstance(value, str) else format(value, "f") for key, value in row.items()}
         for row in estimate.difference(before, after)
@@ -102,10 +101,9 @@ def secrets(shown: Mapping[str, Any]) -> set[str]:
         for side in ("before", "after"):
             if _holds(change.get(side), change.get(f"{side}_sensitive")):
                 found.add(resource["address"])
-    for state in (shown.get("planned_values"), (shown.get("prior_state") or {}).get("values")):
-        for resource in _resources((state or {}).get("root_module", {})):
-            if _holds(resource.get("values"), resource.get("sensitive_values")):
-                found.add(resource["address"])
+    for resource in (*everything(shown), *everything_before(shown)):
+        if _holds(resource.values, resource.sensitive):
+            found.add(resource.address)
     declared = shown.get("configuration", {}).get("root_module", {}).get("variables", {})
     for name, variable in declared.items():
         given = shown.get("variables", {}).get(name, {}).get("value")
@@ -123,12 +121,6 @@ def _holds(value: Any, mark: Any) -> bool:
     if isinstance(mark, list) and isinstance(value, list):
         return any(_holds(one, its) for one, its in zip(value, mark, strict=False))
     return False
-
-
-def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield from module.get("resources", ())
-    for child in module.get("child_modules", ()):
-        yield from _resources(child)
 
 
 def read(folder: Path) -> dict[str, Any]:

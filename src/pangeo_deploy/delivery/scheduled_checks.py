@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 
 from pangeo_core.progress import Progress, silent
+from pangeo_core.units import HOURS_PER_MONTH
 from pangeo_deploy.delivery import notices
 from pangeo_deploy.delivery.notices import Notice
 from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.monthly_cost import list_price
 from pangeo_deploy.targets import connect, target_of
 from pangeo_deploy.terraform import lifecycle
-from pangeo_deploy.terraform.leftover_cost import HOURS, PriceOf
 from pangeo_deploy.terraform.sweep import sweep_account
 
 # Kinds that a running cluster makes and takes away: nodes, their disks, load balancers.
@@ -26,16 +27,16 @@ LIVING = {
 }
 
 
-def drift(deployment: Deployment, price: PriceOf, progress: Progress = silent) -> Notice:
+def drift(deployment: Deployment, progress: Progress = silent) -> Notice:
     """Compare the account with the state."""
     return notices.drifted(deployment.environment, lifecycle.drift(deployment, progress))
 
 
-def sweep(deployment: Deployment, price: PriceOf, progress: Progress = silent) -> Notice:
+def sweep(deployment: Deployment, progress: Progress = silent) -> Notice:
     """Look for what carries the deployment's tags and is not in its state."""
     state = json.dumps(lifecycle.recorded(deployment))
     with connect(deployment) as cloud:
-        left = sweep_account(cloud, deployment, price)
+        left = sweep_account(cloud, deployment)
     unknown = [one for one in left if f'"{one.id}"' not in state]
     orphans = [one for one in unknown if one.type not in LIVING]
     return notices.swept(deployment.environment, orphans, len(unknown) - len(orphans))
@@ -43,7 +44,6 @@ def sweep(deployment: Deployment, price: PriceOf, progress: Progress = silent) -
 
 def support(
     deployment: Deployment,
-    price: PriceOf,
     progress: Progress = silent,
     today: date | None = None,
 ) -> Notice:
@@ -52,8 +52,11 @@ def support(
     if not cluster:
         title = f"{deployment.environment} has no cluster"
         return Notice(f"support {deployment.environment}", True, title, "")
-    standard, extended = price("eks", "cluster-hour"), price("eks", "extended-cluster-hour")
-    more = None if standard is None or extended is None else (extended - standard) * HOURS
+    prices = [list_price("eks", item) for item in ("cluster-hour", "extended-cluster-hour")]
+    standard, extended = prices
+    more = None
+    if standard is not None and extended is not None:
+        more = (extended - standard) * HOURS_PER_MONTH
     return notices.support_ends(
         deployment.environment,
         str(cluster["version"]),
@@ -63,7 +66,7 @@ def support(
     )
 
 
-def janitor(deployment: Deployment, price: PriceOf, progress: Progress = silent) -> Notice:
+def janitor(deployment: Deployment, progress: Progress = silent) -> Notice:
     """Look for servers and clusters that should have ended; ends none."""
     from hub_user.janitor import make_round
     from pangeo_deploy.charts.values import load, settings
@@ -72,11 +75,11 @@ def janitor(deployment: Deployment, price: PriceOf, progress: Progress = silent)
     pools = load(project, "support", environment)["pools"]
     shapes = {name: pool["shapes"][0] for name, pool in pools.items()}
     service, clusters = target_of(deployment).janitor()
-    seen = make_round(service, clusters, settings(project, environment), shapes, price)
+    seen = make_round(service, clusters, settings(project, environment), shapes, list_price)
     return notices.outstayed(environment, seen)
 
 
-CHECKS: Mapping[str, Callable[[Deployment, PriceOf, Progress], Notice]] = {
+CHECKS: Mapping[str, Callable[[Deployment, Progress], Notice]] = {
     "drift": drift,
     "janitor": janitor,
     "support": support,

@@ -9,9 +9,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from hub_costs.estimates.prices import HOURS
 from pangeo_core.errors import PangeoDeployError
 from pangeo_core.files import read_json
+from pangeo_core.units import HOURS_PER_MONTH
 from pangeo_deploy.identity import whoami
 from pangeo_deploy.targets.check import Check
 
@@ -84,7 +84,7 @@ def versions(
     if standard is None or extended is None:
         more = "more, which the price list does not say"
     else:
-        more = f"{(extended - standard) * HOURS:.0f} USD a month more"
+        more = f"{(extended - standard) * HOURS_PER_MONTH:.0f} USD a month more"
     for version, text in sorted(read_json(file).items()):
         left = (date.fromisoformat(text) - today).days
         detail = f"standard support until {text}, {left} days left; after that it costs {more}"

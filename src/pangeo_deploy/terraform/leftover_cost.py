@@ -1,112 +1,154 @@
-"""What one thing in an account costs a month for being there."""
+"""What one thing in an account costs a month for being there.
+
+The prices are the estimate's: here a thing is only put into Terraform's words, and what it holds is
+measured.
+"""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from hub_costs.estimates.estimate import DEFAULT_REGION
+from hub_costs.estimates.prices import Prices
+from hub_costs.estimates.resource_prices import USE, Context, Gap, charges
 from pangeo_deploy.targets import Cloud
 
-HOURS = Decimal(730)  # a month, where a price list says "monthly"
 CENT = Decimal("0.01")
 GB = 10**9
 
-# The list price in USD of an item of a service, None where the price list does not have it.
-PriceOf = Callable[[str, str], Decimal | None]
-# One thing: the account, its id or ARN, and what EC2 says of it (empty for other services).
-Measure = Callable[[Cloud, str, Mapping[str, Any]], Any]
+Thing = Mapping[str, Any]
+# What the account says of a thing (empty for what the tagging API lists), as Terraform's values.
+Describe = Callable[[Cloud, str, Thing], dict[str, Any]]
 
 
 def usd_per_month(
-    cloud: Cloud, kind: str, identity: str, thing: Mapping[str, Any], price: PriceOf
+    cloud: Cloud, kind: str, identity: str, thing: Thing, prices: Prices
 ) -> str | None:
     """Return the price of keeping a thing, "0.00" for what is free, None where it is not known."""
-    if kind not in CHARGES:
-        return "0.00" if kind in FREE else None
-    service, item, quantity = CHARGES[kind]
-    usd = price(service, item(cloud, identity, thing))
-    return None if usd is None else str((usd * quantity(cloud, identity, thing)).quantize(CENT))
+    if kind not in KINDS:
+        return None
+    type_, describe = KINDS[kind]
+    values = describe(cloud, identity, thing)
+    use = {**USE, **{key: values.pop(key) for key in set(values) & set(USE)}}
+    region = str(getattr(cloud.client("ec2").meta, "region_name", DEFAULT_REGION))
+    total = Decimal(0)
+    for charge in charges(type_, values, Context(use=use)):
+        if isinstance(charge, Gap):
+            return None
+        if charge.kind == "use" and type_ not in MEASURED:
+            continue  # what will be sent through it is not known, and no upkeep
+        price = prices.find(charge.service, charge.item, region)
+        if price is None:
+            return None
+        total += charge.quantity * price.usd
+    return str(total.quantize(CENT))
 
 
-def _item(name: str) -> Measure:
-    return lambda _cloud, _identity, _thing: name
+def _nothing(_cloud: Cloud, _identity: str, _thing: Thing) -> dict[str, Any]:
+    return {}
 
 
-def _said(key: str) -> Measure:
-    return lambda _cloud, _identity, thing: thing[key]
+def _instance(_cloud: Cloud, _identity: str, thing: Thing) -> dict[str, Any]:
+    """Its volumes and addresses are things of their own."""
+    return {"instance_type": thing["InstanceType"], "root_block_device": [{"volume_size": "0"}]}
 
 
-def _always(_cloud: Cloud, _identity: str, _thing: Mapping[str, Any]) -> Decimal:
-    return HOURS
+def _volume(_cloud: Cloud, _identity: str, thing: Thing) -> dict[str, Any]:
+    named = {"type": "VolumeType", "size": "Size", "iops": "Iops", "throughput": "Throughput"}
+    return {ours: thing.get(theirs) for ours, theirs in named.items()}
 
 
-def _each_subnet(_cloud: Cloud, _identity: str, thing: Mapping[str, Any]) -> Decimal:
-    return HOURS * len(thing.get("SubnetIds", ()))  # a gateway endpoint has none, and is free
+def _endpoint(_cloud: Cloud, _identity: str, thing: Thing) -> dict[str, Any]:
+    return {"vpc_endpoint_type": thing["VpcEndpointType"], "subnet_ids": thing.get("SubnetIds")}
 
 
-def _balancer(_cloud: Cloud, arn: str, _thing: Mapping[str, Any]) -> str:
-    kinds = {"app": "application-hour", "net": "network-hour"}
-    return kinds.get(arn.split("/")[1], "classic-hour")
+def _balancer(cloud: Cloud, arn: str, _thing: Thing) -> dict[str, Any]:
+    """Its addresses are counted by its zones; a classic one's ARN names no kind."""
+    kind = {"app": "application", "net": "network"}.get(arn.split("/")[1])
+    if kind is None:
+        return {"load_balancer_type": "classic", "internal": True}
+    client = cloud.client("elbv2")
+    (found,) = client.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+    zones = [zone["ZoneName"] for zone in found.get("AvailabilityZones") or ()]
+    return {
+        "load_balancer_type": kind,
+        "internal": found.get("Scheme") == "internal",
+        "subnets": zones,
+    }
 
 
-def _bucket(cloud: Cloud, arn: str, _thing: Mapping[str, Any]) -> Decimal:
-    """Return the GB of all versions of all objects."""
+def _cluster(cloud: Cloud, arn: str, _thing: Thing) -> dict[str, Any]:
+    cluster = cloud.client("eks").describe_cluster(name=arn.rsplit("/", 1)[1])["cluster"]
+    policy = (cluster.get("upgradePolicy") or {}).get("supportType")
+    return {"version": cluster.get("version"), "upgrade_policy": [{"support_type": policy}]}
+
+
+def _bucket(cloud: Cloud, arn: str, _thing: Thing) -> dict[str, Any]:
+    """Measure all versions of all objects."""
     pages = cloud.client("s3").get_paginator("list_object_versions")
-    versions = (
-        one
+    sizes = (
+        version["Size"]
         for page in pages.paginate(Bucket=arn.split(":::")[1])
-        for one in page.get("Versions", ())
+        for version in page.get("Versions", ())
     )
-    return Decimal(sum(one["Size"] for one in versions)) / GB
+    return {"bucket_gb": Decimal(sum(sizes)) / GB}
 
 
-def _file_system(cloud: Cloud, arn: str, _thing: Mapping[str, Any]) -> Decimal:
-    found = cloud.client("efs").describe_file_systems(FileSystemId=arn.rsplit("/", 1)[1])
-    return Decimal(found["FileSystems"][0]["SizeInBytes"]["Value"]) / GB
+def _file_system(cloud: Cloud, arn: str, _thing: Thing) -> dict[str, Any]:
+    client = cloud.client("efs")
+    (found,) = client.describe_file_systems(FileSystemId=arn.rsplit("/", 1)[1])["FileSystems"]
+    return {
+        "homes_gb": Decimal(found["SizeInBytes"]["Value"]) / GB,
+        "availability_zone_name": found.get("AvailabilityZoneName"),
+        "throughput_mode": found.get("ThroughputMode"),
+        "provisioned_throughput_in_mibps": found.get("ProvisionedThroughputInMibps"),
+    }
 
 
-def _repository(cloud: Cloud, arn: str, _thing: Mapping[str, Any]) -> Decimal:
+def _repository(cloud: Cloud, arn: str, _thing: Thing) -> dict[str, Any]:
     pages = cloud.client("ecr").get_paginator("describe_images")
-    images = (
-        image
+    sizes = (
+        image.get("imageSizeInBytes", 0)
         for page in pages.paginate(repositoryName=arn.split(":repository/")[1])
         for image in page["imageDetails"]
     )
-    return Decimal(sum(image.get("imageSizeInBytes", 0) for image in images)) / GB
+    return {"images_gb": Decimal(sum(sizes)) / GB}
 
 
-# Kind -> service and item of the price list, and the quantity a month.
-CHARGES: Mapping[str, tuple[str, Measure, Measure]] = {
-    "address": ("vpc", _item("public-ipv4-hour"), _always),
-    "ecr:repository": ("ecr", _item("storage"), _repository),
-    "eks:cluster": ("eks", _item("cluster-hour"), _always),
-    "elasticfilesystem:file-system": ("efs", _item("standard"), _file_system),
-    "elasticloadbalancing:loadbalancer": ("elb", _balancer, _always),
-    "instance": ("ec2", _said("InstanceType"), _always),
-    "kms:key": ("kms", _item("key"), lambda _cloud, _arn, _thing: Decimal(1)),
-    "nat-gateway": ("nat", _item("gateway-hour"), _always),
-    "s3": ("s3", _item("standard"), _bucket),
-    "volume": ("ebs", _said("VolumeType"), _said("Size")),
-    "vpc-endpoint": ("vpc", _item("interface-endpoint-hour"), _each_subnet),
-}
-# Kinds that cost nothing to have. A kind in neither table is shown as not known.
-FREE = {
-    "ce:anomalymonitor",
-    "ce:anomalysubscription",
-    "eks:access-entry",
-    "eks:addon",
-    "eks:nodegroup",  # its instances cost, and are listed
-    "eks:podidentityassociation",
-    "events:rule",
-    "iam:instance-profile",
-    "iam:policy",
-    "iam:role",
-    "internet-gateway",
-    "launch-template",
-    "network-interface",
-    "route-table",
-    "security-group",
-    "sns",
-    "sqs",
-    "subnet",
-    "vpc",
+# Types whose storage is measured above, so that it counts.
+MEASURED = frozenset(("aws_ecr_repository", "aws_efs_file_system", "aws_s3_bucket"))
+# What the account's inventories call a thing -> its type in Terraform, and how to describe it.
+# A kind that is not here is shown as not known.
+KINDS: Mapping[str, tuple[str, Describe]] = {
+    "address": ("aws_eip", _nothing),
+    "ecr:repository": ("aws_ecr_repository", _repository),
+    "eks:cluster": ("aws_eks_cluster", _cluster),
+    "elasticfilesystem:file-system": ("aws_efs_file_system", _file_system),
+    "elasticloadbalancing:loadbalancer": ("aws_lb", _balancer),
+    "instance": ("aws_instance", _instance),
+    "kms:key": ("aws_kms_key", _nothing),
+    "nat-gateway": ("aws_nat_gateway", _nothing),
+    "s3": ("aws_s3_bucket", _bucket),
+    "volume": ("aws_ebs_volume", _volume),
+    "vpc-endpoint": ("aws_vpc_endpoint", _endpoint),
+    # Free to have.
+    "ce:anomalymonitor": ("aws_ce_anomaly_monitor", _nothing),
+    "ce:anomalysubscription": ("aws_ce_anomaly_subscription", _nothing),
+    "eks:access-entry": ("aws_eks_access_entry", _nothing),
+    "eks:addon": ("aws_eks_addon", _nothing),
+    "eks:nodegroup": ("terraform_data", _nothing),  # its instances cost, and are listed
+    "eks:podidentityassociation": ("aws_eks_pod_identity_association", _nothing),
+    "events:rule": ("aws_cloudwatch_event_rule", _nothing),
+    "iam:instance-profile": ("aws_iam_instance_profile", _nothing),
+    "iam:policy": ("aws_iam_policy", _nothing),
+    "iam:role": ("aws_iam_role", _nothing),
+    "internet-gateway": ("aws_internet_gateway", _nothing),
+    "launch-template": ("aws_launch_template", _nothing),
+    "network-interface": ("aws_network_interface", _nothing),
+    "route-table": ("aws_route_table", _nothing),
+    "security-group": ("aws_security_group", _nothing),
+    "sns": ("aws_sns_topic", _nothing),
+    "sqs": ("aws_sqs_queue", _nothing),
+    "subnet": ("aws_subnet", _nothing),
+    "vpc": ("aws_vpc", _nothing),
 }

@@ -15,7 +15,6 @@ from pangeo_core.files import write_whole
 from pangeo_core.progress import Event, Progress, State, silent
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.terraform.engine import Message, told
-from pangeo_deploy.terraform.leftover_cost import PriceOf
 from pangeo_deploy.terraform.plans import Drifted, Plan, changes, drifted
 from pangeo_deploy.terraform.sweep import Leftover, sweep_account
 from pangeo_deploy.terraform.workspace import Workspace, open_workspace, sources_digest
@@ -229,13 +228,12 @@ def destroy(
     deployment: Deployment,
     *,
     keep_data: bool = False,
-    price: PriceOf = lambda _service, _item: None,
     progress: Progress = silent,
 ) -> Applied:
     """Remove everything the deployment made, then ask the account what still belongs to it.
 
     With `keep_data`, homes and buckets stay, in the account and in the state: a later plan and
-    apply builds the rest around them. `price` gives list prices for what is left.
+    apply builds the rest around them.
     """
     with open_workspace(deployment) as workspace:
         arguments = ["-destroy", *(_all_but_data(workspace) if keep_data else ())]
@@ -247,7 +245,7 @@ def destroy(
                 fix="Nothing was changed. Let no data depend on what is removed.",
             )
         applied = _apply(workspace, saved.file, progress)
-        left = sweep_account(workspace.cloud, deployment, price)
+        left = sweep_account(workspace.cloud, deployment)
         kept = tuple(one for one in left if keep_data and one.type in DATA_KINDS)
         rest = tuple(one for one in left if one not in kept)
         return Applied(applied.seconds, applied.resources, rest, kept)

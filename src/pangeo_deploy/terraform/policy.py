@@ -10,6 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from pangeo_core.terraform_json import everything
 from pangeo_deploy.terraform.iam import listed
 from pangeo_deploy.terraform.inventory import Inventory, blocks, read
 from pangeo_deploy.terraform.rules import RULES
@@ -52,13 +53,13 @@ class CodeRule:
 
 def check(shown: Mapping[str, Any]) -> tuple[Finding, ...]:
     """Return what breaks a rule in `terraform show -json` of a plan or of a state."""
-    values = shown.get("planned_values") or shown.get("values") or {}
     return tuple(
-        Finding(rule.id, resource["address"], rule.why, rule.fix)
-        for resource in _resources(values.get("root_module", {}))
+        Finding(rule.id, resource.address, rule.why, rule.fix)
+        for resource in everything(shown)
         for rule in RULES
-        if fnmatch(resource["type"], rule.type)
-        and (found := _at(resource["values"], rule.path.split("."))) is not _UNKNOWN
+        if resource.mode == "managed"
+        and fnmatch(resource.type, rule.type)
+        and (found := _at(resource.values, rule.path.split("."))) is not _UNKNOWN
         and not rule.holds(found)
     )
 
@@ -80,12 +81,6 @@ def check_code(root: Path) -> tuple[Finding, ...]:
 
 
 _UNKNOWN = object()
-
-
-def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield from (one for one in module.get("resources", ()) if one["mode"] == "managed")
-    for child in module.get("child_modules", ()):
-        yield from _resources(child)
 
 
 def _at(value: Any, path: list[str]) -> Any:

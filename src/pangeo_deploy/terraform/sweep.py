@@ -6,9 +6,10 @@ from typing import Any
 
 import jmespath
 
+from hub_costs.estimates import prices
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import Cloud, connect
-from pangeo_deploy.terraform.leftover_cost import PriceOf, usd_per_month
+from pangeo_deploy.terraform.leftover_cost import usd_per_month
 
 # EC2's things by kind: how to list them, where the answer has them, and what their id is called.
 # The tagging API is not asked for these: it goes on naming what was deleted for a while.
@@ -50,17 +51,15 @@ class Leftover:
     usd_per_month: str | None = None
 
 
-def sweep(deployment: Deployment, price: PriceOf) -> tuple[Leftover, ...]:
-    """Return everything in the deployment's account that still belongs to it, with its upkeep.
-
-    `price(service, item)` gives list prices in USD.
-    """
+def sweep(deployment: Deployment) -> tuple[Leftover, ...]:
+    """Return everything in the deployment's account that still belongs to it, with its upkeep."""
     with connect(deployment) as cloud:
-        return sweep_account(cloud, deployment, price)
+        return sweep_account(cloud, deployment)
 
 
-def sweep_account(cloud: Cloud, deployment: Deployment, price: PriceOf) -> tuple[Leftover, ...]:
+def sweep_account(cloud: Cloud, deployment: Deployment) -> tuple[Leftover, ...]:
     """Do the same on an account that is open already."""
+    listed = prices.read()
     found = {
         (kind, identity): thing
         for key, value in deployment.owner_tags.items()
@@ -68,7 +67,7 @@ def sweep_account(cloud: Cloud, deployment: Deployment, price: PriceOf) -> tuple
     }
     found |= {(kind, identity): thing for kind, identity, thing in _logs(cloud, deployment.name)}
     return tuple(
-        Leftover(identity, kind, usd_per_month(cloud, kind, identity, thing, price))
+        Leftover(identity, kind, usd_per_month(cloud, kind, identity, thing, listed))
         for (kind, identity), thing in sorted(found.items(), key=lambda item: item[0])
     )
 

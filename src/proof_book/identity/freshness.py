@@ -11,13 +11,13 @@ from pangeo_core.files import digest, write_whole
 from proof_book.identity import keys, notebook_files
 from proof_book.identity.code_graph import files_of, source_folder, source_folders
 from proof_book.page import executed_results, versions
-from proof_book.page.provenance import COSTS, PRICES
+from proof_book.page.provenance import COSTS
 from proof_book.run.executed import Executed
 
 FILE = "status.json"
 PROSE = "book"
 # What shows on every page, in the panels and at the foot.
-_SETTINGS = ("_config.yml", "_toc.yml", "CITATION.cff", COSTS, PRICES, versions.LIST, versions.LAST)
+_SETTINGS = ("_config.yml", "_toc.yml", "CITATION.cff", COSTS, versions.LIST, versions.LAST)
 _REFERENCE = re.compile(r"^```\{(?:cli|api)-reference\}", re.MULTILINE)
 
 

@@ -15,7 +15,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from hub_costs.estimates import prices
 from pangeo_core.errors import BadInput
 from pangeo_core.files import digest
 from proof_book.identity.keys import sources_key
@@ -25,9 +24,6 @@ from proof_book.run.executed import Executed
 
 FILE = "provenance.json"
 COSTS = "data/notebook_costs.csv"
-PRICES = "data/prices.csv"
-# The machine whose list price stands for what it costs to compute a result again: two cores, 8 GiB.
-MACHINE, REGION = "m6i.large", "us-west-2"
 BINDER = "https://mybinder.org/v2/gh"
 PARAMETERS = "parameters"
 _ORIGIN = re.compile(r"#\s*((Source|Measured|Read|Computed|Recorded)\b.*)")
@@ -47,14 +43,13 @@ def describe(
     """
     ref = commit or "main"
     recorded = read_costs(project)
-    price = _price(project)
     return {
         "package": {"name": "pangeo-deploy", "version": metadata.version("pangeo-deploy")},
         "repository": repository,
         "commit": commit,
         "notebooks": {
             name: _notebook(project, one, f"{repository}/blob/{ref}", ref, recorded.get(name))
-            | _cost(recorded.get(name), price)
+            | _cost(recorded.get(name))
             for name, one in done.items()
         },
         "results": {
@@ -180,15 +175,10 @@ def _heading(line: str) -> tuple[str, str]:
     return name.lower(), value
 
 
-def _price(project: Path) -> Decimal | None:
-    """Return USD an hour of the machine that stands for a reader's, or None without a list."""
-    file = project / PRICES
-    found = prices.read(file).find("ec2", MACHINE, REGION) if file.exists() else None
-    return found[0].usd if found else None
-
-
-def _cost(recorded: Mapping[str, str] | None, price: Decimal | None) -> dict[str, str]:
-    if recorded is None or price is None:
+def _cost(recorded: Mapping[str, str] | None) -> dict[str, str]:
+    """Return what a run costs on the machine whose price was recorded with it."""
+    price = re.match(r"(\S+) USD an hour of an? (\S+)", (recorded or {}).get("price", ""))
+    if recorded is None or not price:
         return {}
-    usd = Decimal(recorded["seconds"]) / 3600 * price
-    return {"usd_to_reproduce": f"{usd:.5f}", "machine": MACHINE}
+    usd = Decimal(recorded["seconds"]) / 3600 * Decimal(price[1])
+    return {"usd_to_reproduce": f"{usd:.5f}", "machine": price[2]}

@@ -8,7 +8,7 @@ every pod 5 s more; an empty node goes after 50 s.
 import pandas as pd
 
 from hub_costs.usage import check
-from hub_costs.whatif import Config, Pool, whatif_prices
+from hub_costs.whatif import Config, Pool
 from hub_costs.whatif.replay import replay
 
 ZERO = pd.Timestamp("2024-07-01", tz="UTC")
@@ -47,7 +47,7 @@ def config(zones=1, culling=None, **changes):
 
 def run(load, **changes):
     """Replay in one pool."""
-    (only,) = replay(load, config(**changes), whatif_prices.shapes())
+    (only,) = replay(load, config(**changes))
     return only
 
 

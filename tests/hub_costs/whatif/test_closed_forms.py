@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from hub_costs.usage import check
-from hub_costs.whatif import whatif_prices
 from hub_costs.whatif.replay import replay
 from tests.hub_costs.whatif.cases import ZERO, config
 
@@ -58,7 +57,7 @@ def nodes_over_time(lives):
 )
 def test_without_limits_the_number_of_nodes_is_poisson(lengths, mean_length):
     # Mean and variance are both the load, whatever the lengths' distribution (Takacs 1962).
-    (got,) = replay(poisson(lengths, 11), config(**AT_ONCE), whatif_prices.shapes())
+    (got,) = replay(poisson(lengths, 11), config(**AT_ONCE))
     mean, variance = nodes_over_time(got.lives)
     load = RATE * mean_length
     # The mean over T hours has a standard error of sqrt(2 load s / T), s ~ the lengths' spread.
@@ -71,9 +70,7 @@ def test_without_limits_the_number_of_nodes_is_poisson(lengths, mean_length):
 def test_with_a_limit_waiting_is_erlangs():
     servers, service = 28, 2.0
     setup = config(**AT_ONCE, max_nodes_per_zone=servers, give_up_seconds=30 * 86400)
-    (got,) = replay(
-        poisson(lambda r, n: r.exponential(service, n), 5), setup, whatif_prices.shapes()
-    )
+    (got,) = replay(poisson(lambda r, n: r.exponential(service, n), 5), setup)
     load = RATE * service
     top = load**servers / math.factorial(servers) * servers / (servers - load)
     below = sum(load**k / math.factorial(k) for k in range(servers))

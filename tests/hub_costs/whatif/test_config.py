@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from hub_costs.whatif import Config, load, parse, whatif_prices
+from hub_costs.estimates import prices
+from hub_costs.machines import machines
+from hub_costs.whatif import Config, load, parse
 from pangeo_core.errors import BadInput
 
 
@@ -64,19 +66,19 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
 
 
 def test_another_regions_price_is_used_with_a_note():
-    table = whatif_prices.read()
+    table = prices.read()
     assert table.get("ec2", "r5.xlarge", "us-west-2").note == ""
     assert table.get("ec2", "c6i.large", "us-west-2").note == "price of us-east-1"
 
 
 def test_every_priced_type_has_a_shape():
-    shapes = whatif_prices.shapes()
-    for service, item, _ in whatif_prices.read().listed.rows:
+    known = machines()
+    for service, item, _ in prices.read().rows:
         if service in ("ec2", "ec2-spot"):
-            assert item in shapes
+            assert item in known
 
 
 def test_a_broken_row_of_shapes_is_named(tmp_path):
     path = write(tmp_path, "i.csv", "instance_type,vcpus,memory_gib,max_pods\nr5.large,two,16,29\n")
     with pytest.raises(BadInput, match=r"i\.csv.*r5\.large"):
-        whatif_prices.shapes(path)
+        machines(path)

@@ -5,12 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub_costs.whatif import whatif_prices
 from hub_costs.whatif.replay import _settings, replay
 from tests.hub_costs.whatif.cases import config, sessions
 from tests.hub_costs.whatif.oracle import Oracle, Pod
 
-SHAPES = whatif_prices.shapes()
 sizes = st.sampled_from([(0.5, 2.0), (1.9, 1.0), (0.1, 14.0), (3.0, 8.0), (1.0, 31.0)])
 # Odd milliseconds: two unrelated events practically never fall together.
 span = st.tuples(st.integers(0, 6_000_000), st.integers(1_001, 4_000_000), sizes, st.integers(0, 5))
@@ -46,7 +44,7 @@ def load(spans):
 @given(st.lists(span, min_size=1, max_size=25, unique_by=lambda s: s[0]), pools)
 def test_the_replay_agrees_with_simpy_in_every_node_and_every_wait(spans, changes):
     data, setup = load(spans), config(**changes)
-    (mine,) = replay(data, setup, SHAPES)
+    (mine,) = replay(data, setup)
     horizon = int((data.end - data.start).total_seconds() * 1000 + 0.5)
     chosen = _settings(setup.pools[0], setup, horizon)[0]
     plain = {name: int(chosen[name]) for name in chosen.dtype.names}
@@ -90,7 +88,7 @@ consolidating = pools.map(lambda p: {**p, "consolidate_below": 0.6})
 @settings(max_examples=80, deadline=None)
 @given(st.lists(span, min_size=1, max_size=40), st.one_of(pools, consolidating))
 def test_every_second_of_a_session_is_on_exactly_one_node_or_waiting(spans, changes):
-    (got,) = replay(load(spans), config(**changes), SHAPES)
+    (got,) = replay(load(spans), config(**changes))
     assert len(got.rows) + len(got.too_big) == len(spans)
     for n, pod in enumerate(got.pods):
         mine = np.sort(got.stretches[got.stretches["pod"] == n], order="start")
@@ -127,7 +125,7 @@ def _never_overfull(got):
 def test_full_arrays_are_enlarged_not_overrun(monkeypatch):
     # More nodes at once than the first arrays hold, with an interruption now and then.
     data = sessions(*[(n / 1000, 9000 + n, {"cpu_cores": 3.0}) for n in range(1500)])
-    (got,) = replay(data, config(spot_share=1, interruptions_per_hour=0.5), SHAPES)
+    (got,) = replay(data, config(spot_share=1, interruptions_per_hour=0.5))
     assert got.peak == 1500
     assert got.pods["done"].all()
     ran = np.zeros(1500, np.int64)
@@ -139,6 +137,6 @@ def test_full_arrays_are_enlarged_not_overrun(monkeypatch):
 def test_a_seed_is_a_replay(seed):
     data = sessions(*[(n, n + 9000) for n in range(50)])
     setup = config(spot_share=1, interruptions_per_hour=1).model_copy(update={"seed": seed})
-    one, two = (replay(data, setup, SHAPES)[0] for _ in range(2))
+    one, two = (replay(data, setup)[0] for _ in range(2))
     assert (one.lives == two.lives).all()
     assert (one.pods == two.pods).all()

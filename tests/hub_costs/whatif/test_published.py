@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from findings import replay_validation
-from hub_costs.estimates import published_tables
-from hub_costs.whatif import arrivals, parse, what_if, whatif_prices
+from hub_costs.estimates import prices, published_tables
+from hub_costs.whatif import arrivals, parse, what_if
 from pangeo_core.errors import BadInput
 
 DAILY = published_tables.read("openscapes_daily_ec2")
-PRICES = whatif_prices.read()
+PRICES = prices.read()
 
 
 def on(instance_type, sessions, **pool):

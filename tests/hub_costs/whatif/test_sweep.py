@@ -5,12 +5,13 @@ from decimal import Decimal
 import pytest
 from distributed import Client, LocalCluster
 
-from hub_costs.whatif import arrivals, what_if, whatif_prices
+from hub_costs.estimates import prices
+from hub_costs.whatif import arrivals, what_if
 from hub_costs.whatif.configurations import draw_people, grid, sweep, users_within
 from pangeo_core.errors import BadInput
 from tests.hub_costs.whatif.cases import config, sessions
 
-PRICES = whatif_prices.read()
+PRICES = prices.read()
 LOAD = sessions(*[(n * 997, n * 997 + 5000) for n in range(60)])
 CHANGES = {"pools.users.scale_down_delay_seconds": [0, 3000], "network.nat": ["none", "single"]}
 

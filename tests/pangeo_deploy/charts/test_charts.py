@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import shutil
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub_costs.machines import fits, machine, room
 from pangeo_core.errors import BadInput
 from pangeo_deploy.charts import check as checks
 from pangeo_deploy.charts import manifest_policy
 from pangeo_deploy.charts.dependencies import declared
-from pangeo_deploy.charts.packing import fits, free
 from pangeo_deploy.charts.render import kubernetes_version, render
 from pangeo_deploy.charts.values import (
     CHARTS,
@@ -332,10 +333,12 @@ def test_a_manifest_that_breaks_a_rule_is_found(rule: str, path: str, value: obj
 def test_profiles_fill_the_node_they_are_made_for(slug: str) -> None:
     values = load(PROJECT, "pangeo", "prod")["pangeo"]
     profile = next(one for one in values["profiles"] if one["slug"] == slug)
-    node = profile["node"]
-    assert fits(profile) == node["share"]
-    unused = 1 - profile["memory_guarantee_mib"] * node["share"] / free(node).memory_mib
-    assert unused < 0.02
+    share, asked = profile["node"]["share"], profile["memory_guarantee_mib"]
+    cores = Decimal(str(profile["cpu_guarantee"]))
+    for pool in load(PROJECT, "support", "prod")["pools"].values():
+        for name in pool["shapes"] if pool["purpose"] == "user" else ():
+            assert fits(machine(name), cores, Decimal(asked)) == share
+            assert 1 - asked * share / room(machine(name)).memory_mib < Decimal("0.02")
 
 
 def test_a_null_removes_a_value_as_in_helm() -> None:

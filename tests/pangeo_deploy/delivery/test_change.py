@@ -83,8 +83,8 @@ def test_a_pull_request_gets_one_comment_that_says_what_it_does(
     event, run = pull
     assert run.result == "success", run.log
     (text,) = stage.github.comment_texts(7)
-    assert "| staging | 0 | 0 | 0 | 112 | 0.00 → 130.90 |" in text
-    assert "| prod | 0 | 0 | 0 | 124 | 0.00 → 240.64 |" in text
+    assert "| staging | 0 | 0 | 0 | 112 | 0.00 → 160.43 |" in text
+    assert "| prod | 0 | 0 | 0 | 124 | 0.00 → 270.58 |" in text
     assert "within | none |" in text
     assert "`module.cluster.aws_eks_cluster.this`" in text
     assert "/artifacts/book-preview" in text

@@ -171,7 +171,7 @@ def _rates(
     from hub_costs.estimates import prices
 
     rates = run_cost.rates(
-        prices.read(), region, instance, scheduler, capacity, start_seconds=node_start
+        prices.read().get, region, instance, scheduler, capacity, start_seconds=node_start
     )
     if life is None:
         return rates

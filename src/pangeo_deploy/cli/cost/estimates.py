@@ -1,12 +1,12 @@
 """The verbs of `cost` on plans and prices: estimate, reconcile, prices."""
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from pangeo_core.errors import BadInput
 from pangeo_core.files import read_json
 from pangeo_deploy.cli.console import show, table
 from pangeo_deploy.cli.cost.plan import plan_of
@@ -14,38 +14,58 @@ from pangeo_deploy.cli.options import (
     EnvironmentArgument,
     JsonOption,
     PricesOption,
+    RegionOption,
     TargetOption,
 )
-from pangeo_deploy.deployment import find_project
 from pangeo_deploy.targets import named
-
-if TYPE_CHECKING:
-    from hub_costs.estimates.prices import Prices
 
 
 def estimate(
-    environment: EnvironmentArgument,
+    environment: Annotated[
+        str,
+        typer.Argument(help="A name under terraform/environments; or pass --plan instead."),
+    ] = "",
     target: TargetOption = "rehearsal",
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="Any plan: the JSON of `terraform show -json`, with or without charts."),
+    ] = None,
     prices: PricesOption = None,
-    region: Annotated[str, typer.Option(help="Whose prices to use.")] = "us-west-2",
+    region: RegionOption = "",
     against: Annotated[
         Path | None,
-        typer.Option(help="What to compare with: the JSON of `terraform show -json`."),
+        typer.Option(help="A plan to compare with: the JSON of `terraform show -json`."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Price what the environment's Terraform will leave standing: the always-on floor first.
+    """Estimate the monthly cost of an environment or of any plan, the always-on floor first.
 
-    Then one more user and one more worker an hour, by the node pools in the Helm values.
+    Then the hourly cost of one more user and one more worker, by the node pools in the Helm values.
     """
-    from hub_costs.estimates import estimate as room
+    from hub_costs.estimates import estimate as estimates
     from hub_costs.estimates.prices import read
+    from pangeo_deploy.monthly_cost import estimate_of
 
-    known = read(prices)
-    before = room.estimate(read_json(against), known, region=region) if against else None
-    result = room.estimate(plan_of(environment, target), known, region=region)
-    hourly, missing = _hourly(environment, known, region)
-    result = replace(result, hourly=hourly, unpriced=(*result.unpriced, *missing))
+    if not environment and plan is None:
+        raise BadInput(
+            "There is nothing to price.", fix="Name an environment, or pass --plan FILE."
+        )
+    listed, where = read(prices), region or None
+    shown = read_json(plan) if plan else plan_of(environment, target)
+    result = (
+        estimate_of(environment, shown, listed, region=where)
+        if environment
+        else estimates.estimate(shown, listed, region=where)
+    )
+    before = None
+    if against:
+        old = read_json(against)
+        before = (
+            estimate_of(environment, old, listed, region=where)
+            if environment
+            else estimates.estimate(old, listed, region=where)
+        )
+    title = environment or str(plan)
     document = result.as_dict()
     rows = [
         (line.address, line.service, f"{line.usd_per_month:.2f}", line.assumption)
@@ -54,8 +74,8 @@ def estimate(
     ]
     columns = ("resource", "service", "cost (USD a month)", "assumption")
     human: list[Any] = [
-        table(f"What {environment} costs", columns, rows),
-        f"The floor: {result.floor:.2f} USD a month, whoever is there; "
+        table(f"Cost of {title}", columns, rows),
+        f"Always on: {result.floor:.2f} USD a month, whoever is there; "
         f"{result.use:.2f} more for what is assumed to be stored and sent.",
     ]
     if result.hourly:
@@ -63,7 +83,7 @@ def estimate(
         columns = ("one more", "on", "cost (USD an hour)", "assumption")
         human.append(table("What use adds", columns, each))
     if before:
-        changes = room.difference(before, result)
+        changes = estimates.difference(before, result)
         document["difference"] = [
             {k: format(v, "f") if isinstance(v, Decimal) else v for k, v in row.items()}
             for row in changes
@@ -77,7 +97,7 @@ def estimate(
         human.append(table(f"Against {against}", columns, cells))
         human.append(f"The floor changes by {result.floor - before.floor:+.2f} USD a month.")
     if result.unpriced:
-        unpriced = [(one.address, one.why) for one in result.unpriced]
+        unpriced = [(missing.address, missing.why) for missing in result.unpriced]
         human.append(table("Not priced", ("resource", "why"), unpriced))
     show(document, json, human)
 
@@ -91,16 +111,18 @@ def reconcile(
     ] = None,
     target: TargetOption = "rehearsal",
     prices: PricesOption = None,
+    region: RegionOption = "",
     json: JsonOption = False,
 ) -> None:
     """Explain a month's bill from the environment's estimate, step by step."""
-    from hub_costs.estimates import estimate as estimates
-    from hub_costs.estimates import reconcile as room
     from hub_costs.estimates.prices import read
+    from hub_costs.estimates.reconcile import reconcile as explain
     from hub_costs.months import Month
+    from pangeo_deploy.monthly_cost import estimate_of
 
-    expected = estimates.estimate(plan_of(environment, target), read(prices))
-    result = room.reconcile(expected, bill, Month.parse(month), sessions)
+    shown = plan_of(environment, target)
+    expected = estimate_of(environment, shown, read(prices), region=region or None)
+    result = explain(expected, bill, Month.parse(month), sessions)
     rows = [(step.step, step.about, f"{step.usd:.2f}") for step in result.steps]
     human = [
         f"Estimate {result.estimate:.2f} USD",
@@ -117,10 +139,11 @@ def refresh_prices(
     json: JsonOption = False,
 ) -> None:
     """Ask AWS' price list anew for every price of the list, and date it."""
-    from hub_costs.estimates import price_queries, published_tables
+    from hub_costs import data_files
+    from hub_costs.estimates import price_queries
 
     client = named(target).price_list()
-    file = prices or published_tables.find("prices.csv") / "prices.csv"
+    file = prices or data_files.find("prices.csv")
     result = price_queries.refresh(file, client)
     rows = [(item, old, new) for item, old, new in result.changed]
     human = [
@@ -128,16 +151,3 @@ def refresh_prices(
         f"{result.asked} prices asked anew, {len(result.kept)} kept: {', '.join(result.kept)}.",
     ]
     show(result.as_dict(), json, human)
-
-
-def _hourly(environment: str, prices: "Prices", region: str) -> tuple[Any, ...]:
-    """Return one more user and worker by the Helm values, or one line that there are none."""
-    from hub_costs.estimates import marginal_cost
-    from hub_costs.estimates.estimate import Unpriced
-    from pangeo_deploy.charts.values import load
-
-    project = find_project()
-    if not (project / "helm" / "environments" / f"{environment}.yaml").is_file():
-        return (), (Unpriced("helm", "node pools", f"helm/ has no values for {environment}"),)
-    support, pangeo = (load(project, chart, environment) for chart in ("support", "pangeo"))
-    return marginal_cost.hourly(support, pangeo, prices, region=region)

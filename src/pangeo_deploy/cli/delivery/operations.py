@@ -11,7 +11,7 @@ import typer
 from pangeo_core.files import write_whole
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.delivery.jobs import NeedsOption, RunOption, jobs
-from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption, list_price
+from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment, find_project
 
 Check = StrEnum("Check", ["drift", "janitor", "support", "sweep"])
@@ -28,7 +28,7 @@ def watch(
     from pangeo_deploy.delivery.scheduled_checks import CHECKS
 
     with reporting(f"{check} of {environment}") as progress:
-        notice = CHECKS[check](Deployment(environment, target), list_price, progress)
+        notice = CHECKS[check](Deployment(environment, target), progress)
     write_whole(out, json_module.dumps(notice.as_dict(), indent=1))
     show({}, False, [notice.title if not notice.ok else f"{check} of {environment}: nothing."])
 
