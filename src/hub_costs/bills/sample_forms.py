@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hub_costs.bills.export_columns import COLUMNS, TAG_COLUMNS
 from hub_costs.bills.sample_bill import Line
 from hub_costs.months import Month
 
@@ -73,6 +74,28 @@ def cur_parquet(
         )
         table = table.set_column(at, "resource_tags", values)
     pq.write_table(table, path)
+
+
+def export(lines: Iterable[Line], path: Path, *, deployment: str = "sample") -> None:
+    """Write the lines as this project's own export does: parquet, each of its tags a column.
+
+    A node's pool is "core" or "user"; everything is tagged with the deployment, machines and pods
+    with the cluster too.
+    """
+    frame = pd.DataFrame(list(lines))
+    purpose = frame.pop(f"{_TAG}node_purpose")
+    of_machine = frame["line_item_resource_id"].str.contains("^i-|:pod/", regex=True)
+    tags = {
+        "tag_deployment": deployment,
+        "tag_pool": purpose,
+        "tag_eks_cluster_name": of_machine.map({True: deployment, False: ""}),
+    }
+    frame = frame.drop(columns=f"{_TAG}hub")
+    frame["line_item_product_code"] = frame.pop("product_product_name")
+    frame = frame.assign(**tags)
+    for name in sorted((COLUMNS | TAG_COLUMNS) - set(frame.columns)):
+        frame[name] = ""
+    cur_parquet(frame.to_dict("records"), path)
 
 
 def cur_csv(lines: Iterable[Line], path: Path, *, tags: str = "flat", legacy: bool = False) -> None:

@@ -29,14 +29,22 @@ locals {
     "split_line_item_unused_cost",
   ]
 
-  # In the map a tag of ours is `user_` and its key in lower case, one of AWS's `aws_` with underscores.
+  # Every tag that the allocation of costs reads: a test holds this list and that of
+  # hub_costs/bills/export_columns.py against each other. In the map a tag of ours is `user_` and its
+  # key in lower case, one of AWS's `aws_` with underscores.
   tag_columns = {
-    tag_deployment        = "user_${lower(var.tag_key)}"
-    tag_eks_cluster_name  = "aws_eks_cluster_name"
-    tag_eks_namespace     = "aws_eks_namespace"
-    tag_eks_node          = "aws_eks_node"
-    tag_eks_workload_name = "aws_eks_workload_name"
-    tag_eks_workload_type = "aws_eks_workload_type"
+    tag_deployment                   = "user_${lower(var.tag_key)}"
+    tag_pool                         = "user_pool"
+    tag_hub                          = "user_hub"
+    tag_node_purpose                 = "user_node_purpose"
+    tag_hub_jupyter_org_node_purpose = "user_hub_jupyter_org_node_purpose"
+    tag_hub_jupyter_org_username     = "user_hub_jupyter_org_username"
+    tag_eks_nodegroup_name           = "user_eks_nodegroup_name"
+    tag_eks_cluster_name             = "aws_eks_cluster_name"
+    tag_eks_namespace                = "aws_eks_namespace"
+    tag_eks_node                     = "aws_eks_node"
+    tag_eks_workload_name            = "aws_eks_workload_name"
+    tag_eks_workload_type            = "aws_eks_workload_type"
   }
 
   query = format(

@@ -4,9 +4,10 @@ locals {
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
 
-  # The deployment's tag, and those that EKS itself puts on what a namespace or pod costs.
+  # The deployment's tag, that of a node's pool, which tells core nodes from users', and those that EKS
+  # itself puts on what a namespace or pod costs.
   cost_tags = toset(concat(
-    var.activate_cost_tags ? [var.tag_key] : [],
+    var.activate_cost_tags ? [var.tag_key, "pool"] : [],
     var.activate_eks_tags ? [
       "aws:eks:cluster-name",
       "aws:eks:namespace",

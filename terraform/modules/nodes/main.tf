@@ -78,7 +78,7 @@ resource "aws_launch_template" "core" {
 
     content {
       resource_type = tag_specifications.value
-      tags          = merge(var.tags, { Name = "${var.name}-core" })
+      tags          = merge(var.tags, { Name = "${var.name}-core", pool = "core" })
     }
   }
 }
