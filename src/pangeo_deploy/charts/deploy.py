@@ -56,14 +56,16 @@ def deploy(
     smoke: Smoke | None = None,
     progress: Progress = silent,
     on: str = "eks",
+    ready: Callable[[], None] | None = None,
 ) -> Deployed:
     """Install or upgrade the charts in the cluster that kubectl's context names.
 
     `outputs` are Terraform's, empty without it. `read_secret(name)` returns a secret of AWS Secrets
     Manager, where there is one. `smoke` visits the hub and tells whether all is well: if not, the
     hub goes back to the revision before, and `CheckFailed` is raised. `on` is the platform that the
-    environment must be made for. Raises `CheckFailed` for charts that do not pass their checks,
-    `ClusterRefused` with Helm's words (Helm itself has then undone it).
+    environment must be made for; `ready` raises where something else is missing. Raises
+    `CheckFailed` for charts that do not pass their checks, `ClusterRefused` with Helm's words (Helm
+    itself has then undone it).
     """
     begun = time.monotonic()
     project, environment = deployment.project, deployment.environment
@@ -72,6 +74,8 @@ def deploy(
         dependencies.require_lock(project / "helm" / chart)
         dependencies.build(project / "helm" / chart)
     require_well(check(project, environment, outputs))
+    if ready:
+        ready()
     require_namespaces(environment)
     login = secrets.login_secret(deployment, outputs, read_secret)
     for name in NAMESPACES.values():
@@ -81,6 +85,7 @@ def deploy(
     values = {chart: complete(project, chart, environment, outputs) for chart in CHARTS}
     tokens = secrets.ensure_hub_secret(values["pangeo"])
     secrets.share_metrics_token(tokens)
+    secrets.ensure_grafana_login(values["support"])
     secrets.with_hub_secret(values["pangeo"], tokens)
     revisions = {}
     for chart in CHARTS:

@@ -20,7 +20,7 @@ KARPENTER = (
 )
 # What would stay in AWS and be billed: nothing may be left of these.
 BILLED = ("persistentvolumes", "nodeclaims.karpenter.sh")
-SECRETS = {"pangeo": ("pangeo-login", "pangeo-hub"), "support": ("hub-metrics",)}
+SECRETS = {"pangeo": ("pangeo-login", "pangeo-hub"), "support": ("hub-metrics", "grafana-admin")}
 
 
 def remove(deployment: Deployment, progress: Progress = silent, on: str = "eks") -> None:

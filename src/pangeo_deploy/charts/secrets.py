@@ -18,6 +18,7 @@ from pangeo_deploy.deployment import Deployment
 __all__ = [
     "ReadSecret",
     "apply_login",
+    "ensure_grafana_login",
     "ensure_hub_secret",
     "login_secret",
     "redacted",
@@ -110,6 +111,14 @@ def ensure_hub_secret(values: Values) -> dict[str, str]:
         known |= {key: secrets.token_hex(32) for key in missing}
         _apply_secret(name, space, known)
     return known
+
+
+def ensure_grafana_login(values: Values) -> None:
+    """Make the Secret with Grafana's administrator, where it is missing."""
+    admin, space = at(values, ("grafana", "admin")), NAMESPACES["support"]
+    if not get("secret", admin["existingSecret"], space, secret=True):
+        content = {admin["userKey"]: "admin", admin["passwordKey"]: secrets.token_hex(16)}
+        _apply_secret(admin["existingSecret"], space, content)
 
 
 def with_hub_secret(values: Values, known: Mapping[str, str]) -> Values:

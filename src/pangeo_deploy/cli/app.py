@@ -12,6 +12,7 @@ import typer
 from pangeo_core.errors import Interrupted, PangeoDeployError
 from pangeo_deploy.cli import bench, book, charts, cost, delivery, deployments, hub, usage, whatif
 from pangeo_deploy.cli.console import show_error
+from pangeo_deploy.cli.preflight import preflight
 
 # What an operating system refuses for reasons of the machine and not of this program.
 THE_MACHINES_OWN = (
@@ -40,6 +41,7 @@ app.add_typer(charts.app, name="charts")
 app.add_typer(usage.app, name="usage")
 app.add_typer(bench.app, name="bench")
 app.add_typer(cost.app, name="cost")
+app.command()(preflight)
 app.command()(whatif.whatif)
 app.add_typer(book.app, name="book")
 app.add_typer(delivery.app, name="delivery")

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from hub_user.janitor import Cluster, PriceOf
@@ -16,6 +17,7 @@ from pangeo_deploy.charts.secrets import secret_reader
 from pangeo_deploy.charts.values import settings
 from pangeo_deploy.deployment import find_project
 from pangeo_deploy.identity import open_session, require_account, whoami
+from pangeo_deploy.preflight import require_own_names
 from pangeo_deploy.targets import kubernetes_clusters
 from pangeo_deploy.targets.aws_checks import cloud as cloud_checks
 from pangeo_deploy.targets.check import Check
@@ -144,7 +146,8 @@ class Aws(Target):
         made = outputs()
         with self.connect() as cloud:
             reader = secret_reader(cloud.client("secretsmanager"))
-            return deploy(self.deployment, made, reader, smoke, progress)
+            ready = partial(require_own_names, self.deployment, made)
+            return deploy(self.deployment, made, reader, smoke, progress, ready=ready)
 
     def remove_charts(self) -> None:
         """Uninstall the charts, with the load balancers and volumes that they created."""

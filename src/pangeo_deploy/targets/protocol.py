@@ -103,12 +103,15 @@ class Target(Protocol):
     """One deployment's target. What a target does not override, it does not have.
 
     `where` completes the sentence "Planned ..."; `confirms` tells whether the environment's name
-    must be typed once more before anything is removed. The class methods need no deployment.
+    must be typed once more before anything is removed, `for_real` whether people outside of this
+    machine will reach what is deployed: no example's name may then be in it. The class methods need
+    no deployment.
     """
 
     name: ClassVar[TargetName]
     where: ClassVar[str]
     confirms: ClassVar[bool]
+    for_real: ClassVar[bool] = True
     deployment: Deployment
 
     def __init__(self, deployment: Deployment) -> None:

@@ -43,6 +43,7 @@ class Rehearsal(Target):
     name = "rehearsal"
     where = "in the rehearsal: nothing was asked of AWS"
     confirms = False
+    for_real = False
 
     @classmethod
     def known_types(cls) -> KnownTypes:
