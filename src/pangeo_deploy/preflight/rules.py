@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from hub_costs.machines import Room
 from pangeo_deploy.charts.manifest_policy import containers, pod_of
 from pangeo_deploy.charts.secrets import LOGIN, METRICS
 from pangeo_deploy.charts.volumes import bytes_of
@@ -206,8 +205,8 @@ def core_room(facts: Facts) -> Iterator[Told]:
             ]
             cpu += copies * sum(bytes_of(one.get("cpu", 0)) for one in asked)
             memory += copies * sum(bytes_of(one.get("memory", 0)) for one in asked) / 2**20
-    has = Room(node.room.cpu * nodes, node.room.memory_mib * nodes)
-    for what, asks, there in (("CPU", cpu, has.cpu), ("MiB", memory, has.memory_mib)):
+    has_cpu, has_mib = node.room.cpu * nodes, node.room.memory_mib * nodes
+    for what, asks, there in (("CPU", cpu, has_cpu), ("MiB", memory, has_mib)):
         if asks > float(there):
             yield (
                 f"node group {node.name}",
