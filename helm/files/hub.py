@@ -1,37 +1,130 @@
 """JupyterHub's configuration: who may do what, what a server gets, when it ends.
 
-The chart runs this file as `hub.extraConfig`, the rehearsal loads it from here: one source. All
-that differs between environments is in `PANGEO_SETTINGS`, the JSON of `pangeo` in the Helm values.
+The chart runs this file as `hub.extraConfig` after launches.py, the rehearsal loads both from here:
+one source. All that differs between environments is in `PANGEO_SETTINGS`, the JSON of `pangeo` in
+the Helm values.
 """
 
+import hashlib
 import json
 import os
 import re
 import sys
+from urllib.parse import urlsplit
 
+from jupyterhub import orm
+from jupyterhub.app import JupyterHub
+from jupyterhub.utils import maybe_future, subdomain_hook_idna, url_path_join
 from tornado.web import HTTPError
 
 settings = json.loads(os.environ["PANGEO_SETTINGS"])
 login, culling, scratch = settings["login"], settings["culling"], settings["scratch"]
-gateway, limits = settings["dask"], settings["limits"]
+gateway, limits, binder = settings["dask"], settings["limits"], settings["binder"]
 url = settings["url"].rstrip("/")
+host = urlsplit(url).hostname
 services = [f"access:services!service={name}" for name in settings["services"]]
 
 # Who may come in. Names become pods, prefixes and policies: anything but GitHub's own alphabet is
-# refused before it reaches them.
-c.JupyterHub.authenticator_class = "github"
+# refused before it reaches them (an underscore comes with the accounts of an enterprise).
 c.OAuthenticator.allowed_organizations = set(login["teams"])
 c.OAuthenticator.scope = ["read:org"]
 c.OAuthenticator.oauth_callback_url = f"{url}/hub/oauth_callback"
-c.Authenticator.allowed_users = set(login["users"])
-c.Authenticator.admin_users = set(login["admins"])
+c.Authenticator.allowed_users = {*login["users"], *login["admins"]}
 c.Authenticator.allow_all = False
-c.Authenticator.username_pattern = r"^[a-z0-9](?:[a-z0-9-]{0,38})$"
-c.JupyterHub.admin_access = False  # an administrator stops a server, but does not read in it
+c.Authenticator.allow_existing_users = False
+c.Authenticator.username_pattern = r"^[a-z0-9](?:[a-z0-9_-]{0,38})$"
+
+# Who leaves is out within this time, by cookie and by token: the log-in is checked again that often
+# (and before a server starts), and neither lives for ever.
+c.Authenticator.enable_auth_state = True  # OAuthenticator checks nothing again without it
+c.Authenticator.auth_refresh_age = login["check_again_seconds"]
+c.Authenticator.refresh_pre_spawn = True
+c.JupyterHub.cookie_max_age_days = login["cookie_days"]
+c.JupyterHub.token_expires_in_max_seconds = login["token_days"] * 86400
+
+
+def still_allowed(authenticator_class):
+    """Return the authenticator, made to ask at each refresh whether the user is still allowed.
+
+    OAuthenticator's own refresh shows that the account exists, not that it is still in the team.
+    """
+
+    class StillAllowed(authenticator_class):
+        async def refresh_user(self, user, handler=None, **options):
+            fresh = await maybe_future(super().refresh_user(user, handler, **options))
+            known = fresh if isinstance(fresh, dict) else {"name": user.name}
+            return fresh and await maybe_future(self.check_allowed(user.name, known)) and fresh
+
+    return StillAllowed
+
+
+if "PANGEO_SPAWNER" not in os.environ:
+    from oauthenticator.github import GitHubOAuthenticator
+
+    c.JupyterHub.authenticator_class = still_allowed(GitHubOAuthenticator)
+
+# Whose page is it? Each person's server and each service answers on a subdomain of its own, so that
+# a page of one cannot act as somebody who is logged in at another.
+if settings["subdomains"]:
+    c.JupyterHub.subdomain_host = url
+    c.JupyterHub.cookie_host_prefix_enabled = url.startswith("https:")
+elif "binder" in settings["services"]:
+    raise ValueError(
+        "Binder runs strangers' code and needs an origin of its own: set pangeo.subdomains to true "
+        "(with a wildcard DNS record and certificate), or leave binder out of pangeo.services."
+    )
+
+
+def is_launched(options):
+    """Tell whether a server with these options runs what Binder launched."""
+    return "image" in (options or {})
+
+
+def own_origin(name, domain, kind):
+    """Return the domain of a user's server or of a service.
+
+    A launched repository has one that neither the user's own server nor another repository ever
+    has: what it leaves in the browser (a service worker, cookies) stays with it.
+    """
+    if kind == "user":
+        person = orm.User.find(JupyterHub.instance().db, name)
+        for server in person.orm_spawners.values() if person else ():
+            if is_launched(server.user_options):
+                repository = repository_name(str(server.user_options.get("repo_url")))
+                label = hashlib.sha256(f"{name} {repository}".encode()).hexdigest()[:24]
+                return f"{label}--launch.{domain}"  # `--`: JupyterHub gives it to no user
+    return subdomain_hook_idna(name, domain, kind)
+
+
+c.JupyterHub.subdomain_hook = own_origin
+
+
+def service_url(name):
+    """Return where browsers find a service of the hub."""
+    public = url
+    if settings["subdomains"]:
+        public = url.replace(host, subdomain_hook_idna(name, host, "service"), 1)
+    return f"{public}/services/{name}"
+
 
 # What a person and a person's server may do: use the services as themselves, nothing of others.
 c.JupyterHub.load_roles.extend(
     [
+        # JupyterHub's own `admin` may become anybody. Nobody has it, whoever had it before.
+        {"name": "admin", "users": []},
+        {
+            "name": "operator",
+            "description": "Sees who is there, and stops their servers; reads nothing in them",
+            "scopes": [
+                "admin-ui",
+                "list:users",
+                "read:users:name",
+                "read:users:activity",
+                "read:servers",
+                "delete:servers",
+            ],
+            "users": login["admins"],
+        },
         {"name": "user", "scopes": ["self", *services]},
         {
             "name": "server",
@@ -46,6 +139,8 @@ c.JupyterHub.load_roles.extend(
         {"name": "metrics", "scopes": ["read:metrics", *services], "services": ["prometheus"]},
         # To tell which clusters have lost their owner's server.
         {"name": "owners", "scopes": ["read:users", "list:users"], "services": ["janitor"]},
+        # To remove somebody who has left: pangeo-deploy hub remove.
+        {"name": "remover", "scopes": ["delete:users"], "services": ["janitor"]},
     ]
 )
 if "binder" in settings["services"]:
@@ -94,7 +189,7 @@ spawner.environment.update(
         "AWS_DEFAULT_REGION": settings["region"],
         "DASK_GATEWAY__ADDRESS": gateway["address"],
         "DASK_GATEWAY__PROXY_ADDRESS": gateway["proxy_address"],
-        "DASK_GATEWAY__PUBLIC_ADDRESS": f"{url}/services/dask-gateway",
+        "DASK_GATEWAY__PUBLIC_ADDRESS": service_url("dask-gateway"),
         "DASK_GATEWAY__AUTH__TYPE": "jupyterhub",
     }
 )
@@ -116,26 +211,68 @@ spawner.profile_list = [
 
 
 # What a launch from Binder gets: its image, and nothing of the user's. Anyone's code runs in it, so
-# it has neither the home nor the identity that opens the scratch prefix.
-registry = settings["binder"]["registry_prefix"]
+# it has neither the home, nor the identity that opens the scratch prefix, nor a way to Dask.
+registry = binder["registry_prefix"]
 launchable = re.compile(re.escape(registry) + r"[a-z0-9][a-z0-9.-]*:[a-z0-9][a-z0-9.-]*")
 
 
-def isolate(one):
-    """Give a server that Binder asks for its image, or refuse an image that Binder did not make."""
-    image = one.user_options.get("image")
-    if image is None:
-        return
-    if not registry or not launchable.fullmatch(str(image)):
-        refusal = HTTPError(400, "Binder has no such image.")
-        refusal.jupyterhub_message = refusal.log_message
-        raise refusal
-    one.image = image
-    one.volumes, one.volume_mounts = [], []
-    one.service_account = None
-    own = ("PANGEO_SCRATCH", "PANGEO_SCRATCH_SHARED")
-    one.environment = {key: value for key, value in one.environment.items() if key not in own}
-    one.environment["BINDER_REPO_URL"] = str(one.user_options.get("repo_url", ""))
+def refused(status, why):
+    """Return the answer to a start that is refused; the user reads `why`."""
+    refusal = HTTPError(status, why)
+    refusal.jupyterhub_message = why
+    return refusal
 
 
-spawner.pre_spawn_hook = isolate
+def before_start(server):
+    """Give a server that Binder asks for its image and take the user's own from it.
+
+    Refuses an image that Binder did not make or does not ask for, and a repository that may not be
+    launched or runs too often already.
+    """
+    user = server.user
+    if is_launched(server.user_options):
+        asker = getattr(server.handler, "current_user", None)
+        if not isinstance(asker, orm.Service) or asker.name != "binder":
+            raise refused(403, "Only Binder starts an image: launch the repository there.")
+        isolate(server)
+    if settings["subdomains"]:
+        # The spawner was made before it was known whether this is a launch.
+        server.proxy_spec = url_path_join(user.proxy_spec, "/")
+        server.public_url = user.public_url(server.name)
+
+
+def isolate(server):
+    """Make the server a launched one."""
+    image = str(server.user_options["image"])
+    if not registry or not launchable.fullmatch(image):
+        raise refused(400, "Binder has no such image.")
+    address = str(server.user_options.get("repo_url", ""))
+    if why := repository_refusal(address, binder):
+        raise refused(403, why)
+    name, limit = repository_name(address), binder["launches_per_repository"]
+    running = server.user.db.query(orm.Spawner).filter(orm.Spawner.server_id.isnot(None))
+    others = [one.user_options or {} for one in running if one.id != server.orm_spawner.id]
+    same = [one for one in others if repository_name(str(one.get("repo_url", ""))) == name]
+    if len(same) >= limit:
+        raise refused(429, f"Too many users running {name}: {limit} at most. Try again later.")
+    server.image = image
+    server.volumes, server.volume_mounts = [], []
+    server.service_account = None
+    token = orm.APIToken.find(server.user.db, server.api_token)
+    token.scopes = [scope for scope in token.scopes if not scope.startswith("access:services")]
+    server.user.db.commit()
+    own = ("PANGEO_SCRATCH", "DASK_GATEWAY__")
+    server.environment = {
+        name: value for name, value in server.environment.items() if not name.startswith(own)
+    } | {"BINDER_REPO_URL": address}
+
+
+def after_stop(server):
+    """Forget what was launched: JupyterHub starts the next server with the options of the last."""
+    if is_launched(server.orm_spawner.user_options):
+        server.user_options = server.orm_spawner.user_options = {}
+        server.user.db.commit()
+
+
+spawner.pre_spawn_hook = before_start
+spawner.post_stop_hook = after_stop

@@ -10,6 +10,7 @@ from typing import Any
 
 import websocket
 
+from hub_user.loopback import loopback
 from pangeo_core.errors import PangeoDeployError
 
 
@@ -28,9 +29,11 @@ class Kernel:
     @contextmanager
     def connect(cls, address: str, token: str, seconds: float = 60.0) -> "Iterator[Kernel]":
         """Open the websocket at `address`; every answer must come within `seconds`."""
+        reached, host = loopback(address)
         try:
             channel = websocket.create_connection(
-                address,
+                reached,
+                host=host,
                 header={"Authorization": f"token {token}"},
                 timeout=seconds,
                 http_no_proxy=["*"],

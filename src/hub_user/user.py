@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 
 from hub_user.kernel import Kernel
+from hub_user.loopback import loopback
 from pangeo_core.errors import PangeoDeployError
 
 TIMEOUT_SECONDS = 60.0
@@ -35,6 +36,7 @@ class User:
     name: str
     token: str = field(repr=False)
     session: requests.Session = field(default_factory=requests.Session, repr=False)
+    _services: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.session.trust_env = False  # no proxy or .netrc of the machine
@@ -52,23 +54,57 @@ class User:
         headers: dict[str, str] | None = None,
         **options: Any,
     ) -> requests.Response:
-        """Return the answer to a request at `path` below the hub's URL.
+        """Return the answer to a request for `path`: of the hub, of a service, of the own server.
 
-        `scheme` is what the token is called: Dask-Gateway wants `jupyterhub`.
-        Raises `HubRefused` for an error status or no answer.
+        A `path` that is a whole URL is asked as it is. `scheme` is what the token is called:
+        Dask-Gateway wants `jupyterhub`. Raises `HubRefused` for an error status or no answer.
         """
-        try:
-            answer = self.session.request(
-                method,
-                f"{self.url}{path}",
-                headers={**(headers or {}), "Authorization": f"{scheme} {self.token}"},
-                **{"timeout": TIMEOUT_SECONDS, "allow_redirects": False, **options},
-            )
-        except requests.RequestException as error:
-            raise HubRefused(f"{method} {path} got no answer.", why=str(error)) from error
+        address = path if "://" in path else f"{self.origin(path)}{path}"
+        answer = self._request(
+            method,
+            address,
+            headers={**(headers or {}), "Authorization": f"{scheme} {self.token}"},
+            **options,
+        )
         if answer.status_code >= 400:
             raise refusal(f"{method} {path}", answer)
         return answer
+
+    def _request(
+        self, method: str, address: str, headers: dict[str, str], **options: Any
+    ) -> requests.Response:
+        reached, host = loopback(address)
+        try:
+            return self.session.request(
+                method,
+                reached,
+                headers={**headers, "Host": host},
+                **{"timeout": TIMEOUT_SECONDS, "allow_redirects": False, **options},
+            )
+        except requests.RequestException as error:
+            raise HubRefused(f"{method} {address} got no answer.", why=str(error)) from error
+
+    def origin(self, path: str) -> str:
+        """Return where `path` is answered: servers and services may have subdomains."""
+        kind, _, rest = path.lstrip("/").partition("/")
+        name = rest.partition("/")[0]
+        if kind == "services":
+            if name not in self._services:
+                self._services[name] = self._service_origin(name)
+            return self._services[name]
+        if kind == "user" and name == self.path:
+            server = self.whoami().get("servers", {}).get("", {})
+            parts = urlsplit(server.get("url", ""))
+            return f"{parts.scheme}://{parts.netloc}" if parts.netloc else self.url
+        return self.url
+
+    def _service_origin(self, name: str) -> str:
+        """Ask the hub's own domain: where services have others, it sends whoever asks to itself."""
+        answer = self._request("GET", f"{self.url}/services/{name}/", {}, stream=True)
+        to = urlsplit(answer.headers.get("Location", ""))
+        answer.close()
+        elsewhere = to.netloc and to.path.startswith(f"/hub/services/{name}")
+        return self.url.replace("://", f"://{name}--service.", 1) if elsewhere else self.url
 
     def whoami(self) -> dict[str, Any]:
         """Return what the hub says of the token's owner."""
@@ -134,7 +170,8 @@ class User:
     def connected(self, name: str) -> Iterator[Kernel]:
         """Open the websocket of a running kernel, named by its id."""
         path = f"/user/{self.path}/api/kernels/{name}/channels"
-        with Kernel.connect(f"{self.url.replace('http', 'ws', 1)}{path}", self.token) as kernel:
+        address = f"{self.origin(path)}{path}".replace("http", "ws", 1)
+        with Kernel.connect(address, self.token) as kernel:
             yield kernel
 
     def kernels(self) -> list[str]:
@@ -160,17 +197,18 @@ def log_in(url: str, name: str, password: str, seconds: int = 3600) -> User:
     """Return the user of this name and password, with a token that lives for `seconds`."""
     nobody = User(url, name, "")
     try:
-        answer = nobody.session.post(
+        answer = nobody._request(
+            "POST",
             f"{url}/hub/api/users/{nobody.path}/tokens",
+            {},
             json={
                 "auth": {"username": name, "password": password},
                 "expires_in": seconds,
                 "note": "pangeo-deploy",
             },
-            timeout=TIMEOUT_SECONDS,
         )
-    except requests.RequestException as error:
-        raise HubRefused(f"{url} does not answer.", why=str(error)) from error
+    except HubRefused as refused:
+        raise HubRefused(f"{url} does not answer.", why=refused.why) from refused
     if answer.status_code >= 400:
         raise refusal(f"The log-in of {name}", answer)
     return User(url, name, answer.json()["token"])

@@ -25,6 +25,7 @@ from typing import Any
 
 import requests
 from tornado.ioloop import IOLoop
+from tornado.web import HTTPError
 
 from local_hub import hub_state
 from local_hub.hub_state import folder_of_image
@@ -139,6 +140,16 @@ def teller(loop: Any, build: Any) -> Callable[..., None]:
     return tell
 
 
+def streams_to_own_page(handler: Any) -> None:
+    """Accept the cookie of a request that this service's own page makes.
+
+    The page of 2018 opens its stream of events without the token that JupyterHub 5 wants to see;
+    today's BinderHub gives its page one. The browser says whose page it is.
+    """
+    if handler.request.headers.get("Sec-Fetch-Site") != "same-origin":
+        raise HTTPError(403, "Not asked by Binder's own page")
+
+
 async def serve() -> None:
     """Serve until the process ends."""
     from binderhub import build, builder
@@ -159,6 +170,7 @@ async def serve() -> None:
     builder.Build = made  # where that of 2018 does
     if quota := known.get("launch_quota"):
         quota.api = Pods(hub)
+    builder.BuildHandler.check_xsrf_cookie = streams_to_own_page
     # Its own `start` would listen on every address of the machine.
     app.tornado_app.listen(hub.ports["binder"], hub_state.HOST, xheaders=True)
     await asyncio.Event().wait()

@@ -131,7 +131,7 @@ def up(
         except BaseException:
             stop(folder)
             raise
-    progress(Event("hub", "done", state.url("public"), time.monotonic() - begun))
+    progress(Event("hub", "done", state.public_url, time.monotonic() - begun))
     return look(hub, seconds=time.monotonic() - begun)
 
 
@@ -163,6 +163,11 @@ def running(hub: HubDefinition, progress: Progress = silent, binder: bool = Fals
 def password(place: HubPlace, user: str) -> str:
     """Return a rehearsed person's password at this hub."""
     return hub_state.password(hub_state.load(place.folder).secrets["login"], user)
+
+
+def gateway_address(place: HubPlace) -> str:
+    """Return the address at which programs of this machine reach the gateway."""
+    return str(hub_state.load(place.folder).settings["dask"]["address"])
 
 
 def gateway_proxy(place: HubPlace) -> str:
@@ -209,7 +214,7 @@ def look(place: HubPlace, seconds: float = 0.0, reused: bool = False) -> Hub:
     folder = place.folder
     if not (folder / "hub.json").exists() or not supervisor(folder):
         return Hub(place.environment, False, "", folder, (), seconds)
-    url = hub_state.load(folder).url("public")
+    url = hub_state.load(folder).public_url
     found = tuple(part_status(folder, one) for one in told(folder))
     return Hub(place.environment, True, url, folder, found, seconds, reused)
 

@@ -50,6 +50,7 @@ def make(folder: Path, files: dict[str, str]) -> str:
         return done.stdout.strip()
 
     for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     git("init", "--quiet", "--initial-branch", "main")
     git("add", ".")

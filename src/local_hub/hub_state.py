@@ -27,6 +27,7 @@ BUCKET = ROLE = "pangeo-scratch"
 IMAGES = "rehearsal/"  # what the images of Binder begin with
 # The people of the rehearsal, a class among them.
 USERS = ("ann", "bob", "smoke", *(f"learner-{number:02}" for number in range(1, 26)))
+ADMINS = ("olga",)
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,24 @@ class HubState:
         """Whether BinderHub is one of the hub's services."""
         return "binder" in self.settings["services"]
 
+    @property
+    def public_url(self) -> str:
+        """Where a browser finds the hub; servers and services are on subdomains of it."""
+        return str(self.settings["url"])
+
     def url(self, port: str, scheme: str = "http") -> str:
         """Return the address of one of the ports."""
         return f"{scheme}://{HOST}:{self.ports[port]}"
+
+    def service_url(self, name: str) -> str:
+        """Return where a browser finds a service, by JupyterHub's rule for its domain."""
+        return f"{self.public_url.replace('://', f'://{name}--service.')}/services/{name}"
 
 
 def create(hub: HubDefinition, binder: bool = False) -> HubState:
     """Choose free ports and new secrets, and write them down; settings follow the definition's."""
     ports, folder = free_ports(), hub.folder
-    names = ("cookie", "proxy_api", "gateway_proxy", "storage", "login", *SERVICES)
+    names = ("cookie", "crypt", "proxy_api", "gateway_proxy", "storage", "login", *SERVICES)
     random = {name: secrets.token_hex(32) for name in names}
     random["storage_key"] = f"AKIA{secrets.token_hex(8).upper()}"
     settings = rehearsed(folder, hub.settings, ports, binder)
@@ -73,18 +83,19 @@ def rehearsed(
     folder: Path, settings: Mapping[str, Any], ports: Mapping[str, int], binder: bool
 ) -> dict[str, Any]:
     """Return the environment's settings with this machine's addresses in place of the cloud's."""
-    public = f"http://{HOST}:{ports['public']}"
+    gateway = f"http://{HOST}:{ports['gateway_web']}/services/dask-gateway"
     return {
         **settings,
-        "url": public,
-        "login": {**settings["login"], "teams": [], "users": list(USERS), "admins": []},
+        "url": f"http://localhost:{ports['public']}",
+        "subdomains": True,  # browsers find every name under localhost on this machine
+        "login": {**settings["login"], "teams": [], "users": list(USERS), "admins": list(ADMINS)},
         "services": ["dask-gateway", "identity", *(["binder"] if binder else [])],
         # JupyterHub gives its own services an environment of its choice; by this they are found.
         "service_environment": {FOLDER: str(folder)},
         "scratch": {"bucket": BUCKET},
         "dask": {
             **settings["dask"],
-            "address": f"{public}/services/dask-gateway",
+            "address": gateway,
             "proxy_address": f"gateway://{HOST}:{ports['gateway_tcp']}",
         },
         "binder": {**settings["binder"], "registry_prefix": IMAGES, "git_protocols": ["http"]},
@@ -105,6 +116,11 @@ def load(folder: Path | None = None) -> HubState:
 def password(secret: str, user: str) -> str:
     """Return a person's password for one hub; every hub has another secret."""
     return hmac.new(secret.encode(), user.encode(), hashlib.sha256).hexdigest()
+
+
+def code(hub: HubState, *names: str) -> str:
+    """Return files that the charts mount as one text, as the charts put them together."""
+    return "\n\n".join((hub.code / name).read_text() for name in names)
 
 
 def pod_name(user: str) -> str:

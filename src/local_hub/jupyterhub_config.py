@@ -8,11 +8,13 @@ from local_hub.parts import quick_start
 
 c = get_config()
 hub = hub_state.load()
+IDENTITY = f"{hub.url('identity')}/services/identity/credentials"
 
 os.environ["PANGEO_SPAWNER"] = "RehearsalSpawner"
-load_subconfig(str(hub.code / "hub.py"))
+exec(hub_state.code(hub, "launches.py", "hub.py"))  # noqa: S102 - as the charts do
 
-c.JupyterHub.authenticator_class = RehearsalAuthenticator
+c.JupyterHub.authenticator_class = still_allowed(RehearsalAuthenticator)
+c.CryptKeeper.keys = [bytes.fromhex(hub.secrets["crypt"])]
 c.RehearsalAuthenticator.secret = hub.secrets["login"]
 c.JupyterHub.spawner_class = RehearsalSpawner
 c.RehearsalSpawner.cmd = quick_start("jupyterhub.singleuser")
@@ -25,7 +27,7 @@ c.RehearsalSpawner.environment.update(
     {
         "AWS_ENDPOINT_URL": hub.url("storage"),
         # What EKS puts into a pod that has an identity.
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{hub.url('public')}/services/identity/credentials",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": IDENTITY,
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": lambda one: f"token {one.api_token}",
     }
 )

@@ -33,7 +33,6 @@ def parts(hub: HubState) -> list[Part]:
     python = (sys.executable, "-m")
     settings = {"PANGEO_SETTINGS": json.dumps(hub.settings)}
     configuration = str(HERE / "gateway_config.py")
-    services = f"{hub.url('public')}/services"
     found = [
         Part(
             "storage",
@@ -57,13 +56,13 @@ def parts(hub: HubState) -> list[Part]:
         Part(
             "gateway-proxy",
             (program("dask-gateway-server"), "proxy", "--config", configuration),
-            f"{services}/dask-gateway/api/health",
+            f"{hub.url('gateway_web')}/services/dask-gateway/api/health",
             settings,
         ),
         Part(
             "identity",
             (*python, "local_hub.pod_identity"),
-            f"{services}/identity/health",
+            f"{hub.url('identity')}/services/identity/health",
             identity(hub),
         ),
     ]

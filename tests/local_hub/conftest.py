@@ -31,7 +31,7 @@ class Rig:
 
     @property
     def url(self) -> str:
-        return self.state.url("public")
+        return self.state.public_url
 
     @property
     def folder(self) -> Path:

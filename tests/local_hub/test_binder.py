@@ -1,7 +1,9 @@
 """Launches from a real BinderHub: what it lets run, how much of it, and what it refuses."""
 
+import http.client
 import json
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -12,6 +14,7 @@ from hub_user.user import HubRefused, User
 from local_hub import control as hubs
 from local_hub import hub_state, parts
 from local_hub.definition import HubPlace
+from local_hub.fault_injection import until
 from pangeo_core.errors import BadInput, MissingPrerequisite
 from tests.local_hub.conftest import Rig
 
@@ -44,6 +47,8 @@ def test_a_launch_goes_through_binderhubs_phases(bobs: tuple[User, Launch]) -> N
     _, seen = bobs
     assert seen.image.startswith(hub_state.IMAGES)
     assert seen.url.endswith("/user/bob/")
+    (server,) = bobs[0].whoami()["servers"].values()
+    assert "--launch.localhost" in server["url"]  # an origin that no server of Bob's own has
     assert [one for one in seen.phases if one in ("waiting", "built", "launching", "ready")] == [
         "waiting",
         "built",
@@ -83,10 +88,80 @@ def test_a_repository_runs_as_often_as_its_limit(rig: Rig, bobs: tuple[User, Lau
 
 def test_what_is_banned_is_not_launched(rig: Rig) -> None:
     user = rig.user("ann")
-    banned = f"{repository(rig, 'example')}?xmrig"
-    for spec in (repository(rig, "miner"), "gh/somebody/xmrig/main", banned.replace("?", "-")):
+    for spec in (repository(rig, "miner"), "gh/somebody/xmrig/main"):
         assert "disabled" in refused(user, spec).why
     assert not list((rig.folder / "images").glob("*miner*"))
+
+
+def sent_as_written(rig: Rig, user: User, spec: str) -> str:
+    """Return BinderHub's last word on a launch whose path is sent as it is: libraries decode it."""
+    connection = http.client.HTTPConnection("127.0.0.1", rig.state.ports["binder"], timeout=60)
+    headers = {"Authorization": f"token {user.token}", "Accept": "text/event-stream"}
+    connection.request("GET", f"/services/binder/build/{spec}", headers=headers)
+    lines = connection.getresponse().read().splitlines()
+    connection.close()
+    return str(json.loads([line for line in lines if line.startswith(b"data:")][-1][5:])["phase"])
+
+
+@pytest.mark.parametrize("spelling", ["miner", "%6diner", "%256diner", "MINER", "%25256diner"])
+def test_no_spelling_of_what_is_banned_is_launched(rig: Rig, spelling: str) -> None:
+    spec = repository(rig, "miner").replace("miner", spelling)
+    user = rig.user("learner-08")
+    assert sent_as_written(rig, user, spec) == "failed"
+    assert not user.whoami()["servers"]
+
+
+@pytest.mark.parametrize(
+    "address", ["file:///srv/private", "ext::sh -c id", "git@host:a/b", "../x"]
+)
+def test_only_the_allowed_protocols_are_cloned(rig: Rig, address: str) -> None:
+    spec = f"git/{quote(address, safe='')}/{'0' * 40}"
+    seen = refused(rig.user("learner-08"), spec)
+    assert "disabled" in seen.why  # before anything is fetched
+    assert "fetching" not in seen.phase
+
+
+GATEWAY = "/services/dask-gateway/api/v1/clusters/"
+
+
+def test_a_launched_server_has_no_way_to_dask_or_binder(
+    rig: Rig, bobs: tuple[User, Launch]
+) -> None:
+    bob, _ = bobs
+    with bob.kernel() as kernel:
+        token, dask = kernel.result(
+            "import os, json; print(json.dumps([os.environ['JUPYTERHUB_API_TOKEN'],"
+            "[name for name in os.environ if name.startswith('DASK_GATEWAY__')]]))"
+        )
+    stranger = User(rig.url, "bob", token)
+    assert not [one for one in stranger.whoami()["scopes"] if one.startswith("access:services")]
+    assert dask == []
+    for method in ("GET", "POST"):
+        with pytest.raises(HubRefused) as denied:
+            stranger.ask(method, GATEWAY, scheme="jupyterhub", json={})
+        assert denied.value.status in (401, 403)
+    with pytest.raises((LaunchRefused, HubRefused)):
+        launch(stranger, repository(rig, "second"))
+
+
+def test_only_binder_starts_an_image_and_the_next_start_is_ones_own(rig: Rig) -> None:
+    user = rig.user("learner-07")
+    home = rig.folder / "homes" / user.name
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "own.txt").write_text("mine")
+    seen = launch(user, repository(rig, "second"))
+    user.stop_server()
+    with pytest.raises(HubRefused, match=r"did not start|403") as refusal:
+        user.start_server({"image": seen.image, "repo_url": "https://trusted.example/nice"})
+    assert "Only Binder" in refusal.value.why
+    user.ask("POST", f"/hub/api/users/{user.path}/server")  # without a word, as Start My Server
+    until(lambda: user.whoami()["servers"][""]["ready"])
+    (server,) = user.whoami()["servers"].values()
+    assert server["user_options"] == {}
+    assert server["url"].startswith("http://learner-07.localhost:")
+    with user.kernel() as kernel:
+        assert kernel.run("print(open('own.txt').read())").strip() == "mine"
+    user.stop_server()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +210,7 @@ def test_an_image_that_binder_did_not_make_is_refused(rig: Rig, image: str) -> N
     user = rig.user("learner-09")  # without a server: ann may have one of another test
     with pytest.raises(HubRefused) as seen:
         user.start_server({"image": image, "repo_url": "x"})
-    assert "no such image" in seen.value.why
+    assert "Only Binder" in seen.value.why
     assert not user.whoami()["servers"]
 
 

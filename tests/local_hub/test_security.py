@@ -61,6 +61,8 @@ def test_an_expired_token_is_refused(rig: Rig) -> None:
 
 def test_a_user_reaches_nothing_of_another(rig: Rig, ann: User) -> None:
     bob = rig.user("bob")
+    anns = ann.origin("/user/ann/")
+    assert anns != rig.url  # a subdomain of her own
     asked = {
         "profile": lambda: bob.ask("GET", "/hub/api/users/ann"),
         "tokens": lambda: bob.ask("GET", "/hub/api/users/ann/tokens"),
@@ -69,9 +71,9 @@ def test_a_user_reaches_nothing_of_another(rig: Rig, ann: User) -> None:
         "start": lambda: bob.ask("POST", "/hub/api/users/ann/server"),
         "list": lambda: bob.ask("GET", "/hub/api/users"),
         "metrics": lambda: bob.ask("GET", "/hub/metrics"),
-        "kernels": lambda: bob.ask("GET", "/user/ann/api/kernels"),
-        "files": lambda: bob.ask("GET", "/user/ann/api/contents"),
-        "terminal": lambda: bob.ask("POST", "/user/ann/api/terminals"),
+        "kernels": lambda: bob.ask("GET", f"{anns}/user/ann/api/kernels"),
+        "files": lambda: bob.ask("GET", f"{anns}/user/ann/api/contents"),
+        "terminal": lambda: bob.ask("POST", f"{anns}/user/ann/api/terminals"),
     }
     statuses = {what: status_of(action) for what, action in asked.items()}
     assert set(statuses.values()) <= {403, 404}, statuses

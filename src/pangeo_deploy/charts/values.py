@@ -24,6 +24,8 @@ CODE = {
     "binder.py": ("binderhub-service",),
 }
 
+AFTER_LAUNCHES = ("hub.py", "binder.py")  # launches.py stands before them
+
 
 def settings(project: Path, environment: str) -> Values:
     """Return an environment's `pangeo` values: what hub and gateway get as PANGEO_SETTINGS."""
@@ -207,6 +209,8 @@ def add_code(values: Values, folder: Path) -> None:
     for name, path in CODE.items():
         section = at(values, path)
         code = (folder / name).read_text()
+        if name in AFTER_LAUNCHES:
+            code = f"{(folder / 'launches.py').read_text()}\n\n{code}"
         section.setdefault("extraConfig", {})["pangeo"] = code
         # Subcharts do not restart their pods when the environment or this code changes.
         mark = hashlib.sha256((code + told).encode()).hexdigest()[:16]
@@ -224,6 +228,27 @@ def add_code(values: Values, folder: Path) -> None:
     binders["ecr"] = (folder / "ecr.py").read_text()
     janitor = {"janitor.py": folder / "janitor.py", "outstay.py": Path(idle_rules.__file__)}
     at(values, ("janitor",))["code"] = {name: file.read_text() for name, file in janitor.items()}
+    add_origins(values, pangeo)
+
+
+def add_origins(values: Values, pangeo: Values) -> None:
+    """Say where BinderHub answers, if it is one of the services, and let the proxy tell by host."""
+    service = at(values, ("binderhub-service",))
+    service["enabled"] = "binder" in pangeo["services"]
+    if service["enabled"]:
+        # JupyterHub's own rule for the domain of a service.
+        public = pangeo["url"].replace("://", "://binder--service.", 1)
+        told = {
+            "JUPYTERHUB_HOST": pangeo["url"],
+            "JUPYTERHUB_OAUTH_CALLBACK_URL": f"{public}/services/binder/oauth_callback",
+        }
+        listed = [{"name": name, "value": value} for name, value in told.items()]
+        service.setdefault("extraEnv", []).extend(listed)
+    else:
+        at(values, ("jupyterhub", "hub", "services")).pop("binder", None)
+    if pangeo["subdomains"]:
+        proxy = at(values, ("jupyterhub", "proxy", "chp"))
+        proxy.setdefault("extraCommandLineFlags", []).append("--host-routing")
 
 
 def at(values: Values, path: tuple[str, ...]) -> Values:

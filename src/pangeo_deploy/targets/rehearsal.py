@@ -98,10 +98,10 @@ class Rehearsal(Target):
 
     def gateway(self, user: str) -> GatewayAccess:
         """Return how to reach the gateway as `user`."""
-        entrance = self.entrance(user)
+        entrance, place = self.entrance(user), hub_place(self.deployment)
         return GatewayAccess(
-            address=f"{entrance.url}/services/dask-gateway",
-            proxy_address=control.gateway_proxy(hub_place(self.deployment)),
+            address=control.gateway_address(place),
+            proxy_address=control.gateway_proxy(place),
             token=entrance.enter().token,
         )
 

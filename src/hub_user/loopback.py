@@ -1,0 +1,18 @@
+"""Names under localhost, which browsers know to be this machine and most resolvers do not."""
+
+from urllib.parse import urlsplit
+
+ADDRESS = "127.0.0.1"
+
+
+def loopback(address: str) -> tuple[str, str]:
+    """Return the URL to connect to and the Host header to send (RFC 6761, section 6.3).
+
+    Both are those of `address` itself unless its name is localhost or under it.
+    """
+    parts = urlsplit(address)
+    name = parts.hostname or ""
+    if name != "localhost" and not name.endswith(".localhost"):
+        return address, parts.netloc
+    port = f":{parts.port}" if parts.port else ""
+    return parts._replace(netloc=f"{ADDRESS}{port}").geturl(), parts.netloc
