@@ -148,8 +148,8 @@ if "binder" in settings["services"]:
     launching = {"name": "binder", "scopes": ["read:users:name", "servers"], "services": ["binder"]}
     c.JupyterHub.load_roles.append(launching)
 
-# When a server ends: idle, or too old, whatever holds it awake. The server's own kernel culling and
-# time-out back the hub's culler up, since a connected browser tab looks like activity to it.
+# When a server ends: idle, or too old, whatever holds it awake. A kernel that computes is activity
+# (jupyter_server_config.py); one whose notebook is open in a tab lives as long as its server.
 c.JupyterHub.services.append(
     {
         "name": "culler",
@@ -168,9 +168,23 @@ c.JupyterHub.services.append(
 c.Spawner.args = [
     f"--MappingKernelManager.cull_idle_timeout={culling['kernel_idle_seconds']}",
     f"--MappingKernelManager.cull_interval={culling['every_seconds']}",
-    "--MappingKernelManager.cull_connected=True",
+    "--MappingKernelManager.cull_connected=False",
     f"--ServerApp.shutdown_no_activity_timeout={culling['idle_seconds']}",
 ]
+
+# What people are told, on every page of the hub.
+c.JupyterHub.template_vars = {
+    "announcement": (
+        "A server stops after {idle:g} h without activity (a kernel that computes is active), and "
+        "{age:g} h after its start whatever it does: files in your home stay, variables do not. A "
+        "Dask cluster stops after {dask:g} min without work, and its computation is lost if the "
+        "hub's operators restart the gateway's proxy: write results to storage as you go."
+    ).format(
+        idle=culling["idle_seconds"] / 3600,
+        age=culling["max_age_seconds"] / 3600,
+        dask=gateway["idle_timeout_seconds"] / 60,
+    )
+}
 
 # How much at once.
 c.JupyterHub.active_server_limit = limits["servers"]
@@ -193,6 +207,9 @@ spawner.environment.update(
         "DASK_GATEWAY__AUTH__TYPE": "jupyterhub",
     }
 )
+if "PANGEO_SPAWNER" not in os.environ:
+    # Clusters of the server's own version; KubeSpawner says which it is.
+    spawner.environment["DASK_GATEWAY__CLUSTER__OPTIONS__IMAGE"] = "{JUPYTER_IMAGE_SPEC}"
 spawner.profile_list = [
     {
         "slug": profile["slug"],

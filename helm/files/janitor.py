@@ -1,38 +1,46 @@
-"""End the servers and Dask clusters that have outstayed: what the chart's CronJob runs.
+"""Stop servers and Dask clusters that should have stopped: what the chart's CronJob runs.
 
-Beside it lies outstay.py, the package's own rules (src/hub_user/idle_rules.py): the command
+Beside it lies idle_rules.py, the package's own rules (src/hub_user/idle_rules.py): the command
 `pangeo-deploy janitor` goes by them too. Standard library only, for the hub's own image.
 
 Environment: HUB_API and JANITOR_TOKEN, the hub and its service `janitor`; KUBERNETES_API and
 IDENTITY, the cluster and the folder of the pod's service account; CULLING, JSON of the limits.
-Each thing that is ended is one JSON line on stdout. Fails where the hub or the cluster refuses.
+Each thing that is stopped is one JSON line on stdout. Fails, and stops nothing, if the hub or the
+cluster does not tell everything; fails at the end if something could not be stopped.
 """
 
 import json
 import os
 import ssl
+import sys
+import urllib.error
 import urllib.request
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from outstay import cluster_outstays, moment, server_outstays
+from idle_rules import moment, people_by_name, why_stop_cluster, why_stop_server
+
+PAGE = "application/jupyterhub-pagination+json"
+GONE = 404
 
 identity = Path(os.environ["IDENTITY"])
 kind = "apis/gateway.dask.org/v1alpha1/namespaces/{}/daskclusters"
 
 
-def ask(method, url, token, body=None, trust=None):
+def ask(method, url, token, body=None, trust=None, **headers):
     """Return the JSON that answers a request, None for an empty answer."""
-    headers = {"Authorization": token, "Content-Type": "application/merge-patch+json"}
+    headers |= {"Authorization": token, "Content-Type": "application/merge-patch+json"}
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)
     with urllib.request.urlopen(request, timeout=30, context=trust) as answer:
         return json.loads(answer.read() or b"null")
 
 
-def hub(method, path):
+def hub(method, path, **headers):
     """Ask the hub."""
-    return ask(method, f"{os.environ['HUB_API']}/{path}", f"token {os.environ['JANITOR_TOKEN']}")
+    token = f"token {os.environ['JANITOR_TOKEN']}"
+    return ask(method, f"{os.environ['HUB_API']}/{path}", token, **headers)
 
 
 def cluster(method, path, body=None):
@@ -43,26 +51,54 @@ def cluster(method, path, body=None):
     return ask(method, f"{api}/{path}", f"Bearer {token}", body, trust)
 
 
+def everybody():
+    """Return the hub's users by name, from every page."""
+    pages, offset = [], 0
+    while offset is not None:
+        page = hub("GET", f"users?offset={offset}", Accept=PAGE)
+        pages.append(page)
+        following = page["_pagination"]["next"]
+        offset = following["offset"] if following else None
+    return people_by_name(pages)
+
+
+def stop(what, name, owner, why, action):
+    """Stop one thing and tell of it; return whether it is gone."""
+    told = {what: name, "owner": owner, "why": why}
+    try:
+        action()
+    except urllib.error.HTTPError as error:
+        if error.code != GONE:  # it ended by itself meanwhile
+            print(json.dumps(told | {"error": f"{error.code} {error.reason}"}))
+            return False
+    except OSError as error:
+        print(json.dumps(told | {"error": str(error)}))
+        return False
+    print(json.dumps(told))
+    return True
+
+
 def main():
-    """Make one round."""
+    """Make one round; return whether everything that should have stopped is stopped."""
     now, culling = datetime.now(UTC), json.loads(os.environ["CULLING"])
-    people = {one["name"]: one.get("servers") or {} for one in hub("GET", "users?state=active")}
+    people, done = everybody(), []
     clusters = kind.format((identity / "namespace").read_text().strip())
-    for one in cluster("GET", clusters)["items"]:
-        spec, metadata = one["spec"], one["metadata"]
-        if not spec.get("active", True) or "completionTime" in one.get("status", {}):
+    for item in cluster("GET", clusters)["items"]:
+        spec, name = item["spec"], item["metadata"]["name"]
+        if not spec.get("active", True) or "completionTime" in item.get("status", {}):
             continue
-        owner, started = spec.get("username", ""), moment(metadata["creationTimestamp"])
-        running = [name for name, servers in people.items() if servers]
-        if reason := cluster_outstays(owner, started, running, culling, now):
-            cluster("PATCH", f"{clusters}/{metadata['name']}", {"spec": {"active": False}})
-            print(json.dumps({"cluster": metadata["name"], "owner": owner, "why": reason}))
-    for name, servers in people.items():
-        for one in servers.values():
-            started, active = moment(one["started"]), moment(one["last_activity"])
-            if reason := server_outstays(started, active, culling, now):
-                hub("DELETE", f"users/{name}/server")
-                print(json.dumps({"server": name, "owner": name, "why": reason}))
+        owner, started = spec.get("username", ""), moment(item["metadata"]["creationTimestamp"])
+        if why := why_stop_cluster(owner, started, people, culling, now):
+            end = partial(cluster, "PATCH", f"{clusters}/{name}", {"spec": {"active": False}})
+            done.append(stop("cluster", name, owner, why, end))
+    for name, person in people.items():
+        for server in (person.get("servers") or {}).values():
+            started, active = moment(server["started"]), moment(server["last_activity"])
+            if why := why_stop_server(started, active, culling, now):
+                end = partial(hub, "DELETE", f"users/{name}/server")
+                done.append(stop("server", name, name, why, end))
+    return all(done)
 
 
-main()
+if not main():
+    sys.exit(1)

@@ -1,39 +1,60 @@
-"""When a server or a Dask cluster has outstayed: the rules alone.
+"""When a server or a Dask cluster should have stopped: the rules alone.
 
 Nothing but the standard library: the chart's CronJob runs this file in the hub's own image, beside
 helm/files/janitor.py, and the package's janitor goes by the same rules.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 MARGIN = timedelta(minutes=15)  # for the culler and the time-out to do their work first
 
 
-def cluster_outstays(
+def people_by_name(pages: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the hub's users, by name, from all pages of its answer.
+
+    Raises ValueError unless they are as many as every page says there are: nothing is stopped on
+    the ground of somebody who was not seen, or came or went between two pages.
+    """
+    people = {person["name"]: person for page in pages for person in page["items"]}
+    totals = {page["_pagination"]["total"] for page in pages}
+    if totals != {len(people)}:
+        counted = " or ".join(str(total) for total in sorted(totals))
+        raise ValueError(f"the hub has {counted} users, and told of {len(people)}")
+    return people
+
+
+def why_stop_cluster(
     owner: str,
     started: datetime,
-    running: Container[str],
+    people: Mapping[str, Mapping[str, Any]],
     culling: Mapping[str, Any],
     now: datetime,
 ) -> str:
-    """Return why a cluster should be gone, nothing if it may stay.
+    """Return why a cluster should have stopped, nothing if it may go on.
 
-    `running` are the people with a server; `culling` is that of the environment's `pangeo` values.
+    `people` are the hub's users by name, each with `servers` and `last_activity`; `culling` is that
+    of the environment's `pangeo` values. A cluster may outlive its owner's server as long as a
+    server may be idle: the owner may be restarting it, or work from elsewhere.
     """
     age, oldest = now - started, timedelta(seconds=culling["max_age_seconds"])
-    if owner not in running and age > MARGIN:
-        return f"{owner} has no server any more"
     if age > oldest + MARGIN:
         return f"{hours(age)} old, {hours(oldest)} is the most"
+    if owner not in people:
+        return f"{owner} is not a user of the hub" if age > MARGIN else ""
+    person = people[owner]
+    if not person.get("servers"):
+        seen = max(started, moment(person.get("last_activity") or started.isoformat()))
+        if now - seen > timedelta(seconds=culling["idle_seconds"]):
+            return f"{owner} has had no server for {hours(now - seen)}"
     return ""
 
 
-def server_outstays(
+def why_stop_server(
     started: datetime, active: datetime, culling: Mapping[str, Any], now: datetime
 ) -> str:
-    """Return why the culler should have ended a server, last `active` then; nothing if not."""
+    """Return why the culler should have stopped a server, last `active` then; nothing if not."""
     oldest = timedelta(seconds=culling["max_age_seconds"])
     idle = timedelta(seconds=culling["idle_seconds"])
     late = MARGIN + timedelta(seconds=culling["every_seconds"])

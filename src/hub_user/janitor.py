@@ -1,21 +1,24 @@
-"""Servers and clusters that outstay: whose they are, since when, what an hour of them costs.
+"""Servers and clusters that should have stopped: whose, since when, what an hour of them costs.
 
 The hub's culler and the gateway's idle time-out end what is idle. The janitor looks from outside at
 what they missed: a cluster whose owner has no server left, and whatever is past its age.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from hub_user.idle_rules import cluster_outstays, moment, server_outstays
-from hub_user.user import User
+from hub_user.idle_rules import moment, people_by_name, why_stop_cluster, why_stop_server
+from hub_user.user import HubRefused, User
+from pangeo_core.errors import CheckFailed, PangeoDeployError
 
 # The list price in USD of an item of a service, None where it is not known.
 PriceOf = Callable[[str, str], Decimal | None]
 CENT = Decimal("0.0001")
+PAGE = "application/jupyterhub-pagination+json"
+GONE = 404
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,11 @@ def make_round(
     `shapes` the EC2 type of the pools `users` and `dask`, whose list price is shared out.
     """
     now = now or datetime.now(UTC)
-    people = janitor.ask("GET", "/hub/api/users?state=active").json()
-    running = {one["name"]: one["servers"].get("") for one in people if one.get("servers")}
+    people = everybody(janitor)
+    running = {name: one["servers"].get("") for name, one in people.items() if one.get("servers")}
     known = list(clusters)
     found = [
-        held(cluster, running, settings, now, cluster_price(cluster, shapes["dask"], price))
+        held(cluster, people, settings, now, cluster_price(cluster, shapes["dask"], price))
         for cluster in known
     ]
     found += [
@@ -96,16 +99,35 @@ def make_round(
     return Round(len(running), len(known), tuple(outstayed))
 
 
+def everybody(janitor: User) -> dict[str, dict[str, Any]]:
+    """Return the hub's users by name, from every page of its answer.
+
+    Raises `CheckFailed` if the hub did not tell of all of them.
+    """
+    pages: list[dict[str, Any]] = []
+    following: dict[str, Any] | None = {"offset": 0}
+    while following:
+        path = f"/hub/api/users?offset={following['offset']}"
+        pages.append(janitor.ask("GET", path, headers={"Accept": PAGE}).json())
+        following = pages[-1]["_pagination"]["next"]
+    try:
+        return people_by_name(pages)
+    except ValueError as error:
+        raise CheckFailed(
+            "The hub did not tell of all of its users.", why=str(error), fix="Run it again."
+        ) from None
+
+
 def held(
     cluster: Cluster,
-    running: Mapping[str, Any],
+    people: Mapping[str, Mapping[str, Any]],
     settings: Mapping[str, Any],
     now: datetime,
     usd: Decimal | None,
 ) -> Outstayed | None:
     """Return the cluster if nobody can want it any more."""
     owner, started = cluster.owner, cluster.started
-    reason = cluster_outstays(owner, started, running, settings["culling"], now)
+    reason = why_stop_cluster(owner, started, people, settings["culling"], now)
     return outstayed("cluster", cluster.name, owner, started, reason, usd) if reason else None
 
 
@@ -118,7 +140,7 @@ def stayed(
 ) -> Outstayed | None:
     """Return the server if the culler should have ended it."""
     started, active = moment(server["started"]), moment(server["last_activity"])
-    reason = server_outstays(started, active, settings["culling"], now)
+    reason = why_stop_server(started, active, settings["culling"], now)
     return outstayed("server", name, name, started, reason, usd) if reason else None
 
 
@@ -131,12 +153,22 @@ def outstayed(
 
 
 def end(one: Outstayed, janitor: User, ends: Mapping[str, Callable[[], None]]) -> Outstayed:
-    """End what has outstayed."""
-    if one.kind == "cluster":
-        ends[one.name]()
-    else:
-        janitor.ask("DELETE", f"/hub/api/users/{one.owner}/server")
-    return Outstayed(**{**asdict(one), "ended": True})
+    """Stop it. What ended by itself meanwhile has ended; another failure does not end the round."""
+    try:
+        if one.kind == "cluster":
+            ends[one.name]()
+        else:
+            janitor.ask("DELETE", f"/hub/api/users/{one.owner}/server")
+    except HubRefused as refused:
+        return replace(one, ended=True) if refused.status == GONE else failed(one, refused)
+    except PangeoDeployError as error:
+        return failed(one, error)
+    return replace(one, ended=True)
+
+
+def failed(one: Outstayed, error: PangeoDeployError) -> Outstayed:
+    """Return the finding with the reason why it could not be stopped."""
+    return replace(one, reason=f"{one.reason}; not stopped: {error.what} {error.why}".strip())
 
 
 def cluster_price(cluster: Cluster, shape: str, price: PriceOf) -> Decimal | None:

@@ -17,7 +17,7 @@ from pangeo_core.errors import PangeoDeployError
 TIMEOUT_SECONDS = 60.0
 PATIENCE_SECONDS = 600.0
 EXAMPLE = "gh/binder-examples/requirements/HEAD"  # the Binder project's own, for such trials
-GONE, TOO_MANY, BUSY_SECONDS = 404, 429, 2.0
+FOUND, DENIED, GONE, TOO_MANY, BUSY_SECONDS = 302, 403, 404, 429, 2.0
 
 
 class HubRefused(PangeoDeployError):
@@ -196,22 +196,35 @@ class Entrance:
 def log_in(url: str, name: str, password: str, seconds: int = 3600) -> User:
     """Return the user of this name and password, with a token that lives for `seconds`."""
     nobody = User(url, name, "")
+    asked = {
+        "auth": {"username": name, "password": password},
+        "expires_in": seconds,
+        "note": "pangeo-deploy",
+    }
+    tokens = f"{url}/hub/api/users/{nobody.path}/tokens"
     try:
-        answer = nobody._request(
-            "POST",
-            f"{url}/hub/api/users/{nobody.path}/tokens",
-            {},
-            json={
-                "auth": {"username": name, "password": password},
-                "expires_in": seconds,
-                "note": "pangeo-deploy",
-            },
-        )
+        answer = nobody._request("POST", tokens, {}, json=asked)
+        # The hub knows somebody only after a first log-in at its page.
+        if answer.status_code == DENIED and _first_visit(nobody, password):
+            answer = nobody._request("POST", tokens, {}, json=asked)
     except HubRefused as refused:
         raise HubRefused(f"{url} does not answer.", why=refused.why) from refused
     if answer.status_code >= 400:
         raise refusal(f"The log-in of {name}", answer)
     return User(url, name, answer.json()["token"])
+
+
+def _first_visit(nobody: User, password: str) -> bool:
+    """Log in at the hub's page; tell whether it let the person in."""
+    page = f"{nobody.url}/hub/login"
+    visit = User(nobody.url, nobody.name, "")
+    visit._request("GET", page, {})
+    form = {
+        "username": nobody.name,
+        "password": password,
+        "_xsrf": next((one.value for one in visit.session.cookies if one.name == "_xsrf"), ""),
+    }
+    return visit._request("POST", page, {}, data=form).status_code == FOUND
 
 
 def refusal(what: str, answer: requests.Response) -> HubRefused:

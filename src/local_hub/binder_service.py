@@ -23,10 +23,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import requests
 from tornado.ioloop import IOLoop
 from tornado.web import HTTPError
 
+from hub_user.janitor import everybody
+from hub_user.user import User
 from local_hub import hub_state
 from local_hub.hub_state import folder_of_image
 from pangeo_core.lifeline import die_with_parent
@@ -54,16 +55,13 @@ class Pods:
     """What BinderHub asks Kubernetes: the servers that run and their images. The hub knows."""
 
     def __init__(self, hub: hub_state.HubState) -> None:
-        self.url = f"{hub.url('hub')}/hub/api/users?state=active"
-        self.headers = {"Authorization": f"token {hub.secrets['janitor']}"}
+        self.janitor = User(hub.url("hub"), "janitor", hub.secrets["janitor"])
 
     def list_namespaced_pod(self, *_: Any, _preload_content: bool = True, **__: Any) -> Any:
         """Return the pods as objects, or as the answer that holds them."""
-        answer = requests.get(self.url, headers=self.headers, timeout=10)
-        answer.raise_for_status()
         options = [
             server.get("user_options") or {}
-            for person in answer.json()
+            for person in everybody(self.janitor).values()
             for server in person["servers"].values()
         ]
         images = [one.get("image", "hub") for one in options]

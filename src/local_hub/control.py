@@ -5,27 +5,31 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from hub_user.user import log_in
 from local_hub import hub_state
 from local_hub.definition import HubDefinition, HubPlace
-from local_hub.parts import answers, parts, program, require_binderhub
+from local_hub.parts import answers, inherited, parts, program, require_binderhub
 from local_hub.supervisor import end_all, marked
 from pangeo_core.errors import BadInput, PangeoDeployError
 from pangeo_core.files import write_whole
 from pangeo_core.progress import Event, Progress, silent
 
+SUPERVISOR = "local_hub.supervisor"
 READY_SECONDS = 90.0
 GIVE_UP_RESTARTS = 2  # a part that ended this often while starting will not come up
 LOG_LINES = 20
+WRITTEN_BYTES = 2**20  # what a check writes: more than a file system keeps for a file's name
 # Of an ended hub; homes stay.
 STALE = ("logs/*.log", "*.sqlite*", "routes.toml", "parts.json", "repositories.json")
 
@@ -42,8 +46,21 @@ class PartStatus:
 
 
 @dataclass(frozen=True)
+class UserCheck:
+    """One thing that a user does, whether it works, and the reason if it does not."""
+
+    name: str
+    ok: bool
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Hub:
-    """A rehearsed hub: where it answers and how its parts are. `running`: its supervisor lives."""
+    """A rehearsed hub: where it answers and how its parts are. `running`: its supervisor lives.
+
+    `people` are names and passwords of those who may log in, `binder` is the address of BinderHub's
+    page ("" without one), `orphans` are the processes left of a hub whose supervisor was killed.
+    """
 
     environment: str
     running: bool
@@ -52,11 +69,16 @@ class Hub:
     parts: tuple[PartStatus, ...]
     seconds: float = 0.0
     reused: bool = False
+    checks: tuple[UserCheck, ...] = ()
+    people: Mapping[str, str] = field(default_factory=dict)
+    binder: str = ""
+    orphans: int = 0
 
     @property
     def ok(self) -> bool:
-        """Whether every part answers."""
-        return self.running and all(part.ok for part in self.parts)
+        """Whether every part answers, and what a user does works."""
+        well = all(part.ok for part in self.parts) and all(check.ok for check in self.checks)
+        return self.running and well
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -120,7 +142,9 @@ def up(
                 )
             wait_ready(folder, progress)
             return look(hub, seconds=time.monotonic() - begun, reused=True)
-        end_all(marked(folder))
+        if left := marked(folder):
+            progress(Event("hub", "start", f"ends {len(left)} processes of a hub that was killed"))
+            end_all(left)
         state = hub_state.create(hub, binder)
         for pattern in STALE:
             for file in folder.glob(pattern):
@@ -145,8 +169,30 @@ def down(place: HubPlace) -> Ended:
 
 
 def status(place: HubPlace) -> Hub:
-    """Return how the hub is."""
-    return look(place)
+    """Return how the hub is, as its users would find it: they log in, and write to their homes."""
+    hub = look(place)
+    return replace(hub, checks=tuple(user_checks(place))) if hub.running else hub
+
+
+def user_checks(place: HubPlace) -> Iterator[UserCheck]:
+    """Yield what a user would find: whether a log-in is answered, and whether a file is written."""
+    state = hub_state.load(place.folder)
+    name = hub_state.USERS[-1]
+    try:
+        user = log_in(state.public_url, name, hub_state.password(state.secrets["login"], name), 60)
+        token = user.ask("GET", "/hub/api/user").json()["token_id"]
+        user.ask("DELETE", f"/hub/api/users/{name}/tokens/{token}")
+        yield UserCheck("log in", True)
+    except PangeoDeployError as error:
+        yield UserCheck("log in", False, f"{error.what} {error.why}".strip())
+    try:
+        with tempfile.TemporaryFile(dir=place.folder) as file:
+            file.write(b"0" * WRITTEN_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+        yield UserCheck("write a file", True)
+    except OSError as error:
+        yield UserCheck("write a file", False, f"{place.folder}: {error.strerror}")
 
 
 @contextmanager
@@ -213,10 +259,21 @@ def look(place: HubPlace, seconds: float = 0.0, reused: bool = False) -> Hub:
     """Return the hub's state as its processes and addresses show it now."""
     folder = place.folder
     if not (folder / "hub.json").exists() or not supervisor(folder):
-        return Hub(place.environment, False, "", folder, (), seconds)
-    url = hub_state.load(folder).public_url
-    found = tuple(part_status(folder, one) for one in told(folder))
-    return Hub(place.environment, True, url, folder, found, seconds, reused)
+        orphans = len(marked(folder))
+        return Hub(place.environment, False, "", folder, (), seconds, orphans=orphans)
+    state = hub_state.load(folder)
+    names = (*hub_state.USERS[:2], *hub_state.ADMINS)
+    return Hub(
+        place.environment,
+        True,
+        state.public_url,
+        folder,
+        tuple(part_status(folder, one) for one in told(folder)),
+        seconds,
+        reused,
+        people={name: hub_state.password(state.secrets["login"], name) for name in names},
+        binder=f"{state.service_url('binder')}/" if state.binder else "",
+    )
 
 
 def part_status(folder: Path, one: dict[str, Any]) -> PartStatus:
@@ -254,14 +311,14 @@ def locked(folder: Path) -> Iterator[None]:
 def launch(folder: Path, bound: bool) -> None:
     """Start the supervisor: it lives on when this process ends, unless it is bound to it."""
     (folder / "logs").mkdir(exist_ok=True)
-    source = str(Path(__file__).resolve().parents[2])
+    source = str(Path(__file__).resolve().parents[1])
     paths = os.pathsep.join(path for path in (source, os.environ.get("PYTHONPATH", "")) if path)
     with (folder / "logs" / "supervisor.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local_hub.supervisor"],
+            [sys.executable, "-m", SUPERVISOR],
             cwd=folder,
             env={
-                **os.environ,
+                **inherited(),
                 hub_state.FOLDER: str(folder),
                 hub_state.OWNER: str(os.getpid()) if bound else "",
                 "PYTHONPATH": paths,
@@ -280,9 +337,11 @@ def supervisor(folder: Path) -> psutil.Process | None:
     try:
         known = json.loads((folder / "supervisor.json").read_bytes())
         process = psutil.Process(known["pid"])
-        same = abs(process.create_time() - known["born"]) < 0.01
+        # Not by when it was born: psutil counts that from the clock, which may be set.
+        ours = process.environ().get(hub_state.FOLDER) == str(folder)
+        same = ours and SUPERVISOR in process.cmdline()
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except (FileNotFoundError, ValueError, psutil.Error):
+    except (FileNotFoundError, ValueError, psutil.Error, OSError):
         return None
 
 

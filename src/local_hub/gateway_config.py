@@ -3,14 +3,16 @@
 import base64
 import sys
 
+from dask_gateway_server.backends.local import UnsafeLocalBackend
+
 from local_hub import hub_state
 
 c = get_config()
 hub = hub_state.load()
 
-load_subconfig(str(hub.code / "gateway.py"))
+exec((hub.code / "gateway.py").read_text())  # noqa: S102 - the charts' configuration
 
-c.DaskGateway.backend_class = "dask_gateway_server.backends.local.UnsafeLocalBackend"
+c.DaskGateway.backend_class = limited(UnsafeLocalBackend)
 c.DaskGateway.authenticator_class = "dask_gateway_server.auth.JupyterHubAuthenticator"
 c.JupyterHubAuthenticator.jupyterhub_api_token = hub.secrets["dask-gateway"]
 c.JupyterHubAuthenticator.jupyterhub_api_url = f"{hub.url('hub')}/hub/api"

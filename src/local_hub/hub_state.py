@@ -28,6 +28,7 @@ IMAGES = "rehearsal/"  # what the images of Binder begin with
 # The people of the rehearsal, a class among them.
 USERS = ("ann", "bob", "smoke", *(f"learner-{number:02}" for number in range(1, 26)))
 ADMINS = ("olga",)
+TEAM = "team.json"  # USERS at first; like a team at GitHub, it changes without the hub
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def create(hub: HubDefinition, binder: bool = False) -> HubState:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     write_whole(folder / "secrets.json", json.dumps(random), mode=0o600)
+    write_whole(folder / TEAM, json.dumps(USERS, indent=2), mode=0o600)
     plain = {"ports": ports, "settings": state.settings, "code": str(hub.code)}
     write_whole(folder / "hub.json", json.dumps(plain, indent=2), mode=0o600)
     write_whole(folder / "alerts.json", json.dumps({"groups": list(hub.alert_groups)}, indent=2))
@@ -88,7 +90,7 @@ def rehearsed(
         **settings,
         "url": f"http://localhost:{ports['public']}",
         "subdomains": True,  # browsers find every name under localhost on this machine
-        "login": {**settings["login"], "teams": [], "users": list(USERS), "admins": list(ADMINS)},
+        "login": {**settings["login"], "teams": [], "users": [], "admins": list(ADMINS)},
         "services": ["dask-gateway", "identity", *(["binder"] if binder else [])],
         # JupyterHub gives its own services an environment of its choice; by this they are found.
         "service_environment": {FOLDER: str(folder)},
@@ -115,7 +117,7 @@ def load(folder: Path | None = None) -> HubState:
 
 def password(secret: str, user: str) -> str:
     """Return a person's password for one hub; every hub has another secret."""
-    return hmac.new(secret.encode(), user.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode(), user.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def code(hub: HubState, *names: str) -> str:

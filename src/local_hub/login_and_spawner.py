@@ -1,19 +1,21 @@
 """The rehearsed hub's login and servers: named people without accounts, processes without pods."""
 
 import hmac
+import json
 import os
 import resource
 import shutil
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from jupyterhub.auth import Authenticator
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from tornado.web import HTTPError
-from traitlets import List, Unicode
+from traitlets import List, Unicode, default
 
-from local_hub.hub_state import FOLDER, folder_of_image, password, pod_name
+from local_hub.hub_state import FOLDER, TEAM, folder_of_image, load, password, pod_name
 
 
 class RehearsalAuthenticator(Authenticator):  # type: ignore[misc]
@@ -34,6 +36,11 @@ class RehearsalAuthenticator(Authenticator):  # type: ignore[misc]
         expected = password(self.secret, data["username"])
         given = data.get("password") or ""
         return data["username"] if hmac.compare_digest(expected, given) else None
+
+    def check_allowed(self, username: str, authentication: Any = None) -> bool:
+        """Tell whether a person is on the hub's lists, or now in the team."""
+        team = json.loads((Path(os.environ[FOLDER]) / TEAM).read_bytes())
+        return username in team or bool(super().check_allowed(username, authentication))
 
 
 class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
@@ -76,6 +83,21 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
                 return dict(profile)
         raise refused("There is no such profile.")
 
+    @default("options_form")
+    def _profile_form(self) -> str:
+        """Offer the profiles as KubeSpawner's form does, under the same name."""
+        return "\n".join(
+            f'<div class="form-check"><label><input type="radio" name="profile" '
+            f'value="{escape(profile["slug"])}"{" checked" if profile["default"] else ""}> '
+            f"<b>{escape(profile['display_name'])}</b> {escape(profile['description'])}"
+            "</label></div>"
+            for profile in self.profile_list
+        )
+
+    def options_from_form(self, form: dict[str, list[str]]) -> dict[str, str]:
+        """Return the options that the form's answers stand for."""
+        return {"profile": form["profile"][0]} if form.get("profile") else {}
+
     def options(self) -> set[str]:
         """Return the options that may be given: Binder's come with an image."""
         binders = {one for one in self.user_options if one.startswith("binder_")}
@@ -94,6 +116,7 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
             **dict.fromkeys(pools, threads),
             FOLDER: os.environ[FOLDER],
             "JUPYTER_PLATFORM_DIRS": "1",
+            "JUPYTER_CONFIG_PATH": str(load().code),  # what the chart mounts at /etc/jupyter
             "IPYTHONDIR": f"{self.home_dir}/.ipython",
         }
 

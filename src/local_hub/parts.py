@@ -211,12 +211,24 @@ def prepare(hub: HubState) -> None:
         write_whole(hub.folder / "routes.toml", "", mode=0o600)
 
 
+def inherited() -> dict[str, str]:
+    """Return what the hub is given of the operator's environment: enough to run programs.
+
+    Nothing else: what strangers' code finds here, run as the operator's own account, it can read.
+    """
+    names = ("HOME", "LANG", "LOGNAME", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV")
+    kinds = ("LC_", "COVERAGE_")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in (*names, "LD_LIBRARY_PATH", "SSL_CERT_FILE") or name.startswith(kinds)
+    }
+
+
 def base(hub: HubState) -> dict[str, str]:
-    """Return the environment of every part: ours, without what would lead it elsewhere."""
-    # Without compiled modules every server takes seconds longer to start.
-    dropped = ("AWS_", "JUPYTER", "JPY_", "DASK_", "PANGEO_", "PYTHONDONTWRITEBYTECODE")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
-    source = str(Path(__file__).resolve().parents[2])
+    """Return the environment of every part."""
+    kept = inherited()
+    source = str(Path(__file__).resolve().parents[1])
     paths = (source, kept.get("PYTHONPATH", ""))
     return {
         **kept,

@@ -35,6 +35,7 @@ from werkzeug.serving import make_server
 
 from pangeo_core.lifeline import die_with_parent
 
+MOTO = "moto-api"  # its own interface: shows every key, resets the account, asks for no signature
 DENIED = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Unsigned</Message></Error>'
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -100,6 +101,9 @@ def enforcing(app: Wsgi) -> Wsgi:
     turn = threading.Lock()
 
     def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if MOTO in environ["PATH_INFO"] or MOTO in environ.get("HTTP_HOST", ""):
+            start("403 Forbidden", [("Content-Type", "application/xml")])
+            return [DENIED]
         if not environ.get("HTTP_AUTHORIZATION", "").startswith("AWS4-HMAC-SHA256 "):
             if environ["PATH_INFO"] == "/":
                 start("200 OK", [])

@@ -14,7 +14,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -52,13 +54,17 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, _frame: ending.append(number))
     running = [Running(part, start(part, hub)) for part in parts(hub)]
     report(hub.folder, running)
-    owned = owner()
+    owned, complain, changed = owner(), once_a_minute(), False
     while not ending and owned():
         time.sleep(LOOK_SECONDS)
         bury(running)
-        revived = [one for one in running if revive(one, hub)]
-        if revived:
-            report(hub.folder, running)
+        try:
+            changed |= bool([one for one in running if revive(one, hub)])
+            if changed:
+                report(hub.folder, running)
+                changed = False
+        except OSError as error:  # a full disk: the parts that live go on, and this is tried again
+            complain(error)
     for one in running:
         one.process.terminate()
     for one in running:
@@ -104,8 +110,9 @@ def revive(one: Running, hub: hub_state.HubState) -> bool:
         one.again_at = now + min(0.1 * 2**one.soon, LONGEST_PAUSE_SECONDS)
     if now < one.again_at:
         return False
-    one.restarts, one.again_at, one.since = one.restarts + 1, 0.0, now
+    one.again_at = now + LONGEST_PAUSE_SECONDS  # if it cannot be started now
     one.process = start(one.part, hub)
+    one.restarts, one.again_at, one.since = one.restarts + 1, 0.0, now
     return True
 
 
@@ -121,6 +128,22 @@ def report(folder: Path, running: list[Running]) -> None:
         for one in running
     ]
     write_whole(folder / "parts.json", json.dumps(told))
+
+
+def once_a_minute() -> Callable[[OSError], None]:
+    """Return what writes an error to the log, at most once a minute, if that can be written."""
+    last = -60.0
+
+    def write(error: OSError) -> None:
+        nonlocal last
+        if time.monotonic() - last < 60:
+            return
+        last = time.monotonic()
+        with suppress(OSError):
+            sys.stderr.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {error}\n")
+            sys.stderr.flush()
+
+    return write
 
 
 def adopt_orphans() -> None:

@@ -21,6 +21,7 @@ PAGES = (
     "howto-event",
     "howto-upgrade",
     "howto-homes",
+    "howto-leaver",
     "howto-bill",
     "howto-secrets",
     "howto-destroy",

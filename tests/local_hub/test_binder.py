@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ def bobs(rig: Rig) -> Iterator[tuple[User, Launch]]:
     home = rig.folder / "homes" / "bob"
     home.mkdir(parents=True, exist_ok=True)
     (home / "own.txt").write_text("mine")
+    shutil.rmtree(rig.folder / "images", ignore_errors=True)  # another test may have built it
     yield bob, launch(bob, repository(rig, "example"))
     bob.stop_server()
 

@@ -15,9 +15,10 @@ import pytest
 
 from hub_user import cells, janitor
 from hub_user.cells import with_values
-from hub_user.user import User
+from hub_user.user import HubRefused, User
 from local_hub import dask_clusters
 from local_hub.fault_injection import clusters, until
+from pangeo_core.errors import CheckFailed, PangeoDeployError
 from pangeo_deploy.charts.values import complete, settings
 from pangeo_deploy.targets import kubernetes_clusters
 from tests.conftest import PROJECT, Ran
@@ -37,12 +38,30 @@ def price(service: str, item: str) -> Decimal | None:
 class Hub:
     """A hub's answers, and what it was asked to end."""
 
-    def __init__(self, now: datetime = NOW, **servers: tuple[float, float]) -> None:
+    page_size = 2  # JupyterHub's is 200, and cannot be asked away
+
+    def __init__(
+        self,
+        now: datetime = NOW,
+        away: dict[str, float] | None = None,
+        **servers: tuple[float, float],
+    ) -> None:
         self.deleted: list[str] = []
-        self.people = [
+        self.people: list[dict[str, Any]] = [
             {"name": name, "servers": {"": self.server(now, *hours)}}
             for name, hours in servers.items()
         ]
+        for name, hours in (away or {}).items():  # hours since they were last seen, without server
+            seen = (now - timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
+            self.people.append({"name": name, "servers": {}, "last_activity": seen})
+
+    def page(self, path: str) -> dict[str, Any]:
+        """Answer as JupyterHub 5 does to `Accept: application/jupyterhub-pagination+json`."""
+        offset = int(path.partition("offset=")[2])
+        after = offset + self.page_size
+        following = {"offset": after} if after < len(self.people) else None
+        pagination = {"total": len(self.people), "next": following}
+        return {"items": self.people[offset:after], "_pagination": pagination}
 
     @staticmethod
     def server(now: datetime, old: float, idle: float) -> dict[str, Any]:
@@ -51,10 +70,11 @@ class Hub:
 
         return {"started": ago(old), "last_activity": ago(idle), "user_options": {}}
 
-    def ask(self, method: str, path: str) -> Any:
+    def ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> Any:
         if method == "DELETE":
             self.deleted.append(path)
-        return type("Answer", (), {"json": lambda _: self.people})()
+            return None
+        return type("Answer", (), {"json": lambda _: self.page(path)})()
 
 
 def cluster(owner: str, hours: float, end: Callable[[], None] = lambda: None) -> janitor.Cluster:
@@ -78,15 +98,60 @@ def test_a_server_past_its_age_or_idle_is_found(
     assert [one.usd_per_hour for one in found] == (["0.0630"] if reason else [])
 
 
-def test_a_cluster_needs_an_owner_with_a_server() -> None:
-    hub = Hub(ann=(1, 0))
-    seen = round_of(hub, cluster("ann", 1), cluster("bob", 1), cluster("eve", 0.1))
-    assert (seen.servers, seen.clusters, seen.ok) == (1, 3, False)
+def test_a_cluster_needs_an_owner_who_is_there() -> None:
+    hub = Hub(ann=(1, 0), away={"bob": 2, "cleo": 0.1})
+    seen = round_of(hub, *(cluster(name, 3) for name in ("ann", "bob", "cleo", "gone")))
+    assert (seen.servers, seen.clusters, seen.ok) == (1, 4, False)
     assert [(one.owner, one.reason) for one in seen.outstayed] == [
-        ("bob", "bob has no server any more")  # eve's is too young to tell
+        ("bob", "bob has had no server for 2.0 h"),  # cleo restarts hers, or works from elsewhere
+        ("gone", "gone is not a user of the hub"),
     ]
     # Four workers of an eighth of an m5.2xlarge.
     assert seen.outstayed[0].usd_per_hour == "0.1920"
+    young = round_of(hub, cluster("bob", 0.5), cluster("gone", 0.1))
+    assert young.outstayed == ()
+
+
+def test_every_page_of_the_hubs_answer_is_read() -> None:
+    hub = Hub(**{f"p{number:03}": (1, 0) for number in range(205)})
+    hub.page_size = 200
+    seen = round_of(hub, *(cluster(f"p{number:03}", 1) for number in range(205)))
+    assert (seen.servers, seen.outstayed) == (205, ())
+
+
+def test_nothing_is_stopped_if_the_hub_does_not_tell_of_everybody() -> None:
+    hub = Hub(ann=(13, 0), bob=(1, 0), cleo=(1, 0))
+    whole = hub.page
+
+    def without_the_last(path: str) -> dict[str, Any]:
+        page = whole(path)
+        return {**page, "items": [one for one in page["items"] if one["name"] != "cleo"]}
+
+    hub.page = without_the_last  # type: ignore[method-assign]
+    ended: list[str] = []
+    with pytest.raises(CheckFailed, match="all of its users"):
+        round_of(hub, cluster("cleo", 3, lambda: ended.append("cleo")), clean=True)
+    assert (ended, hub.deleted) == ([], [])
+
+
+def test_a_cluster_that_vanished_does_not_end_the_round() -> None:
+    def vanished() -> None:
+        raise HubRefused("Gone", status=404)
+
+    def stuck() -> None:
+        raise PangeoDeployError("The gateway does not answer.")
+
+    ended: list[str] = []
+    found = [
+        cluster("gone", 1, vanished),
+        cluster("stuck", 1, stuck),
+        cluster("last", 1, lambda: ended.append("last")),
+    ]
+    seen = round_of(Hub(ann=(1, 0)), *found, clean=True)
+    assert [one.ended for one in seen.outstayed] == [True, False, True]
+    assert ended == ["last"]
+    assert "not stopped: The gateway does not answer." in seen.outstayed[1].reason
+    assert not seen.ok
 
 
 def test_cleaning_ends_what_is_reported_and_nothing_else() -> None:
@@ -134,10 +199,11 @@ class Kubernetes(BaseHTTPRequestHandler):
 
     asked: ClassVar[list[tuple[str, str, Any]]] = []
     owners = ("ann", "gone", "ended")
+    status = 200  # of a change
 
     def do_GET(self) -> None:
         if self.path.startswith("/hub/"):
-            self.answer(Hub(datetime.now(UTC), ann=(1, 0), gone=(13, 0)).people)
+            self.answer(Hub(datetime.now(UTC), ann=(1, 0), gone=(13, 0)).page(self.path))
             return
         hours_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
         items = [
@@ -152,14 +218,14 @@ class Kubernetes(BaseHTTPRequestHandler):
     def do_PATCH(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.asked.append((self.path, self.headers["Authorization"], body))
-        self.answer({})
+        self.answer({}, self.status)
 
     def do_DELETE(self) -> None:
         self.asked.append((self.path, self.headers["Authorization"], None))
         self.answer({})
 
-    def answer(self, body: Any) -> None:
-        self.send_response(200)
+    def answer(self, body: Any, status: int = 200) -> None:
+        self.send_response(status)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
 
@@ -207,11 +273,27 @@ def test_the_cronjob_ends_a_cluster_without_an_owner_and_no_other(
     ran = cronjob(rig, kubernetes, tmp_path)
     assert ran.code == 0, ran.err
     told = ran.json
-    assert (told["cluster"], told["why"]) == ("of-gone", "gone has no server any more")
+    assert (told["cluster"], told["why"]) == ("of-gone", "gone is not a user of the hub")
     ((path, authorization, body),) = Kubernetes.asked
     assert path.endswith("/namespaces/pangeo/daskclusters/of-gone")
     assert (authorization, body) == ("Bearer pods-own", {"spec": {"active": False}})
     assert ann.whoami()["servers"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, 0), (409, 1)])
+def test_the_cronjob_goes_on_after_a_cluster_that_it_cannot_end(
+    rig: Rig,
+    kubernetes: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    code: int,
+) -> None:
+    monkeypatch.setattr(Kubernetes, "status", status)
+    monkeypatch.setattr(Kubernetes, "owners", ("nobody",))
+    ran = cronjob(rig, kubernetes, tmp_path, HUB_API=f"{kubernetes}/hub/api")
+    assert ran.code == code, ran.err
+    assert [path.rpartition("/")[2] for path, *_ in Kubernetes.asked] == ["of-nobody", "server"]
 
 
 def test_the_cronjob_ends_a_server_past_its_age(rig: Rig, kubernetes: str, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`hub up`, `status`, `down` as an operator runs them."""
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from local_hub import control as hubs
+from local_hub import hub_state, parts
 from local_hub.definition import HubPlace
 from local_hub.supervisor import marked
 from pangeo_deploy.deployment import Deployment
@@ -35,6 +37,52 @@ def test_status_names_every_part(rig: Rig) -> None:
     names = {one["name"] for one in found["parts"]}
     assert names >= {"storage", "proxy", "hub", "gateway", "gateway-proxy", "identity"}
     assert all(one["ok"] and Path(one["log"]).exists() for one in found["parts"])
+
+
+def test_status_tells_what_a_user_finds(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rig.cli("hub", "status", "staging", "--json").json
+    assert [(one["name"], one["ok"]) for one in found["checks"]] == [
+        ("log in", True),
+        ("write a file", True),
+    ]
+
+    def full(_: int) -> None:  # what fsync raises on a full disk
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    seen = hubs.status(rig.place)
+    assert not seen.ok
+    assert "No space left" in seen.checks[1].why
+    # A part may answer while nobody can log in.
+    monkeypatch.setattr(hub_state, "password", lambda *_: "wrong")
+    assert "403" in hubs.status(rig.place).checks[0].why
+
+
+def test_up_says_who_may_log_in(rig: Rig) -> None:
+    told = rig.cli("hub", "up", "staging").out
+    assert hub_state.password(rig.state.secrets["login"], "ann") in told
+    assert rig.url in told
+    assert "runs as your own account" in " ".join(told.split())
+
+
+def test_the_operators_environment_is_not_handed_on(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_CLOUD_SECRET", "hidden")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+    assert "hidden" not in parts.base(rig.state).values()
+    named = {name for process in marked(rig.folder) for name in process.environ()}
+    assert "PYTEST_CURRENT_TEST" not in named  # which this process had when it started the hub
+
+
+def test_a_clock_that_was_set_does_not_end_a_hub(rig: Rig) -> None:
+    file = rig.folder / "supervisor.json"
+    known = json.loads(file.read_bytes())
+    file.write_text(json.dumps({**known, "born": known["born"] + 3600.0}))
+    try:
+        assert hubs.status(rig.place).running
+    finally:
+        file.write_text(json.dumps(known))
 
 
 def test_every_part_listens_on_this_machine_only(rig: Rig) -> None:
@@ -74,9 +122,28 @@ def test_a_killed_supervisor_takes_its_parts_along_and_down_ends_the_rest(own_ri
     os.kill(supervisor.pid, signal.SIGKILL)
     supervisor.wait(10)
     wait_until(lambda: len(marked(own_rig.folder)) <= 2)  # the server outlives it
-    assert not hubs.status(own_rig.place).running
+    seen = hubs.status(own_rig.place)
+    assert not seen.running
+    assert seen.orphans  # the server, and hub status says so
     hubs.down(own_rig.place)
     assert marked(own_rig.folder) == []
+
+
+@pytest.mark.slow
+def test_a_supervisor_that_cannot_write_goes_on(own_rig: Rig) -> None:
+    # What it writes at a restart fails, as on a full disk: a folder is where its file should be.
+    file = own_rig.folder / "parts.json"
+    before = json.loads(file.read_bytes())
+    file.unlink()
+    file.mkdir()
+    pid = next(one["pid"] for one in before if one["name"] == "identity")
+    health = next(one["health"] for one in before if one["name"] == "identity")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not psutil.pid_exists(pid) and parts.answers(health), seconds=60)
+    assert hubs.supervisor(own_rig.folder)
+    file.rmdir()
+    wait_until(file.is_file)
+    assert hubs.status(own_rig.place).ok
 
 
 @pytest.mark.slow

@@ -140,6 +140,17 @@ def test_a_service_is_not_given_a_users_credentials(rig: Rig) -> None:
     assert status_of(lambda: service.ask("GET", "/services/identity/credentials")) == 403
 
 
+@pytest.mark.parametrize("path", ["/moto-api/data.json", "/moto-api/reset", "/%6doto-api/"])
+def test_the_emulations_own_interface_is_closed(rig: Rig, path: str) -> None:
+    forged = {"Authorization": "AWS4-HMAC-SHA256 x"}
+    for method in ("GET", "POST"):
+        answer = requests.request(
+            method, f"{rig.state.url('storage')}{path}", headers=forged, timeout=10
+        )
+        assert answer.status_code == 403
+        assert rig.state.secrets["storage"] not in answer.text
+
+
 CLUSTERS = "/services/dask-gateway/api/v1/clusters/"
 
 

@@ -24,6 +24,7 @@ CODE = {
     "binder.py": ("binderhub-service",),
 }
 
+SERVER_CONFIG = "jupyter_server_config.py"
 AFTER_LAUNCHES = ("hub.py", "binder.py")  # launches.py stands before them
 
 
@@ -224,9 +225,14 @@ def add_code(values: Values, folder: Path) -> None:
     image = {"name": name, "tag": tag}
     at(values, ("jupyterhub", "singleuser"))["image"] = dict(image)
     at(values, ("dask-gateway", "gateway", "backend"))["image"] = dict(image)
+    for_servers = (folder / SERVER_CONFIG).read_text()
+    at(values, ("jupyterhub", "singleuser", "extraFiles"))["busy-is-activity"] = {
+        "mountPath": f"/etc/jupyter/{SERVER_CONFIG}",
+        "stringData": for_servers,
+    }
     binders = at(values, ("binderhub-service", "extraConfig"))
     binders["ecr"] = (folder / "ecr.py").read_text()
-    janitor = {"janitor.py": folder / "janitor.py", "outstay.py": Path(idle_rules.__file__)}
+    janitor = {"janitor.py": folder / "janitor.py", "idle_rules.py": Path(idle_rules.__file__)}
     at(values, ("janitor",))["code"] = {name: file.read_text() for name, file in janitor.items()}
     add_origins(values, pangeo)
 

@@ -1,18 +1,29 @@
-"""The verbs on a hub: hub up, down, status; smoke; janitor."""
+"""The verbs on a hub: hub up, down, status, remove; smoke; janitor."""
 
-from typing import Annotated, Any
+import webbrowser
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hub_user import smoke as smoking
 from hub_user.janitor import make_round
+from hub_user.removal import remove_user
+from pangeo_core.errors import BadInput
 from pangeo_deploy.charts.values import load, settings
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import target_of
 
+if TYPE_CHECKING:
+    from local_hub.control import Hub
+
 CHECK_FAILED = 3
+# Processes are not containers.
+STRANGERS = (
+    "Warning: what is launched from Binder here runs as your own account of this machine, and can "
+    "read what you can. Launch only what you trust."
+)
 
 hub_app = typer.Typer(
     help="The rehearsal's hub: a real JupyterHub on this machine.", no_args_is_help=True
@@ -29,15 +40,35 @@ def register(app: typer.Typer) -> None:
 @hub_app.command()
 def up(
     environment: EnvironmentArgument,
-    binder: Annotated[bool, typer.Option("--binder", help="Have BinderHub, too.")] = False,
+    binder: Annotated[bool, typer.Option("--binder", help="Start BinderHub, too.")] = False,
+    browser: Annotated[
+        bool, typer.Option("--open", help="Open the hub in this machine's browser.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Start the hub and return when it answers; it runs until `hub down`."""
+    """Start the hub and print who may log in; it runs until `hub down`."""
     with reporting(f"Starting the hub of {environment}") as progress:
-        found = target_of(Deployment(environment)).start_hub(progress, binder=binder)
-    told = "was up already" if found.reused else f"is up after {found.seconds:.1f} s"
-    human = [f"The hub of {environment} {told}: {found.url}", f"Logs: {found.folder / 'logs'}"]
-    show(found.as_dict(), json, human)
+        hub = target_of(Deployment(environment)).start_hub(progress, binder=binder)
+    state = "was up already" if hub.reused else f"is up after {hub.seconds:.1f} s"
+    rows = list(hub.people.items())
+    human: list[Any] = [
+        f"The hub of {environment} {state}: {hub.url}",
+        table("Log in as one of these", ("name", "password"), rows),
+        "The last one is an operator: see who is there at /hub/admin.",
+    ]
+    if hub.binder:
+        human += [f"Binder: {hub.binder}", f"An example to launch: {example(environment, hub)}"]
+        human.append(STRANGERS)
+    human.append(f"Logs: {hub.folder / 'logs'}")
+    show(hub.as_dict(), json, human)
+    if browser:
+        webbrowser.open(hub.url)
+
+
+def example(environment: str, hub: "Hub") -> str:
+    """Return the address that launches the rehearsal's example."""
+    repository = target_of(Deployment(environment)).entrance().repository()
+    return f"{hub.binder}v2/{repository}"
 
 
 @hub_app.command()
@@ -60,9 +91,57 @@ def status(environment: EnvironmentArgument, json: JsonOption = False) -> None:
         ]
         columns = ("", "part", "process", "restarts", "log")
         human = [table(f"The hub of {environment} at {found.url}", columns, rows)]
+        human += [
+            f"{'✓' if check.ok else '✗'} {check.name} {check.why}".rstrip()
+            for check in found.checks
+        ]
+    elif found.orphans:
+        human.append(
+            f"{found.orphans} processes are left of a hub whose supervisor was killed. "
+            f"`pangeo-deploy hub down {environment}` stops them, and so does `hub up`."
+        )
     show(found.as_dict(), json, human)
     if not found.ok:
         raise typer.Exit(CHECK_FAILED)
+
+
+@hub_app.command()
+def remove(
+    environment: EnvironmentArgument,
+    user: Annotated[str, typer.Argument(help="Who has left.")],
+    target: TargetOption = "rehearsal",
+    json: JsonOption = False,
+) -> None:
+    """Remove a user: tokens, cookies, server and clusters stop at once; the home is kept.
+
+    Exits with 3 if a cluster could not be stopped.
+    """
+    deployment = Deployment(environment, target)
+    refuse_if_listed(deployment, user)
+    with reporting(f"Removing {user} from the hub of {environment}"):
+        janitor, clusters = target_of(deployment).janitor()
+        removed = remove_user(janitor, clusters, user)
+    server = "a server" if removed.server else "no server"
+    human = [
+        f"{user} is removed. Stopped: {server} and {len(removed.clusters)} clusters.",
+        f"Their home is kept. They can log in again while a team of {environment} has them.",
+        *(f"Not stopped: {line}" for line in removed.left),
+    ]
+    show(removed.as_dict(), json, human)
+    if not removed.ok:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def refuse_if_listed(deployment: Deployment, user: str) -> None:
+    """Raise `BadInput` for somebody whom the environment's values still let in by name."""
+    login = settings(deployment.project, deployment.environment)["login"]
+    if user in (*login["users"], *login["admins"]):
+        raise BadInput(
+            f"{user} is still on the list of who may log in.",
+            why="They would be back with the next log-in.",
+            fix=f"Take the name out of pangeo.login in helm/environments/"
+            f"{deployment.environment}.yaml, deploy, and run this again.",
+        )
 
 
 def smoke(
@@ -75,7 +154,10 @@ def smoke(
     ] = "",
     json: JsonOption = False,
 ) -> None:
-    """Be a user of the hub, step by step; exit 3 and name the step that fails."""
+    """Be a user of the hub, step by step; exit 3 and name the step that fails.
+
+    In the rehearsal, what --repository launches runs as your own account of this machine.
+    """
     with reporting(f"Visiting the hub of {environment}") as progress:
         report = smoking.smoke(
             target_of(Deployment(environment, target)).entrance(),
