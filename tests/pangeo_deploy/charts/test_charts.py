@@ -165,11 +165,27 @@ def test_settings_that_both_a_chart_and_our_code_know_are_the_same_in_both() -> 
     assert scheduler["cores"]["request"] == 1
 
 
-def test_binder_is_logged_in_to_where_the_hub_says() -> None:
-    """The hub compares the redirect literally, and knows the path that the pod names by itself."""
+def test_binder_is_off_unless_it_is_one_of_the_services() -> None:
     for environment in ("staging", "prod"):
         values = complete(PROJECT, "pangeo", environment, OUTPUTS)
-        assert "oauth_redirect_uri" not in values["jupyterhub"]["hub"]["services"]["binder"]
+        assert values["binderhub-service"]["enabled"] is False
+        assert "binder" not in values["jupyterhub"]["hub"]["services"]
+
+
+def test_binder_is_logged_in_to_on_an_origin_of_its_own() -> None:
+    """The hub compares the redirect literally, and knows a service's origin and path by itself."""
+    values = load(PROJECT, "pangeo", "prod")
+    values["pangeo"] |= {"subdomains": True, "services": ["dask-gateway", "binder"]}
+    add_code(values, PROJECT / "helm" / "files")
+    service, hub = values["binderhub-service"], values["jupyterhub"]
+    told = {one["name"]: one.get("value") for one in service["extraEnv"]}
+    assert service["enabled"] is True
+    assert told["JUPYTERHUB_HOST"] == "https://hub.example.org"
+    assert told["JUPYTERHUB_OAUTH_CALLBACK_URL"] == (
+        "https://binder--service.hub.example.org/services/binder/oauth_callback"
+    )
+    assert "oauth_redirect_uri" not in hub["hub"]["services"]["binder"]
+    assert "--host-routing" in hub["proxy"]["chp"]["extraCommandLineFlags"]
 
 
 def test_homes_on_aws_are_an_access_point_and_stay_with_the_file_system() -> None:
