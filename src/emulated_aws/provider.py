@@ -32,11 +32,14 @@ THREADS = 16
 
 
 @contextmanager
-def serve_provider(account: Account) -> Iterator[dict[str, str]]:
+def serve_provider(
+    account: Account, recorded: Callable[[], bool] = lambda: True
+) -> Iterator[dict[str, str]]:
     """Serve the stand-in on this machine; yield the environment that makes Terraform use it.
 
     It lives in threads of this process, so it ends with it and not with Terraform, which is left to
-    finish when the user interrupts.
+    finish when the user interrupts. `recorded` tells at the end whether Terraform could write down
+    what it had made: if it was killed, the account goes on knowing, for the next run.
     """
     server = grpc.server(ThreadPoolExecutor(THREADS, "provider"))
     provider = Provider(account)
@@ -56,7 +59,7 @@ def serve_provider(account: Account) -> Iterator[dict[str, str]]:
         yield {"TF_REATTACH_PROVIDERS": json.dumps(dict.fromkeys(ADDRESSES, where))}
     finally:
         server.stop(grace=1).wait()
-        if provider.has_changed:
+        if provider.has_changed and recorded():
             account.all_told()
 
 

@@ -13,6 +13,10 @@ import platformdirs
 from pangeo_core.errors import BadInput
 
 TargetName = Literal["rehearsal", "aws"]
+DEFAULT_TARGET: TargetName = "rehearsal"  # of every verb: it needs no account and costs nothing
+
+
+PROJECT = "pangeo"  # the default of the variable `project` (terraform/variables.tf)
 
 
 def find_project(start: Path | None = None) -> Path:
@@ -72,8 +76,8 @@ class Deployment:
 
     @property
     def name(self) -> str:
-        """The name that every resource of the deployment starts with."""
-        return f"pangeo-{self.environment}"
+        """The name that every resource of the deployment starts with, as Terraform makes it."""
+        return f"{self._variable('project') or PROJECT}-{self.environment}"
 
     @property
     def tags(self) -> dict[str, str]:
@@ -103,7 +107,12 @@ class Deployment:
     @property
     def account_id(self) -> str | None:
         """The AWS account that the environment's variables name, None if they name none."""
-        found = re.search(r'^\s*account_id\s*=\s*"(\d+)"', self.tfvars.read_text(), re.MULTILINE)
+        return self._variable("account_id")
+
+    def _variable(self, name: str) -> str | None:
+        """Return a plain text of the environment's variables, None where they do not set it."""
+        pattern = rf'^\s*{name}\s*=\s*"([^"]+)"'
+        found = re.search(pattern, self.tfvars.read_text(), re.MULTILINE)
         return found[1] if found else None
 
     @property

@@ -2,10 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -13,35 +16,75 @@ from rich.table import Table
 from pangeo_core.errors import PangeoDeployError
 from pangeo_core.progress import Event, Progress
 
-PIPE_COLUMNS = 160
 _MARKS = {"done": "[green]✓[/]", "failed": "[red]✗[/]", "info": "[yellow]![/]"}
 
 
-def output() -> Console:
-    """Return the console for results; in a pipe there is room for whole paths and addresses."""
-    return Console() if sys.stdout.isatty() else Console(width=PIPE_COLUMNS, soft_wrap=True)
+@dataclass(frozen=True)
+class Sheet:
+    """A table to be shown: in a box on a terminal that is wide enough, else in plain columns."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def boxed(self) -> Table:
+        """Return it as rich draws it; a column whose name ends in `)` holds numbers."""
+        result = Table(title=self.title, title_justify="left", header_style="bold")
+        for column in self.columns:
+            result.add_column(column, justify="right" if column.endswith(")") else "left")
+        for row in self.rows:
+            result.add_row(*(escape(cell) for cell in row))
+        return result
+
+    def plain(self) -> str:
+        """Return it as `kubectl` would: columns two spaces apart, each row one whole line."""
+        lines = [
+            tuple(self.columns),
+            *(tuple(" ".join(cell.split()) for cell in row) for row in self.rows),
+        ]
+        widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+        padded = (
+            "  ".join(
+                cell + " " * (width - cell_len(cell))
+                for cell, width in zip(line, widths, strict=True)
+            )
+            for line in lines
+        )
+        return "\n".join([self.title, *(line.rstrip() for line in padded)])
 
 
 def show(document: Any, as_json: bool, human: Iterable[Any]) -> None:
-    """Print the result: `document` as JSON, or the `human` renderables."""
+    """Print the result: `document` as JSON, or the `human` sentences and tables."""
     if as_json:
-        print(json.dumps(document, indent=2, ensure_ascii=False))  # noqa: T201
+        print_json(document)
         return
-    console = output()
+    console = Console()
     for part in human:
-        console.print(part)
+        if not isinstance(part, Sheet):
+            console.print(part, soft_wrap=True)
+        elif console.is_terminal and console.measure(part.boxed()).maximum <= console.width:
+            console.print(part.boxed())
+        else:
+            console.print(part.plain(), soft_wrap=True, markup=False, highlight=False)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """Return a rich table; a column whose name ends in `)` holds numbers and is set right."""
-    result = Table(title=title, title_justify="left", header_style="bold")
-    for column in columns:
-        result.add_column(
-            column, justify="right" if column.endswith(")") else "left", overflow="fold"
-        )
-    for row in rows:
-        result.add_row(*(escape(str(cell)) for cell in row))
-    return result
+def print_json(document: Any) -> None:
+    """Print one JSON document on stdout; NaN and infinities, which JSON has not, become null."""
+    plain = not (sys.stdout.encoding or "").lower().startswith("utf")
+    print(json.dumps(_finite(document), indent=2, ensure_ascii=plain, allow_nan=False))  # noqa: T201
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Sheet:
+    """Return a table to be shown."""
+    return Sheet(title, columns, [[str(cell) for cell in row] for row in rows])
 
 
 @contextmanager
@@ -52,6 +95,10 @@ def reporting(what: str) -> Iterator[Progress]:
     with console.status(what) as status:
 
         def report(event: Event) -> None:
+            with suppress(OSError):  # nobody reads it any more: the work goes on
+                say(event)
+
+        def say(event: Event) -> None:
             if event.state in ("start", "step"):
                 running[event.task] = event.message
             else:
@@ -68,7 +115,7 @@ def reporting(what: str) -> Iterator[Progress]:
 def show_error(error: PangeoDeployError, as_json: bool) -> None:
     """Print what went wrong, why, and the way out."""
     if as_json:
-        print(json.dumps({"error": error.as_dict()}, indent=2, ensure_ascii=False))  # noqa: T201
+        print_json({"error": error.as_dict()})
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     console.print(f"[bold red]Error:[/] {escape(error.what)}")
     for part, style in ((error.why, "default"), (error.fix, "bold")):

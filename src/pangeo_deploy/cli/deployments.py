@@ -1,41 +1,42 @@
-"""The verbs on a deployment: doctor, plan, apply, destroy, drift, sweep."""
+"""The verbs on a deployment: doctor, plan, apply, destroy, drift, sweep, terraform."""
 
-import json as json_module
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pangeo_deploy import doctor as checks
-from pangeo_deploy.cli.console import reporting, show, table
+from pangeo_core.errors import Interrupted, PangeoDeployError
+from pangeo_deploy.cli.console import reporting, show, show_error, table
 from pangeo_deploy.cli.options import (
     ConfirmOption,
     EnvironmentArgument,
     JsonOption,
     TargetOption,
 )
-from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.targets import target_of
-from pangeo_deploy.terraform import lifecycle
-from pangeo_deploy.terraform.sweep import Leftover, sweep
+from pangeo_deploy.deployment import DEFAULT_TARGET, Deployment
+
+if TYPE_CHECKING:
+    from pangeo_deploy.terraform.lifecycle import Applied
+    from pangeo_deploy.terraform.sweep import Leftover
 
 DRIFTED = LEFT = 3
 MISSING = 2
-LONGEST = 120  # characters of a value in a table; --json has it whole
+CHANGES = 2  # as Terraform's users know it
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
-    for verb in (doctor, plan, apply, destroy, drift, sweep_command):
+    for verb in (doctor, plan, apply, destroy, drift, terraform, sweep_command):
         app.command(name=verb.__name__.removesuffix("_command"))(verb)
 
 
 def doctor(target: TargetOption = "rehearsal", json: JsonOption = False) -> None:
     """Say what this machine has, what is missing, and how to get it."""
+    from pangeo_deploy import doctor as checks
     from pangeo_deploy.monthly_cost import list_price  # few verbs need it
 
     found = checks.examine(target, list_price)
@@ -54,44 +55,91 @@ def doctor(target: TargetOption = "rehearsal", json: JsonOption = False) -> None
 
 
 def plan(
-    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
+    environment: EnvironmentArgument,
+    target: TargetOption = "rehearsal",
+    detailed_exitcode: Annotated[
+        bool,
+        typer.Option(
+            "--detailed-exitcode",
+            help="As Terraform's: exit 0 for no changes, 1 for an error, 2 for changes.",
+        ),
+    ] = False,
+    json: JsonOption = False,
 ) -> None:
-    """Ask Terraform what it would change, and save that plan for apply."""
-    with reporting(f"Planning {environment}") as progress:
-        result = lifecycle.plan(Deployment(environment, target), progress)
-    floor, changed = _floor(environment, result.shown)
-    order = ("delete", "replace", "update", "create")
-    changes = sorted(result.changes, key=lambda one: (order.index(one.action), one.address))
-    counts = ", ".join(f"{result.count(action)} to {action}" for action in order)
-    human: list[Any] = [f"{environment} on {target}: {counts}."]
-    if changes:
-        kept = "  (kept, not emulated)"
-        rows = [(one.action, one.address + kept * (not one.emulated)) for one in changes]
-        human.insert(0, table(f"Plan for {environment}", ("action", "resource"), rows))
-        human.append(
-            f"Always on: {floor:.2f} USD a month at list prices, {changed:+.2f} by this plan; "
-            f"line by line: pangeo-deploy cost estimate {environment}"
-        )
-        human.append(f"Saved as {result.file}\nApply it with: pangeo-deploy apply {environment}")
+    """Show what Terraform would change, value by value, and save the plan for `apply`."""
+    from pangeo_deploy.cli import plan_table
+    from pangeo_deploy.monthly_cost import change_of
+    from pangeo_deploy.terraform import lifecycle
+
+    try:
+        with reporting(f"Planning {environment}") as progress:
+            result = lifecycle.plan(Deployment(environment, target), progress)
+        before, after = change_of(environment, result.shown)
+    except PangeoDeployError as error:
+        if not detailed_exitcode or isinstance(error, Interrupted):
+            raise
+        show_error(error, json)
+        raise typer.Exit(1) from None
+    floor, change = after.floor, after.floor - before.floor
     money = {
         "floor_usd_per_month": format(floor, "f"),
-        "floor_change_usd_per_month": format(changed, "f"),
+        "floor_change_usd_per_month": format(change, "f"),
     }
+    human = plan_table.of(result)
+    if result.does_something:
+        human += [
+            f"Always on: {floor:.2f} USD a month at list prices, {change:+.2f} by this plan; "
+            f"line by line: pangeo-deploy cost estimate {environment}",
+            f"Saved as {result.file}\nApply it with: {_again('apply', environment, target)}",
+        ]
     show({**result.as_dict(), **money}, json, human)
+    if detailed_exitcode and result.does_something:
+        raise typer.Exit(CHANGES)
 
 
 def apply(
     environment: EnvironmentArgument,
     plan_file: Annotated[
-        Path | None, typer.Argument(help="A saved plan; the environment's last one if not named.")
+        Path | None, typer.Argument(help="A saved plan (default: the environment's last one).")
     ] = None,
     target: TargetOption = "rehearsal",
+    confirm: Annotated[
+        str,
+        typer.Option(
+            help="The environment's name again; needed where the plan removes homes, buckets, "
+            "keys or the cluster.",
+            metavar="NAME",
+        ),
+    ] = "",
     json: JsonOption = False,
 ) -> None:
     """Apply the saved plan, and nothing else."""
+    from pangeo_deploy.terraform import lifecycle
+
     with reporting(f"Applying to {environment}") as progress:
-        result = lifecycle.apply(Deployment(environment, target), plan_file, progress)
+        result = lifecycle.apply(Deployment(environment, target), plan_file, progress, confirm)
     show(result.as_dict(), json, [_done(environment, result)])
+
+
+def terraform(
+    environment: EnvironmentArgument,
+    arguments: Annotated[
+        list[str], typer.Argument(help="What Terraform is to do, after `--`.", metavar="-- ARGS")
+    ],
+    target: TargetOption = "rehearsal",
+) -> None:
+    """Run any other Terraform command in the environment's workspace, with its variables.
+
+    For example: `terraform staging -- state list`, `import ADDRESS ID`, `force-unlock ID`.
+    """
+    from pangeo_deploy.terraform.any_command import command
+
+    deployment = Deployment(environment, target)
+    with ExitStack() as stack:
+        with reporting(f"Opening {environment}") as progress:
+            call = stack.enter_context(command(deployment, arguments, progress))
+        code = call()
+    raise typer.Exit(code)
 
 
 def destroy(
@@ -105,6 +153,9 @@ def destroy(
     json: JsonOption = False,
 ) -> None:
     """Remove everything the deployment made, and say what is left."""
+    from pangeo_deploy.targets import target_of
+    from pangeo_deploy.terraform import lifecycle
+
     deployment = Deployment(environment, target)
     target_of(deployment).require_confirmation(confirm)
     with reporting(f"Destroying {environment}") as progress:
@@ -126,12 +177,20 @@ def drift(
     environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
 ) -> None:
     """Find what was changed behind Terraform's back; exit 3 if anything was."""
+    from pangeo_deploy.cli.plan_table import compact
+    from pangeo_deploy.terraform import lifecycle
+
     with reporting(f"Comparing {environment} with its state") as progress:
         found = lifecycle.drift(Deployment(environment, target), progress)
     human: list[Any] = [f"{environment} is as Terraform left it."]
     if found:
         rows = [
-            (one.address, one.attribute, _compact(one.expected), _compact(one.found))
+            (
+                one.address,
+                one.attribute,
+                compact(one.expected),
+                compact(one.found),
+            )
             for one in found
         ]
         columns = ("resource", "attribute", "expected", "found")
@@ -145,35 +204,27 @@ def sweep_command(
     environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
 ) -> None:
     """Ask the account what carries the deployment's tags; exit 3 if anything does."""
+    from pangeo_deploy.terraform.sweep import sweep
+
     left = sweep(Deployment(environment, target))
     show({"left": [asdict(one) for one in left]}, json, _leftovers(left))
     if left:
         raise typer.Exit(LEFT)
 
 
-def _compact(value: object) -> str:
-    """Return a value as a table can show it: a JSON document on one line, and no novel."""
-    if isinstance(value, str) and value[:1] in "[{":
-        value = json_module.loads(value)
-    text = value if isinstance(value, str) else json_module.dumps(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+def _again(verb: str, environment: str, target: str) -> str:
+    """Return the command that goes on from here; the default target is left out."""
+    where = "" if target == DEFAULT_TARGET else f" --target {target}"
+    return f"pangeo-deploy {verb} {environment}{where}"
 
 
-def _floor(environment: str, shown: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
-    """Return the monthly price of what a plan leaves always on, and what the plan adds to it."""
-    from pangeo_deploy.monthly_cost import change_of  # few verbs need it
-
-    before, after = change_of(environment, shown)
-    return after.floor, after.floor - before.floor
-
-
-def _done(environment: str, result: lifecycle.Applied) -> str:
+def _done(environment: str, result: "Applied") -> str:
     counts = Counter(one.action for one in result.resources)
     told = ", ".join(f"{count} {action}d" for action, count in sorted(counts.items()))
     return f"{environment}: {told or 'nothing to do'} in {result.seconds:.1f} s."
 
 
-def _leftovers(left: Iterable[Leftover], title: str = "Still carrying the tags") -> list[Any]:
+def _leftovers(left: Iterable["Leftover"], title: str = "Still carrying the tags") -> list[Any]:
     rows = [(one.type, one.id, one.usd_per_month or "not known") for one in left]
     if not rows:
         return ["Nothing else carries the deployment's tags."]

@@ -9,7 +9,7 @@ from hub_user.user import Entrance, User, log_in
 from local_hub import control, dask_clusters
 from local_hub.control import Ended, Hub
 from local_hub.definition import HubDefinition, HubPlace
-from pangeo_core.errors import CheckFailed
+from pangeo_core.errors import CheckFailed, Interrupted, TerraformFailed
 from pangeo_core.progress import Progress, silent
 from pangeo_deploy.charts import alerts
 from pangeo_deploy.charts.deploy import Deployed
@@ -57,12 +57,12 @@ class Rehearsal(Target):
         """Open the emulated account of the checkout, with a provider that Terraform attaches to."""
         import emulated_aws
 
-        state = self.deployment.folder / "terraform.tfstate"
+        state, recorded = self.deployment.folder / "terraform.tfstate", True
         with (
             emulated_aws.open_account(self.deployment.root / "account") as account,
-            emulated_aws.serve_provider(account) as environment,
+            emulated_aws.serve_provider(account, lambda: recorded) as environment,
         ):
-            yield Cloud(
+            cloud = Cloud(
                 client=account.client,
                 terraform=environment,
                 # Relative to the root module's folder: a plan holds it, and is applied elsewhere.
@@ -70,6 +70,11 @@ class Rehearsal(Target):
                 state_file=state,
                 kept_types=emulated_aws.kept_types(),
             )
+            try:
+                yield cloud
+            except (Interrupted, TerraformFailed) as error:
+                recorded = error.recorded
+                raise
 
     def start_hub(
         self, progress: Progress = silent, *, bound: bool = False, binder: bool = False

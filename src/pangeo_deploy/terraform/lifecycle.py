@@ -1,27 +1,27 @@
 """The life of a deployment: plan, apply of exactly that plan, drift, destroy."""
 
-import hashlib
 import json
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pangeo_core.errors import BadInput, TerraformFailed
-from pangeo_core.files import write_whole
 from pangeo_core.progress import Event, Progress, State, silent
 from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.terraform import protection, saved_plan
 from pangeo_deploy.terraform.engine import Message, told
 from pangeo_deploy.terraform.plans import Drifted, Plan, changes, drifted
+from pangeo_deploy.terraform.protection import is_data, type_in
+from pangeo_deploy.terraform.state_files import parsed
 from pangeo_deploy.terraform.sweep import Leftover, sweep_account
 from pangeo_deploy.terraform.workspace import Workspace, open_workspace, sources_digest
 
-# What `destroy --keep-data` leaves: homes, scratch and bills, and the keys they are encrypted with.
-DATA = ("aws_s3_bucket", "aws_efs_file_system", "aws_efs_backup_policy", "aws_kms_key", "data")
-DATA_KINDS = ("s3", "elasticfilesystem:file-system", "kms:key")  # the same, as a sweep names them
+# What `destroy --keep-data` leaves, as a sweep names it.
+DATA_KINDS = ("s3", "elasticfilesystem:file-system", "kms:key")
 
 
 @dataclass(frozen=True)
@@ -60,31 +60,20 @@ def plan(deployment: Deployment, progress: Progress = silent) -> Plan:
     Raises `TerraformFailed` with Terraform's diagnostics, `BadInput` for a tfvars file that sets
     a variable which does not exist.
     """
-    with open_workspace(deployment) as workspace:
-        return _plan(workspace, progress)
+    with open_workspace(deployment, progress) as workspace:
+        file = workspace.plan_file
+        saved_plan.forget(file)
+        sources = sources_digest(deployment)
+        shown = _planned(workspace, file, progress)
+        result = _plan_of(workspace, file, shown)
+        saved_plan.save(result, sources)
+        return result
 
 
-def _plan(workspace: Workspace, progress: Progress, *arguments: str) -> Plan:
-    deployment, file = workspace.deployment, workspace.plan_file
-    record = _record(file)
-    record.unlink(missing_ok=True)
-    sources = sources_digest(deployment)
-    shown = _planned(workspace, file, progress, *arguments)
-    result = Plan(
-        deployment.environment,
-        deployment.target,
-        file,
-        changes(shown, workspace.cloud.kept_types),
-        shown,
-    )
-    content = {
-        **result.as_dict(),
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "sources_sha256": sources,
-        "plan_sha256": _sha256(file),
-    }
-    write_whole(record, json.dumps(content, indent=2), mode=0o600)
-    return result
+def _plan_of(workspace: Workspace, file: Path, shown: Mapping[str, Any]) -> Plan:
+    deployment = workspace.deployment
+    found = changes(shown, workspace.cloud.kept_types)
+    return Plan(deployment.environment, deployment.target, file, found, shown)
 
 
 def _planned(
@@ -124,7 +113,7 @@ def _planned(
 
 def show(deployment: Deployment, progress: Progress = silent) -> Mapping[str, Any]:
     """Return `terraform show -json` of a fresh plan; the saved plan stays as it is."""
-    with open_workspace(deployment) as workspace:
+    with open_workspace(deployment, progress) as workspace:
         return _shown_once(workspace, progress)
 
 
@@ -137,50 +126,27 @@ def _shown_once(workspace: Workspace, progress: Progress, *arguments: str) -> Ma
 
 
 def apply(
-    deployment: Deployment, plan_file: Path | None = None, progress: Progress = silent
+    deployment: Deployment,
+    plan_file: Path | None = None,
+    progress: Progress = silent,
+    confirm: str = "",
 ) -> Applied:
     """Apply the saved plan: this environment's last one, or `plan_file` if named.
 
     Refuses with `BadInput` a plan that is missing, altered, or no longer matches the files or the
-    state it was made from.
+    state it was made from; and one that removes what cannot be made again (homes, buckets, keys,
+    the cluster) unless `confirm` is the environment's name.
     """
-    with open_workspace(deployment) as workspace:
+    with open_workspace(deployment, progress) as workspace:
         file = plan_file.resolve() if plan_file else workspace.plan_file
-        _check_plan(deployment, file)
-        applied = _apply(workspace, file, progress)
-        _settle(workspace)
+        record = saved_plan.check(deployment, file, named=plan_file is not None)
+        saved_plan.require_confirmed_removals(deployment, record, confirm)
+        with workspace.changing():
+            applied = _apply(workspace, file, progress)
+            saved_plan.forget(file)
+            if (parsed(workspace.read_state()) or {}).get("resources"):
+                _settle(workspace)
         return applied
-
-
-def _check_plan(deployment: Deployment, file: Path) -> None:
-    again = f"Run: pangeo-deploy plan {deployment.environment}"
-    try:
-        record = json.loads(_record(file).read_text())
-        found = {
-            key: record[key] for key in ("environment", "target", "sources_sha256", "plan_sha256")
-        }
-        actual = _sha256(file)
-    except FileNotFoundError as error:
-        raise BadInput(
-            f"There is no saved plan for {deployment.environment}.", fix=again
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{_record(file)} is not readable.", why=str(error), fix=again) from error
-    made_for = (found["environment"], found["target"])
-    if made_for != (deployment.environment, deployment.target):
-        raise BadInput(
-            f"The plan is for {' on '.join(made_for)}, not {deployment.environment} on "
-            f"{deployment.target}.",
-            fix=again,
-        )
-    if found["plan_sha256"] != actual:
-        raise BadInput(f"{file} is not the plan that was saved.", fix=again)
-    if found["sources_sha256"] != sources_digest(deployment):
-        raise BadInput(
-            f"The files under terraform/ changed after {deployment.environment} was planned.",
-            why="Only a plan of the present files is applied.",
-            fix=again,
-        )
 
 
 def _apply(workspace: Workspace, file: Path, progress: Progress) -> Applied:
@@ -208,8 +174,6 @@ def _apply(workspace: Workspace, file: Path, progress: Progress) -> Applied:
                 fix=f"Run: pangeo-deploy plan {workspace.deployment.environment}",
             ) from error
         raise
-    file.unlink(missing_ok=True)
-    _record(file).unlink(missing_ok=True)
     return Applied(time.monotonic() - clock, tuple(done))
 
 
@@ -235,16 +199,25 @@ def destroy(
     With `keep_data`, homes and buckets stay, in the account and in the state: a later plan and
     apply builds the rest around them.
     """
-    with open_workspace(deployment) as workspace:
+    with open_workspace(deployment, progress) as workspace:
+        protection.require_unprotected(deployment, workspace.state)
         arguments = ["-destroy", *(_all_but_data(workspace) if keep_data else ())]
-        saved = _plan(workspace, progress, *arguments)
-        if keep_data and (lost := [one.address for one in saved.changes if _is_data(one.type)]):
-            raise BadInput(
-                "The data cannot be kept: removing the rest would remove it too.",
-                why=", ".join(lost),
-                fix="Nothing was changed. Let no data depend on what is removed.",
-            )
-        applied = _apply(workspace, saved.file, progress)
+        # In a file of its own, gone at the end: no later `apply` can take it for the saved plan.
+        file = deployment.folder / "destroy.tfplan"
+        try:
+            shown = _planned(workspace, file, progress, *arguments)
+            found = _plan_of(workspace, file, shown).changes
+            if keep_data and (lost := [one.address for one in found if is_data(one.type)]):
+                raise BadInput(
+                    "The data cannot be kept: removing the rest would remove it too.",
+                    why=", ".join(lost),
+                    fix="Nothing was changed. Let no data depend on what is removed.",
+                )
+            saved_plan.forget(workspace.plan_file)  # made for what will not be there
+            with workspace.changing():
+                applied = _apply(workspace, file, progress)
+        finally:
+            file.unlink(missing_ok=True)
         left = sweep_account(workspace.cloud, deployment)
         kept = tuple(one for one in left if keep_data and one.type in DATA_KINDS)
         rest = tuple(one for one in left if one not in kept)
@@ -254,25 +227,14 @@ def destroy(
 def _all_but_data(workspace: Workspace) -> list[str]:
     """Return the arguments that have Terraform remove everything in the state but the data."""
     addresses = workspace.terraform.read("state", "list").split("\n")
-    rest = (one for one in addresses if one and not _is_data(_type_in(one)))
+    rest = (one for one in addresses if one and not is_data(type_in(one)))
     return [f"-target={address}" for address in rest]
-
-
-def _type_in(address: str) -> str:
-    """Return the type that an address names, as in `module.a["b.c"].aws_s3_bucket.d[0]`."""
-    plain = re.sub(r"\[[^]]*\]", "", address).split(".")
-    return "data" if "data" in plain[:-2] else plain[-2]
-
-
-def _is_data(resource_type: str) -> bool:
-    # Their settings stay with them: a bucket without its public access block is no safe place.
-    return resource_type.startswith(DATA)
 
 
 def drift(deployment: Deployment, progress: Progress = silent) -> tuple[Drifted, ...]:
     """Return every attribute that is no longer as Terraform left it. Changes nothing."""
-    with open_workspace(deployment) as workspace:
-        if not _recorded(workspace).get("resources"):
+    with open_workspace(deployment, progress) as workspace:
+        if not workspace.state.get("resources"):
             return ()  # nothing was applied; Terraform would fail on outputs of what is not there
         return drifted(_shown_once(workspace, progress, "-refresh-only"))
 
@@ -280,12 +242,7 @@ def drift(deployment: Deployment, progress: Progress = silent) -> tuple[Drifted,
 def recorded(deployment: Deployment) -> Mapping[str, Any]:
     """Return the state as Terraform keeps it, empty before the first apply."""
     with open_workspace(deployment) as workspace:
-        return _recorded(workspace)
-
-
-def _recorded(workspace: Workspace) -> Mapping[str, Any]:
-    state: Mapping[str, Any] = json.loads(workspace.terraform.read("state", "pull") or "{}")
-    return state
+        return workspace.state
 
 
 def outputs(deployment: Deployment) -> dict[str, Any]:
@@ -293,14 +250,6 @@ def outputs(deployment: Deployment) -> dict[str, Any]:
     with open_workspace(deployment) as workspace:
         shown = json.loads(workspace.terraform.read("output", "-json"))
     return {name: output["value"] for name, output in shown.items() if not output["sensitive"]}
-
-
-def _record(file: Path) -> Path:
-    return file.with_suffix(".json")
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _seconds(start: str, end: str) -> float:

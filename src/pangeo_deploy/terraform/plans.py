@@ -1,10 +1,11 @@
 """What a plan says: its changes, counted and named, and the drift behind them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pangeo_deploy.terraform.attributes import AttributeChange, changed
 from pangeo_deploy.terraform.services import service
 
 ACTIONS = {
@@ -14,17 +15,29 @@ ACTIONS = {
     ("delete", "create"): "replace",
     ("create", "delete"): "replace",
     ("forget",): "forget",
+    ("create", "forget"): "replace",
 }
+# In the order in which people should read them: what cannot be taken back comes first.
+ORDER = ("delete", "replace", "forget", "update", "create", "import", "move")
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a plan does to one resource; `emulated` is False for a type the rehearsal only keeps."""
+    """What a plan does to one resource; `emulated` is False for a type the rehearsal only keeps.
+
+    `attributes` is what an update, a replacement or an import changes inside it, `reason` why
+    Terraform replaces or deletes it; `moved_from` is its address before, `import_id` what is
+    imported, each empty for none.
+    """
 
     address: str
     type: str
     action: str
     emulated: bool = True
+    attributes: tuple[AttributeChange, ...] = ()
+    reason: str = ""
+    moved_from: str = ""
+    import_id: str = ""
 
     @property
     def module(self) -> str:
@@ -36,6 +49,33 @@ class Change:
     def service(self) -> str:
         """The AWS service the resource belongs to."""
         return service(self.type)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON of it."""
+        return {
+            "address": self.address,
+            "type": self.type,
+            "action": self.action,
+            "emulated": self.emulated,
+            "changes": [one.as_dict() for one in self.attributes],
+            "reason": self.reason,
+            "moved_from": self.moved_from,
+            "import_id": self.import_id,
+        }
+
+
+@dataclass(frozen=True)
+class OutputChange:
+    """What a plan does to one output of the root module; sensitive values are masked."""
+
+    name: str
+    action: str
+    attributes: tuple[AttributeChange, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON of it."""
+        changes = [one.as_dict() for one in self.attributes]
+        return {"name": self.name, "action": self.action, "changes": changes}
 
 
 @dataclass(frozen=True)
@@ -51,6 +91,16 @@ class Plan:
     changes: tuple[Change, ...]
     shown: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def outputs(self) -> tuple[OutputChange, ...]:
+        """What changes in the outputs."""
+        return tuple(output_changes(self.shown))
+
+    @property
+    def does_something(self) -> bool:
+        """Whether applying it changes anything: a resource, an output, or the state alone."""
+        return bool(self.changes or self.outputs)
+
     def count(self, action: str) -> int:
         """Return how many resources the plan has that `action` for."""
         return sum(change.action == action for change in self.changes)
@@ -61,30 +111,45 @@ class Plan:
             "environment": self.environment,
             "target": self.target,
             "plan_file": str(self.file),
-            **{action: self.count(action) for action in ("create", "update", "replace", "delete")},
-            "resources": [
-                {
-                    "address": change.address,
-                    "type": change.type,
-                    "action": change.action,
-                    "emulated": change.emulated,
-                }
-                for change in self.changes
-            ],
+            **{action: self.count(action) for action in ORDER},
+            "resources": [change.as_dict() for change in self.changes],
+            "outputs": [output.as_dict() for output in self.outputs],
         }
 
 
 def changes(shown: Mapping[str, Any], kept_types: frozenset[str]) -> tuple[Change, ...]:
     """Return the changes in `terraform show -json` of a plan, without reads and no-ops."""
-    found = (
-        (resource, ACTIONS.get(tuple(resource["change"]["actions"])))
-        for resource in shown.get("resource_changes", ())
-    )
+    resources = sorted(shown.get("resource_changes", ()), key=lambda one: one["address"])
     return tuple(
-        Change(resource["address"], resource["type"], action, resource["type"] not in kept_types)
-        for resource, action in sorted(found, key=lambda pair: pair[0]["address"])
-        if action
+        Change(
+            resource["address"],
+            resource["type"],
+            action,
+            resource["type"] not in kept_types,
+            attributes=changed(resource["change"]) if action in ("update", "replace") else (),
+            reason=resource.get("action_reason", "").replace("_", " "),
+            moved_from=resource.get("previous_address", ""),
+            import_id=(resource["change"].get("importing") or {}).get("id", ""),
+        )
+        for resource in resources
+        if (action := _action(resource))
     )
+
+
+def _action(resource: Mapping[str, Any]) -> str:
+    """Return what a plan does to a resource, nothing where that is nothing."""
+    if action := ACTIONS.get(tuple(resource["change"]["actions"])):
+        return action
+    if resource["change"].get("importing"):
+        return "import"
+    return "move" if resource.get("previous_address") else ""
+
+
+def output_changes(shown: Mapping[str, Any]) -> Iterator[OutputChange]:
+    """Yield what a plan changes in the outputs, by name."""
+    for name, change in sorted((shown.get("output_changes") or {}).items()):
+        if action := ACTIONS.get(tuple(change["actions"])):
+            yield OutputChange(name, action, changed(change))
 
 
 @dataclass(frozen=True)

@@ -12,22 +12,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pangeo_core.errors import BadInput
+from pangeo_core.errors import BadInput, PangeoDeployError, TerraformFailed
 from pangeo_core.files import digest, write_whole
+from pangeo_core.progress import Event, Progress, silent
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import Cloud, connect
 from pangeo_deploy.terraform.engine import Engine, Terraform, find_engine
+from pangeo_deploy.terraform.state_files import State, StateFiles, parsed
 
 ROOM_BYTES = 50_000_000
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """An initialised Terraform for one deployment, held by one process at a time."""
+    """An initialised Terraform for one deployment, held by one process at a time.
+
+    `state_text` is the state as it was when the workspace was opened, "" for none.
+    """
 
     deployment: Deployment
     terraform: Terraform
     cloud: Cloud
+    files: StateFiles
+    state_text: str = ""
 
     @property
     def plan_file(self) -> Path:
@@ -39,10 +46,37 @@ class Workspace:
         """The environment's variables, as Terraform's messages shall name them."""
         return self.terraform.folder / "environments" / self.deployment.tfvars.name
 
+    @property
+    def state(self) -> State:
+        """The state when the workspace was opened, empty before the first apply."""
+        return parsed(self.state_text) or {}
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep a copy of the state before and after what happens inside."""
+        self.files.keep(self.state_text)
+        try:
+            yield
+        except PangeoDeployError:
+            if self.cloud.state_file:
+                self.files.keep(self.read_state())
+            raise
+        self.files.keep(self.read_state())
+
+    def read_state(self) -> str:
+        """Return the state as it is now."""
+        if file := self.cloud.state_file:
+            return file.read_text() if file.exists() else ""
+        return self.terraform.read("state", "pull")
+
 
 @contextmanager
-def open_workspace(deployment: Deployment) -> Iterator[Workspace]:
-    """Lock the deployment, connect its target and initialise Terraform for it."""
+def open_workspace(deployment: Deployment, progress: Progress = silent) -> Iterator[Workspace]:
+    """Lock the deployment, connect its target and initialise Terraform for it.
+
+    A state that a kill left empty or cut short is recovered, and one that could not reach its
+    backend is pushed there first.
+    """
     engine = find_engine()
     folder = deployment.folder
     try:
@@ -54,23 +88,50 @@ def open_workspace(deployment: Deployment) -> Iterator[Workspace]:
             fix="Set PANGEO_DEPLOY_STATE to a folder that can be written.",
         ) from error
     _check_room(folder)
-    with _locked(folder / "lock", deployment), connect(deployment) as cloud:
-        root = folder / "root"
+
+    def say(words: str) -> None:
+        progress(Event("state", "info", words))
+
+    with _locked(folder / "lock", deployment) as lock, connect(deployment) as cloud:
+        root, files = folder / "root", StateFiles(folder)
+        rescued = files.rescue(root)
         _link(deployment.project / "terraform", root, cloud.backend)
+        data = folder / "terraform-data"
+        # It names the modules by their absolute paths: those of the checkout before, if another.
+        shutil.rmtree(data / "modules", ignore_errors=True)
         terraform = Terraform(
-            engine, root, {**cloud.terraform, "TF_DATA_DIR": str(folder / "terraform-data")}
+            engine, root, {**cloud.terraform, "TF_DATA_DIR": str(data)}, keep=(lock,)
         )
-        if cloud.state_file and cloud.state_file.exists():
+        text = ""
+        if cloud.state_file:
             # Read as it is: Terraform, asked for it, would write its own version into it.
-            text = cloud.state_file.read_text()
-            cut_short = not text and cloud.state_file.with_suffix(".tfstate.backup").exists()
-            _check_state(deployment, engine, "{" if cut_short else text)
+            text = files.recover(cloud.state_file, say)
+            _check_state(deployment, engine, text)
         terraform.read(
             "init", "-input=false", "-no-color", "-reconfigure", *cloud.backend_arguments
         )
+        if rescued:
+            _push(deployment, terraform, rescued)
+            files.pushed()
+            say("The state that the last run could not persist is pushed.")
+            text = terraform.read("state", "pull")
         if not cloud.state_file:
-            _check_state(deployment, engine, terraform.read("state", "pull"))
-        yield Workspace(deployment, terraform, cloud)
+            text = terraform.read("state", "pull")
+            _check_state(deployment, engine, text)
+        yield Workspace(deployment, terraform, cloud, files, text)
+
+
+def _push(deployment: Deployment, terraform: Terraform, rescued: Path) -> None:
+    try:
+        terraform.read("state", "push", str(rescued))
+    except TerraformFailed as error:
+        name, target = deployment.environment, deployment.target
+        raise BadInput(
+            f"The last run on {name} could not persist its state, and it cannot be pushed now.",
+            why=f"{error.why}\nIt is kept in {rescued}: the only record of what that run did.",
+            fix="If the state in the backend is an older one, push it: pangeo-deploy terraform "
+            f"{name} --target {target} -- state push -force {rescued}; else remove the file.",
+        ) from error
 
 
 def _check_room(folder: Path) -> None:
@@ -93,8 +154,9 @@ def _check_state(deployment: Deployment, engine: Engine, text: str) -> None:
         raise BadInput(
             f"The state of {deployment.environment} ({deployment.target}) cannot be read.",
             why=str(error),
-            fix=f"Nothing was changed. In {deployment.folder}, terraform.tfstate.backup is the one "
-            "before; the state bucket on aws keeps every version.",
+            fix=f"Nothing was changed. {deployment.folder / 'state-copies'} holds the states "
+            "before, the newest last; push one with: pangeo-deploy terraform "
+            f"{deployment.environment} --target {deployment.target} -- state push FILE",
         ) from error
     if made_by > _version(engine.version):
         raise BadInput(
@@ -107,7 +169,8 @@ def _check_state(deployment: Deployment, engine: Engine, text: str) -> None:
         raise BadInput(
             f"The state of {deployment.environment} is that of {name}.",
             why="Applying it would destroy what belongs to the other. Nothing was changed.",
-            fix="Restore the right state file.",
+            fix="Restore the right state file; or, if `project` was changed in the variables, "
+            "write the old name again: a name cannot change while the deployment stands.",
         )
 
 
@@ -140,8 +203,12 @@ def _link(source: Path, root: Path, backend: str | None) -> None:
 
 
 @contextmanager
-def _locked(path: Path, deployment: Deployment) -> Iterator[None]:
-    """Hold the deployment's lock; the system frees it when this process ends in whatever way."""
+def _locked(path: Path, deployment: Deployment) -> Iterator[int]:
+    """Hold the deployment's lock and give its descriptor.
+
+    The system frees it when this process and the Terraform that it started have ended, in whatever
+    way.
+    """
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -155,4 +222,4 @@ def _locked(path: Path, deployment: Deployment) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        yield file.fileno()
