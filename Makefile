@@ -52,10 +52,10 @@ lock: $(VENV)/uv.installed
 	@PATH="$(BIN):$$PATH" $(PYTHON) tools/lock.py compile
 
 # The tests need the book's packages too: they build it.
-$(VENV)/book.installed: GROUPS := book
-$(VENV)/test.installed: GROUPS := binder book charts test
+$(VENV)/book.installed: GROUPS := book terraform
+$(VENV)/test.installed: GROUPS := binder book charts terraform test
 $(VENV)/check.installed: GROUPS := check
-$(VENV)/deploy.installed: GROUPS := charts
+$(VENV)/deploy.installed: GROUPS := charts terraform
 # Bytecode now, by all cores: where PYTHONDONTWRITEBYTECODE is set, as in many images, each of the
 # hundreds of processes to come would compile what it imports (moto alone: most of a second).
 $(VENV)/%.installed: $(VENV)/uv.installed $(LOCKED)

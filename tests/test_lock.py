@@ -82,7 +82,7 @@ def test_binder_installs_the_same_pins(project: Path, lock: str) -> None:
     assert python == "python=3.11"
     assert pip == "pip"
     listed = pins("\n".join(packages["pip"]))
-    assert listed == selected(project, "build")
+    assert listed == selected(project, "build", "terraform")
     assert listed.items() <= pins(lock).items()
     assert not [line for line in packages["pip"] if line.startswith("-") or "/" in line]
 

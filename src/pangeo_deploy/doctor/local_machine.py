@@ -4,18 +4,22 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from pangeo_core.errors import PangeoDeployError
+from pangeo_deploy.charts.render import find_helm
 from pangeo_deploy.deployment import default_state, environments, find_project
 from pangeo_deploy.targets.check import Check
 from pangeo_deploy.terraform.engine import find_engine
 
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+MAC_CHROME = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 FREE_GB = 2.0  # the environment, the book and a rehearsal fit in this
 
 
 def machine() -> Iterator[Check]:
     """Yield a finding for each thing."""
-    for check in (_python, _project, _terraform, _state, _git, _chromium):
+    for check in (_python, _project, _terraform, _helm, _state, _git, _chromium):
         yield check()
 
 
@@ -38,6 +42,15 @@ def _terraform() -> Check:
     except PangeoDeployError as error:
         return Check("Terraform", False, f"{error.what} {error.why}", error.fix)
     return Check("Terraform", True, f"{engine.program} ({engine.version})")
+
+
+def _helm() -> Check:
+    try:
+        program, _ = find_helm("")
+    except PangeoDeployError as error:
+        detail = "not found; needed by charts check, render and deploy"
+        return Check("Helm", False, detail, error.fix, required=False)
+    return Check("Helm", True, program)
 
 
 def _state() -> Check:
@@ -63,6 +76,8 @@ def _git() -> Check:
 
 
 def _chromium() -> Check:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    fix = "" if program else "For the browser tests: apt-get install chromium"
+    program = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if not program and MAC_CHROME.exists():
+        program = str(MAC_CHROME)
+    fix = "" if program else "For the browser tests and the PDF: install Chromium or Chrome."
     return Check("Chromium", bool(program), program or "not found", fix, required=False)

@@ -13,7 +13,6 @@ from pangeo_core.files import read_json
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption, usd
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.terraform import lifecycle
 
 BillsOption = Annotated[
     list[str],
@@ -75,6 +74,7 @@ def fetch(
     from hub_costs.bills import fetch as room
     from hub_costs.months import Month
     from pangeo_deploy.targets import connect
+    from pangeo_deploy.terraform import lifecycle
 
     if (export and explorer) or explorer != bool(month):
         raise BadInput(

@@ -17,7 +17,6 @@ from pangeo_deploy.cli.options import (
     RegionOption,
     TargetOption,
 )
-from pangeo_deploy.targets import named
 
 
 def estimate(
@@ -141,6 +140,7 @@ def refresh_prices(
     """Ask AWS' price list anew for every price of the list, and date it."""
     from hub_costs import data_files
     from hub_costs.estimates import price_queries
+    from pangeo_deploy.targets import named
 
     client = named(target).price_list()
     file = prices or data_files.find("prices.csv")
