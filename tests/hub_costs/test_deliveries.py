@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hub_costs.bills import bill_files, deliveries
 from hub_costs.bills import table as bill
@@ -367,3 +369,43 @@ def test_an_older_file_is_not_taken_over_a_newer_one(tmp_path):
     result = ingest([old], tmp_path / "out")
     assert result.total == 2
     assert any("is older than what the table has (2.00)" in w for w in result.warnings)
+
+
+refreshes = st.lists(st.integers(1, 28), min_size=1, max_size=4, unique=True).map(sorted)
+
+
+@settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(days=refreshes, chunks=st.integers(1, 3), data=st.data())
+def test_any_chunks_any_order_and_any_refreshes_give_the_same_table(
+    tmp_path_factory, days, chunks, data
+):
+    """A month is delivered again and again, whole each time, as AWS builds on previous reports.
+
+    However each delivery is cut into chunks, in whatever order they are read, in one call or one
+    by one: the table is that of the last delivery.
+    """
+    tmp = tmp_path_factory.mktemp("history")
+    amounts = data.draw(st.lists(st.integers(-9, 99), min_size=28, max_size=28))
+    folders = []
+    for turn, last in enumerate(days):
+        lines = [
+            line | {"line_item_unblended_cost": str(usd), "resource_tags_user_hub": f"h{turn}"}
+            for line, usd in zip(month(last, f"{turn}-"), amounts, strict=False)
+        ]
+        folders.append(tmp / f"run-{turn}")
+        for number in range(min(chunks, last)):
+            file = written(folders[-1] / f"bill-{number + 1:05d}.csv", *lines[number::chunks])
+            os.utime(file, (1_000 + turn, 1_000 + turn))
+    order = data.draw(st.permutations(folders))
+    together = ingest(order, tmp / "together")
+    for folder in order:
+        last_one = ingest([folder], tmp / "each")
+    expected = sum(amounts[: days[-1]])
+    assert together.total == last_one.total == expected
+    by = ["day", "tag_hub"]
+    tables = [bill.summary(tmp / name, by) for name in ("together", "each")]
+    assert sorted(map(str, tables[0])) == sorted(map(str, tables[1]))
+    assert together.rows == days[-1]
+    assert {row["tag_hub"] for row in tables[0]} == {f"h{len(days) - 1}"}

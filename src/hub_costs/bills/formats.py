@@ -24,6 +24,12 @@ MACROS = (
     " CAST(date_trunc('month', TRY_CAST(left(CAST(x AS VARCHAR), 10) AS DATE)) AS DATE)",
 )
 
+# What the macros of times are where a column holds a time already.
+_OF_TIMES = {
+    "moment": "CAST({} AS TIMESTAMP)",
+    "month_of": "CAST(date_trunc('month', CAST({} AS TIMESTAMP)) AS DATE)",
+}
+
 # CUR line type -> FOCUS charge category.
 LINE_TYPES = {
     "Usage": "Usage",
@@ -76,7 +82,7 @@ _AMORTISED = f"""CASE {_LINE}
   CASE WHEN filled({{reservation_reservation_a_r_n?}}) IS NULL THEN {_UNBLENDED} ELSE 0 END
  ELSE {_UNBLENDED} END"""
 # What is paid after discounts that AWS keeps apart; a line without any is as it is billed.
-_NET = f"coalesce(money({{line_item_net_unblended_cost?}}), {_UNBLENDED})"
+_NET = f"coalesce(money({{line_item_net_unblended_cost}}), {_UNBLENDED})"
 _NET_SPLIT = (
     "coalesce(money({split_line_item_net_split_cost?})"
     f" + coalesce(money({{split_line_item_net_unused_cost?}}), 0), {_SPLIT})"
@@ -121,7 +127,7 @@ CUR = Format(
         # A split row repeats its parent's cost: its own is the split and unused parts.
         "BilledCost": [f"CASE WHEN {_PARENT} IS NULL THEN {_UNBLENDED} ELSE {_SPLIT} END"],
         "EffectiveCost": [f"CASE WHEN {_PARENT} IS NULL THEN {_AMORTISED} ELSE {_SPLIT} END"],
-        "x_NetCost": [f"CASE WHEN {_PARENT} IS NULL THEN {_NET} ELSE {_NET_SPLIT} END"],
+        "x_NetCost": [f"CASE WHEN {_PARENT} IS NULL THEN {_NET} ELSE {_NET_SPLIT} END", "NULL"],
         "ListCost": [
             f"CASE WHEN {_PARENT} IS NULL THEN money({{pricing_public_on_demand_cost?}})"
             " ELSE money({split_line_item_public_on_demand_split_cost?}) END"
@@ -165,7 +171,6 @@ FOCUS = Format(
             "coalesce(money({effectivecost}), money({billedcost}))",
             "money({billedcost})",
         ],
-        "x_NetCost": ["money({billedcost})"],
         "ListCost": ["money({listcost})"],
         "BillingCurrency": ["filled({billingcurrency})"],
         "x_Estimated": ["filled({invoiceid}) IS NULL", "CAST(NULL AS BOOLEAN)"],
@@ -237,26 +242,40 @@ def detect(columns: Sequence[str], where: str) -> str:
     )
 
 
-def select(form: Format, columns: Mapping[str, str]) -> dict[str, str]:
+def select(
+    form: Format, columns: Mapping[str, str], types: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return, for each of our columns, SQL over the file's own.
 
-    `columns` maps plain names to SQL for the file's columns. What the file does not have is NULL.
+    `columns` maps plain names to SQL for the file's columns, `types` to what they hold, as far as
+    that is known. What the file does not have is NULL.
     """
     found = {}
     for target, kind in COLUMNS.items():
         if target in OURS:
             continue
-        fits = (fill(option, columns) for option in form.columns.get(target, ()))
+        fits = (fill(option, columns, types or {}) for option in form.columns.get(target, ()))
         chosen = next((sql for sql in fits if sql is not None), "NULL")
         found[target] = f"CAST({chosen} AS {kind})"
     return found
 
 
-def fill(expression: str, columns: Mapping[str, str]) -> str | None:
-    """Return `expression` with the file's columns in it, or None where a needed one is missing."""
+def fill(expression: str, columns: Mapping[str, str], types: Mapping[str, str]) -> str | None:
+    """Return `expression` with the file's columns in it, or None where a needed one is missing.
+
+    A time that the file holds as a time is not read by way of text, which would take longer.
+    """
     names = re.findall(r"\{(\w+)(\??)\}", expression)
     if any(name not in columns and not optional for name, optional in names):
         return None
+
+    def call(match: re.Match[str]) -> str:
+        macro, name = match[1], match[2]
+        if name in columns and types.get(name, "").startswith(("TIMESTAMP", "DATE")):
+            return _OF_TIMES[macro].format(columns[name])
+        return match[0]
+
+    expression = re.sub(r"(moment|month_of)\(\{(\w+)\??\}\)", call, expression)
     # NULL['key'] is an error: a map that is not there is an empty one.
     expression = re.sub(r"\{(\w+)\?\}\['", lambda m: f"{columns.get(m[1], 'MAP {}')}['", expression)
     return re.sub(r"\{(\w+)\??\}", lambda m: columns.get(m[1], "NULL"), expression)

@@ -60,8 +60,9 @@ def ingest(
             parts = []
             for number, delivery in enumerate(grouping.read):
                 progress(Event(delivery.label, "start"))
-                compression = "zstd" if alone else "lz4"
-                parts.append(staging.stage(connection, delivery, work, number, compression))
+                # One delivery may be the table as it is; several are written once more.
+                options = bill.WRITE if alone else "FORMAT parquet"
+                parts.append(staging.stage(connection, delivery, work, number, options))
                 progress(Event(delivery.label, "done"))
             result = _merge(connection, parts, table, work)
             notes, warnings = report.of_files(connection, listing, grouping)
@@ -206,10 +207,7 @@ def _write(
         query += f" UNION ALL BY NAME (SELECT {blank} LIMIT 0)"
     if kept:
         query += f" UNION ALL BY NAME SELECT * FROM {kept}"
-    connection.execute(
-        f"COPY (SELECT {names} FROM ({query})) TO {quote(str(file))}"
-        " (FORMAT parquet, COMPRESSION zstd)"
-    )
+    connection.execute(f"COPY (SELECT {names} FROM ({query})) TO {quote(str(file))} ({bill.WRITE})")
 
 
 def _rejects(

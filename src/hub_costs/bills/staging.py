@@ -29,7 +29,8 @@ _CHECKS = {
     "the charge's end is not a time": '"ChargePeriodEnd" IS NOT NULL',
     "the charge ends before it starts": '"ChargePeriodStart" <= "ChargePeriodEnd"',
     "the billing period is not a time": '"BillingPeriodStart" IS NOT NULL',
-    "the currency is not one": "regexp_full_match(\"BillingCurrency\", '[A-Z]{3}')",
+    "the currency is not one": "(\"BillingCurrency\" = 'USD'"
+    " OR regexp_full_match(\"BillingCurrency\", '[A-Z]{3}'))",
     "the charge category is not one of FOCUS'": '"ChargeCategory" IN'
     f" ({', '.join(map(quote, CATEGORIES))})",
 }
@@ -64,7 +65,7 @@ def stage(
     delivery: Delivery,
     work: Path,
     number: int,
-    compression: str,
+    options: str,
 ) -> Part:
     """Write the mapped rows of `delivery` under `work` and return where.
 
@@ -80,12 +81,12 @@ def stage(
     file = work / f"part-{number}.parquet"
     csv_files.forget_broken_lines(connection)
     try:
-        return _write(connection, readers, delivery, file, compression)
+        return _write(connection, readers, delivery, file, options)
     except duckdb.Error:
         readers = [_repaired(connection, reader, work) for reader in readers]
     csv_files.forget_broken_lines(connection)
     try:
-        return _write(connection, readers, delivery, file, compression)
+        return _write(connection, readers, delivery, file, options)
     except duckdb.Error as error:
         raise csv_files.unreadable(delivery.label, error) from None
 
@@ -95,7 +96,7 @@ def _write(
     readers: Sequence[Reader],
     delivery: Delivery,
     file: Path,
-    compression: str,
+    options: str,
 ) -> Part:
     kinds = {reader.source.location: _kind(reader, delivery) for reader in readers}
     if len(set(kinds.values())) > 1:
@@ -114,7 +115,7 @@ def _write(
     connection.execute(
         f"COPY (SELECT * REPLACE (CASE WHEN {checks} THEN \"x_View\" ELSE '{REJECTED}' END"
         f' AS "x_View") FROM ({" UNION ALL ".join(selects)}))'
-        f" TO {quote(str(file))} (FORMAT parquet, COMPRESSION {compression})"
+        f" TO {quote(str(file))} ({options})"
     )
     labels = {reader.place: reader.source.location for reader in readers}
     broken = csv_files.broken_lines(connection, labels)
@@ -144,7 +145,8 @@ def mapped(
     label = reader.source.location
     columns = formats.sql_columns(reader.names)
     form = formats.FORMATS[formats.detect(list(columns), label)]
-    selected = formats.select(form, _typed(reader, columns))
+    types = {plain: reader.types[_bare(sql)] for plain, sql in columns.items()}
+    selected = formats.select(form, _typed(reader, columns), types)
     delivered = datetime.fromtimestamp(delivery.time, UTC).replace(tzinfo=None)
     selected["x_Format"] = quote(_kind(reader, delivery))
     selected["x_Source"] = quote(label)
@@ -219,11 +221,16 @@ def _kind(reader: Reader, delivery: Delivery) -> str:
     return formats.dialect(name, list(reader.names), delivery.question)
 
 
+def _bare(name: str) -> str:
+    """Return a quoted SQL name as it is."""
+    return name[1:-1].replace('""', '"')
+
+
 def _typed(reader: Reader, columns: dict[str, str]) -> dict[str, str]:
     """Return SQL for a file's columns, with any form of tags as a map."""
     found = {}
     for plain, sql in columns.items():
-        kind = reader.types[sql.strip('"').replace('""', '"')]
+        kind = reader.types[_bare(sql)]
         if kind.startswith("STRUCT") and kind.endswith("[]"):  # a list of keys and values
             sql = f"map_from_entries({sql})"
         elif kind.startswith("STRUCT"):
@@ -241,7 +248,7 @@ def _tags(connection: duckdb.DuckDBPyConnection, reader: Reader) -> dict[str, st
     found = formats.tag_columns(form, typed)
     holder = form.tags
     if holder in columns:
-        kind = reader.types[columns[holder].strip('"').replace('""', '"')]
+        kind = reader.types[_bare(columns[holder])]
         column, is_map = typed[holder], kind.startswith(("MAP", "STRUCT"))
         document = f"CASE WHEN json_valid({column}) THEN {column} END"
         keys = f"map_keys({column})" if is_map else f"json_keys({document})"

@@ -36,7 +36,7 @@ COLUMNS = {
     "ConsumedUnit": "VARCHAR",
     "BilledCost": MONEY,  # sums to the invoice
     "EffectiveCost": MONEY,  # commitments spread over what they cover
-    "x_NetCost": MONEY,  # billed, after discounts that the provider keeps apart
+    "x_NetCost": MONEY,  # after discounts that the provider keeps apart; null: as billed
     "ListCost": MONEY,
     "BillingCurrency": "VARCHAR",
     "x_Estimated": "BOOLEAN",  # null: the source does not say
@@ -50,6 +50,9 @@ COLUMNS = {
 }
 # Columns that tables of earlier releases lack; there they read as NULL.
 _LATER = ("SubAccountId", "x_NetCost", "x_Delivery", "x_Delivered")
+
+# How tables are written: the fastest level of zstd, which is as small within a few percent.
+WRITE = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
 
 # A bill with split cost allocation holds each instance twice: as itself and as its pods' parts.
 # A view takes one of the two, so both add to the same total.
