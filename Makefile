@@ -7,12 +7,13 @@ LOCKED := requirements.lock pyproject.toml tools/lock.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book docs-live test check format lock debian clean
+.PHONY: help book docs-live test cluster-test check format lock debian clean
 
 help:
 	@echo 'make book    execute the notebooks and build the book (the last line is the page to open)'
 	@echo 'make docs-live  build the book again at each change, and serve it on this machine'
 	@echo 'make test    run the whole test suite'
+	@echo 'make cluster-test  test the charts on a real Kubernetes API server (Go builds it, once)'
 	@echo 'make check   run the linters and schema checks'
 	@echo 'make format  format the code and strip the notebooks'
 	@echo 'make lock    resolve pyproject.toml anew into requirements.lock and environment.yml'
@@ -26,6 +27,13 @@ docs-live: $(VENV)/book.installed
 
 test: $(VENV)/test.installed debian
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# A folder with etcd, the API server and their kin: envtest's convention. Built where it is missing.
+KUBEBUILDER_ASSETS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pangeo-deploy/kubernetes
+
+cluster-test: $(VENV)/test.installed
+	@PYTHON=$(PYTHON) tests/cluster/build.sh $(KUBEBUILDER_ASSETS)
+	@KUBEBUILDER_ASSETS=$(KUBEBUILDER_ASSETS) $(BIN)/pytest tests/cluster
 
 check: $(VENV)/check.installed $(VENV)/checkov.installed
 	@$(BIN)/ruff check .
