@@ -43,7 +43,7 @@ def test_an_old_python_is_named_with_the_way_out(clone: Path, goal: str) -> None
 def test_ci_runs_the_commands_of_the_readme(project: Path) -> None:
     script = (project / ".ci/run").read_text()
     readme = (project / "README.md").read_text()
-    for goal in ("check", "test", "book"):
+    for goal in ("check", "test", "cluster-test", "book"):
         assert f"make {goal}" in readme
         assert goal in script
     assert os.access(project / ".ci/run", os.X_OK)
