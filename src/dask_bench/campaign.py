@@ -1,26 +1,31 @@
 """A campaign: every configuration once in each block, in random order, until the medians hold.
 
 Warm-ups come first and are kept as such. Some configurations run twice in each block, so that the
-campaign knows how often it would cry wolf (A against A). The run file is written as the campaign
-goes; the same command again goes on where it was interrupted, on the same machine only.
+campaign knows how often it would cry wolf (A against A). After each block the medians so far are
+told; a configuration that is known well enough leaves its time to the others. Each run is in the
+journal at once; the same command goes on where it was interrupted, and one that asks for more
+blocks or workloads extends the file, on the same machine only.
 
 A fault is a failed run with its reason, and the campaign goes on: nothing in a run may take longer
 than the plan's `longest`, and a cluster that something broke is closed and opened anew.
 """
 
+import contextlib
 import statistics as plain
 import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from dask_bench import expected_answers, run_environment, runs, zarr_store
+from dask_bench import data_place, expected_answers, journal, run_environment, runs, zarr_store
 from dask_bench.campaign_plan import Configuration, Plan, configurations, todo
 from dask_bench.cluster import Cluster
+from dask_bench.counts_gate import BASELINE
+from dask_bench.data_place import Place
 from dask_bench.faults import explain, within
 from dask_bench.measure import UNSETTLED, run
 from dask_bench.object_bucket import Bucket
@@ -29,15 +34,23 @@ from dask_bench.zarr_store import Layout
 from pangeo_core.errors import BadInput, Interrupted, MissingPrerequisite
 from pangeo_core.progress import Event, Progress, State, silent
 
+if TYPE_CHECKING:
+    from dask_bench.statistics import Estimate
+
+# What the same run file may be asked for later: more blocks, more workloads, more sizes.
+EXTENDABLE = frozenset(("least", "most", "workloads", "twice", "longest", "workers"))
 SETTLED = 0.05  # half the interval of a median, relative to it
-EVERY_SECONDS = 2.0  # between two writes of the run file, at least
-WRITING = 0.005  # of a campaign's time may go into them: the file grows
+FEWEST = 3  # runs of a configuration before it can be known well enough
 CHECKING_SECONDS = 60.0  # around the measured section: watching the cluster, and the check
+PREPARING_SECONDS = 7200.0  # for the data of one layout
 
 
 @dataclass
 class Campaign:
-    """A plan under way: the rows so far, the cluster, and what is known of the data."""
+    """A plan under way: the rows so far, the cluster, and what is known of the data.
+
+    `data` is where the workloads' data lies, `folder` where files of this machine do.
+    """
 
     plan: Plan
     out: Path
@@ -48,18 +61,27 @@ class Campaign:
     rows: list[dict[str, Any]] = field(default_factory=list)
     checking: float = CHECKING_SECONDS
     bucket: Bucket = field(default_factory=Bucket)
+    data: Place | None = None
+    minutes: float | None = None
     _known: dict[Any, Any] = field(default_factory=dict)
     _tasks: dict[tuple[str, int], int] = field(default_factory=dict)  # when it first ran
-    _next_write: float = 0.0
 
     def go(self) -> pd.DataFrame:
-        """Run what is not there yet; return all rows. `Interrupted` says how to go on."""
+        """Run what is not there yet; return all rows. `Interrupted` says how to go on.
+
+        Raises what keeps a cluster elsewhere from working before anything is measured.
+        """
+        block = configurations(self.plan)
         try:
-            self._go(configurations(self.plan))
+            if self.cluster.on != "local" and any(one.workload.needs_cluster for one in block):
+                self.cluster.ready(self.plan.workers[0])
+            with contextlib.suppress(OSError):
+                journal.begin(self.out, self.plan.as_dict())
+            self._go(block)
         except KeyboardInterrupt:
             raise Interrupted(
                 f"The campaign {self.plan.campaign} stopped after {len(self.rows)} runs.",
-                fix="Give the same command again: it goes on from there.",
+                fix="What was measured is in the run file. Give the same command to go on.",
             ) from None
         finally:
             self.cluster.close()
@@ -68,31 +90,55 @@ class Campaign:
         return runs.read(self.out)
 
     def _go(self, block: list[Configuration]) -> None:
+        until = None if self.minutes is None else time.monotonic() + 60 * self.minutes
         left = list(todo(self.plan, block, self.rows))
         warm = {one.key: one for _, one in left}
         for one in warm.values():
             if one.arm == 0:
                 self._run(one, 0, "warm-up", len(left))
-        last = None
+        last, settled = None, set[tuple[Any, ...]]()
         for number, (at, one) in enumerate(left):
-            if at != last and at >= self.plan.least and self._settled():
+            if until is not None and at > 0 and time.monotonic() > until:
                 return
+            if at != last and last is not None:
+                self._show(last)
+            if at != last and at >= (self.plan.least if until is None else FEWEST):
+                settled = self._settled()
             last = at
-            self._run(one, at, one.role, len(left) - number)
+            if self._asks(one) not in settled:
+                self._run(one, at, one.role, len(left) - number)
 
-    def _settled(self) -> bool:
-        """Are all medians known well enough?"""
-        from dask_bench import statistics  # a second of imports, for long campaigns only
+    def _asks(self, one: Configuration) -> tuple[Any, ...]:
+        workload = one.workload
+        return workload.operation, workload.scheme, workload.variant, one.workers
 
-        table = pd.DataFrame(self.rows)
-        table = table[(table.role == "run") & ~table.failed.astype(bool)]
-        for _, seconds in table.groupby(["operation", "variant", "scheme", "nodes"]).seconds:
-            found = statistics.median(seconds)
-            if found.low is None or found.high is None:
-                return False
-            if (found.high - found.low) / 2 > SETTLED * found.value:
-                return False
-        return True
+    def _settled(self) -> set[tuple[Any, ...]]:
+        """Return the configurations whose medians are known well enough.
+
+        A yardstick goes on beside what it is for.
+        """
+        known: dict[tuple[Any, ...], bool] = {}
+        for key, estimate in _medians(self.rows).items():
+            low, high = estimate.low, estimate.high
+            known[key] = (
+                low is not None
+                and high is not None
+                and (high - low) / 2 <= SETTLED * estimate.value
+            )
+        going = {key[:2] for key, enough in known.items() if not enough}
+        return {
+            key
+            for key, enough in known.items()
+            if enough and not (key[2] == BASELINE and key[:2] in going)
+        }
+
+    def _show(self, block: int) -> None:
+        """Tell what is known after a block; the intervals narrow from one to the next."""
+        for (operation, scheme, variant, nodes), seen in _medians(self.rows).items():
+            interval = "" if seen.low is None else f" ({seen.low:.3g} to {seen.high:.3g})"
+            name = f"{operation}:{variant}:{scheme}" + (f" on {nodes}" if nodes > 1 else "")
+            told = f"{seen.value:.3g} s{interval} after {block + 1} blocks"
+            self.progress(Event(name, "info", told))
 
     def _run(self, one: Configuration, block: int, role: str, left: int) -> None:
         self.progress(Event(one.label, "start", self._outlook(left)))
@@ -107,11 +153,13 @@ class Campaign:
             "role": role,
         }
         self.rows.append(row)
+        try:
+            journal.add(self.out, row)
+        except OSError as error:  # the rows stay here, and are written at the end
+            self.progress(Event("The journal", "info", explain(error)))
         state: State = "failed" if row["failed"] else "done"
         told = row.get("reason") or f"{role}, block {block}, {self._outlook(left - 1)}"
         self.progress(Event(one.label, state, told, row.get("seconds")))
-        if time.monotonic() > self._next_write:
-            self._write()
         row["overhead_seconds"] = (row.get("overhead_seconds") or 0.0) + (
             time.perf_counter()
             - began
@@ -125,7 +173,10 @@ class Campaign:
         try:
             right = self._right(workload, layout, block)
             scene = self._scene(workload, layout, one.workers, block)
-            base |= self.cluster.columns if scene.client is not None else {}
+            if scene.client is not None:
+                base |= self.cluster.columns
+                if self.cluster.workers != one.workers:  # some did not come, or went
+                    base |= {"nodes": self.cluster.workers, "nodes_asked": one.workers}
             columns = within(
                 longest + self.checking,
                 lambda: run(workload, scene, right, longest),
@@ -143,14 +194,24 @@ class Campaign:
         return {**base, **columns}
 
     def _scene(self, workload: Workload, layout: Layout, workers: int, block: int) -> Scene:
-        path = zarr_store.prepare(layout, self.folder)
+        elsewhere = self.cluster.on != "local"
+        data: Place = self.folder if workload.needs_disk or self.data is None else self.data
+        client = self.cluster.ready(workers) if workload.needs_cluster else None
+        maker = client
+        if elsewhere and client is None and not workload.needs_disk:
+            maker = self.cluster.ready(self.plan.workers[0])
+        path = within(
+            PREPARING_SECONDS,
+            lambda: zarr_store.prepare(layout, data, maker if elsewhere else None),
+            f"The data was not there after {PREPARING_SECONDS:g} s.",
+        )
         scene = Scene(
             layout=layout,
             path=path,
-            folder=self.folder,
+            folder=data if workload.needs_cluster else self.folder,
             dataset=self._dataset(path),
             threads=self.plan.concurrency,
-            client=self.cluster.ready(workers) if workload.needs_cluster else None,
+            client=client,
             cluster=self.cluster,
             bucket=self.bucket.ready() if workload.needs_bucket else None,
             draw=block,
@@ -199,7 +260,9 @@ class Campaign:
             "threads": shape.threads if workload.needs_cluster else self.plan.concurrency,
             "chunk_mb": layout.stored_chunk_mb,
             "store": "zarr",
-            "place": "disk",
+            "place": "disk"
+            if workload.needs_disk or self.data is None
+            else data_place.kind(self.data),
             "client": "local",
             **layout.columns(),
         }
@@ -223,25 +286,21 @@ class Campaign:
         minutes = plain.mean(took) * left / 60
         return f"at most {left} runs, {minutes:.0f} min left"
 
-    def _write(self, out: Path | None = None) -> OSError | None:
-        """Write the run file; return why it cannot be. The rows stay here, and are tried again."""
-        began = time.monotonic()
+    def _write(self, out: Path) -> OSError | None:
+        """Write the run file; return why it cannot be."""
         if not self.rows:
             return None
-        plan = self.plan.as_dict()
         try:
-            runs.write(runs.frame(self.rows), out or self.out, plan=plan, durable=False)
+            plan = self.plan.as_dict()
+            runs.write(runs.frame(self.rows), out, plan=plan, durable=False)
         except OSError as error:
-            self.progress(Event("The run file", "info", explain(error)))
             return error
-        finally:
-            now = time.monotonic()
-            self._next_write = now + max(EVERY_SECONDS, (now - began) / WRITING)
         return None
 
     def _keep(self) -> None:
         """Write the run file at the end; where its disk is full, elsewhere."""
-        if (error := self._write()) is None:
+        if (error := self._write(self.out)) is None:
+            journal.end(self.out)
             return
         fix = "Its older runs are whole, the last ones are lost. Free the disk."
         try:
@@ -266,6 +325,8 @@ def start(
     *,
     common: Mapping[str, Any],
     bucket: Bucket | None = None,
+    data: Place | None = None,
+    minutes: float | None = None,
     progress: Progress = silent,
 ) -> Campaign:
     """Return the campaign of `plan` that writes `out`: a new one, or the one there to go on with.
@@ -274,12 +335,15 @@ def start(
     another campaign, or runs of another machine.
     """
     rows: list[dict[str, Any]] = []
-    if out.exists():
+    if out.exists() or journal.path_of(out).is_file():
         table = runs.read(out)
-        if runs.plan(out) != plan.as_dict():
+        was, now = runs.plan(out), plan.as_dict()
+        if differ := [
+            name for name in now if name not in EXTENDABLE and was.get(name) != now[name]
+        ]:
             raise BadInput(
                 f"{out} holds another campaign.",
-                why="Its plan is not this one: tier, workloads, blocks or cluster differ.",
+                why=f"Its plan has another {', '.join(differ)}.",
                 fix="Give the command that began it, or write to another file.",
             )
         other = sorted(set(table.fingerprint) - {common["fingerprint"]})
@@ -291,7 +355,30 @@ def start(
                 fix="Go on there, or write to another file here.",
             )
         rows = runs.rows(table)
-    return Campaign(plan, out, folder, cluster, common, progress, rows, bucket=bucket or Bucket())
+    return Campaign(
+        plan,
+        out,
+        folder,
+        cluster,
+        common,
+        progress,
+        rows,
+        bucket=bucket or Bucket(),
+        data=data,
+        minutes=minutes,
+    )
+
+
+def _medians(rows: list[dict[str, Any]]) -> "dict[tuple[Any, ...], Estimate]":
+    """Return the median time of each configuration, in the order in which they first ran."""
+    from dask_bench import statistics  # a second of imports
+
+    times: dict[tuple[Any, ...], list[float]] = {}
+    for row in rows:
+        if row["role"] != "warm-up" and not row["failed"]:
+            key = (row["operation"], row["scheme"], row["variant"], row["nodes"])
+            times.setdefault(key, []).append(row["seconds"])
+    return {key: statistics.median(seconds) for key, seconds in times.items()}
 
 
 def origin_of(project: Path) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from dask_bench.measure import LONGEST
 from dask_bench.workload import Workload
 from dask_bench.zarr_store import Layout
 
+# A scheduler takes about a millisecond for each, and a client sends them all at once.
+MOST_TASKS = 100_000
 USUAL = ("area-mean:better:time", "climatology-month:better:space")
 
 
@@ -90,7 +92,7 @@ class Configuration:
 def configurations(plan: Plan) -> list[Configuration]:
     """Return all that a block holds, in the order of the catalogue."""
     found = []
-    for workload in choose(plan.workloads):
+    for workload in affordable(plan):
         sizes = plan.workers if workload.needs_cluster else (0,)
         for workers in (workload.workers,) if workload.workers else sizes:
             found.append(Configuration(workload, workers))
@@ -99,12 +101,27 @@ def configurations(plan: Plan) -> list[Configuration]:
     return found
 
 
+def affordable(plan: Plan) -> list[Workload]:
+    """Return the chosen workloads; of a set, none that makes a client send `MOST_TASKS` tasks."""
+    return [
+        one
+        for one in choose(plan.workloads)
+        if one.tasks(plan.layout) <= MOST_TASKS
+        or not {one.name, one.operation, f"{one.operation}:{one.variant}"}.isdisjoint(
+            plan.workloads
+        )
+    ]
+
+
 def todo(
     plan: Plan, block: list[Configuration], rows: Iterable[Mapping[str, Any]]
 ) -> Iterator[tuple[int, Configuration]]:
     """Yield (block, configuration) of the runs that `rows` lack, each block in its random order."""
-    columns = ("block", "operation", "variant", "scheme", "nodes", "role")
-    done = {tuple(row[name] for name in columns) for row in rows}
+    columns = ("block", "operation", "variant", "scheme")
+    done = {
+        (*(row[name] for name in columns), row.get("nodes_asked") or row["nodes"], row["role"])
+        for row in rows
+    }
     for at in range(plan.most):
         order = np.random.default_rng([plan.seed, at]).permutation(len(block))
         for one in (block[number] for number in order):

@@ -19,8 +19,10 @@ from dask_bench.faults import TookTooLong, within
 from dask_bench.fields import MEGABYTE
 from pangeo_core.errors import MissingPrerequisite
 
-PATIENCE = 120.0  # seconds to wait for workers
-IMPATIENCE = 5.0  # at least, once they did not come
+PATIENCE = 120.0  # seconds to wait for workers of this machine
+PATIENCE_OF_NODES = 1200.0  # for those that may need a new node and its image first
+TRIES = 2  # clusters whose workers did not come, before no more is tried
+STARTING = 60.0  # seconds more, until the scheduler answers
 CLOSING, CLOSING_DEAD = 60.0, 5.0  # seconds to wait until a cluster is gone
 WORKERS_OF_LIFE = 2  # of the clusters that start, end and lose a worker
 
@@ -67,37 +69,45 @@ class Cluster:
     accept: Callable[[Any], None] = lambda client: None  # refuse the workers that came
     client: Any = None
     cluster: Any = None
-    workers: int = 0
+    asked: int = 0
+    workers: int = 0  # that were there when it was last asked for
+    failures: int = 0  # clusters in a row whose workers did not come
+    gave_up: Exception | None = None
     since: float = 0.0  # when it was asked for, by this machine's clock
     columns: dict[str, Any] = field(default_factory=dict)  # what the run table says of it
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def ready(self, workers: int) -> Any:
-        """Return a client of exactly `workers` workers.
+        """Return a client of `workers` workers, or of those that came within `patience` seconds.
 
-        Raises `MissingPrerequisite` where they do not come within `patience` seconds, and
-        `TookTooLong` for a cluster that gives no answer. The next time it waits half as long.
+        Raises `MissingPrerequisite` where none came, and `TookTooLong` for a cluster that gives no
+        answer. After `TRIES` such clusters it says so at once.
         """
+        if self.gave_up is not None and self.failures >= TRIES:
+            raise self.gave_up
         if self.client is not None and self.client.status != "running":
             self.close()  # its scheduler died
         try:
-            longest = 2 * self.patience
+            longest = 2 * self.patience + STARTING
             silent = f"The cluster was not there after {longest:g} s."
             within(longest, lambda: self._get_ready(workers), silent)
-        except (MissingPrerequisite, TookTooLong):
-            self.patience = min(self.patience, max(IMPATIENCE, self.patience / 2))
+        except (MissingPrerequisite, TookTooLong) as error:
+            self.failures += 1
+            self.gave_up = error
             self.close()
             raise
+        self.failures = 0
         return self.client
 
     def _get_ready(self, workers: int) -> None:
         if self.client is None:
             self._start()
-        if workers != self.workers or self._alive() != workers:
+        alive = self._alive()
+        if workers != self.asked or alive != self.workers:
             self.cluster.scale(workers)
             self._wait(workers)
             self.accept(self.client)
-            self.workers = workers
+            self.asked, self.workers = workers, self._alive()
 
     def _start(self) -> None:
         self.since = time.time()
@@ -115,19 +125,25 @@ class Cluster:
 
     def another(self) -> "Cluster":
         """Return one more cluster of the same kind, not started yet."""
-        return replace(self, client=None, cluster=None, workers=0, columns={}, _stack=ExitStack())
+        return replace(
+            self, client=None, cluster=None, asked=0, workers=0, columns={}, _stack=ExitStack()
+        )
 
     def _alive(self) -> int:
         return len(self.client.scheduler_info(n_workers=-1)["workers"])
 
     def _wait(self, workers: int) -> None:
+        """Wait for `workers`; after `patience` seconds go on with what is there, if anything is."""
         until = time.monotonic() + self.patience
         while (there := self._alive()) != workers:
             if time.monotonic() > until:
+                if there:
+                    return
                 raise MissingPrerequisite(
                     f"{there} of {workers} workers are there after {self.patience:g} s.",
                     why="The cluster did not start them, or they ended at once.",
-                    fix="Look at the workers' logs and at the limits of the cluster and its quota.",
+                    fix="Look at the workers' logs and at the limits of the cluster and its quota; "
+                    "where nodes start slowly, wait longer: --patience SECONDS.",
                 )
             time.sleep(0.02)
 
@@ -142,7 +158,7 @@ class Cluster:
         if self.client is not None and self.client.status != "running":
             patience = CLOSING_DEAD
         self.client = self.cluster = None
-        self.workers = 0
+        self.asked = self.workers = 0
         with contextlib.suppress(Exception):
             within(patience, stack.close)
             return True

@@ -13,7 +13,7 @@ from typing import Any
 
 from distributed import futures_of, wait
 
-from dask_bench import probe, zarr_store
+from dask_bench import data_place, probe
 from dask_bench.expected_answers import ANSWERS, Known, check
 from dask_bench.faults import TookTooLong, explain, within
 from dask_bench.workload import Outcome, Scene, Workload
@@ -217,7 +217,7 @@ def _split(workload: Workload, clock: _Clock, seen: Mapping[str, Any]) -> dict[s
 
 def _read_enough(scene: Scene, seen: Mapping[str, Any]) -> dict[str, Any]:
     """Refuse a run that read less than is stored: its answer came from somewhere else."""
-    stored, read = zarr_store.stored_bytes(scene.path), seen.get("bytes_read") or 0
+    stored, read = data_place.stored_bytes(scene.path), seen.get("bytes_read") or 0
     if read >= ALL_BYTES * stored:
         return {}
     why = f"It read {read} of {stored} stored bytes: the answer came from elsewhere."

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dask_bench import journal
 from dask_bench.columns import COLUMNS, PARAMETERS, ROLES, VERSION, Kind
 from pangeo_core.errors import BadInput
 from pangeo_core.files import write_whole
@@ -201,6 +202,9 @@ def require_one_machine(table: pd.DataFrame) -> None:
 
 def _load(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     fix = "Give a run file that bench run or bench import wrote."
+    begun, more = journal.read(path)
+    if begun is not None and not path.exists():
+        return pa.Table.from_pylist(more, schema=schema()), {"version": VERSION, "plan": begun}
     try:
         table = pq.read_table(io.BytesIO(path.read_bytes()))
     except OSError as error:
@@ -224,7 +228,13 @@ def _load(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     for name, column in COLUMNS.items():
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(len(table), _ARROW[column.kind]))
-    return table.select(list(COLUMNS)).cast(schema()), mark
+    table = table.select(list(COLUMNS)).cast(schema())
+    if begun is not None:
+        there = set(table.column("order").to_pylist())  # written, and killed before it was told
+        more = [row for row in more if row["order"] not in there]
+        table = pa.concat_tables([table, pa.Table.from_pylist(more, schema=schema())])
+        mark = {**mark, "plan": begun}
+    return table, mark
 
 
 def _checked(table: pa.Table, what: str) -> pd.DataFrame:

@@ -125,7 +125,7 @@ def select(kind: str) -> Callable[[Scene], Outcome]:
 
 def _other(scene: Scene, name: str, make: Callable[[Path], None]) -> Path:
     """Return another form of the same data, made now if it is not there whole."""
-    path = scene.folder / f"{scene.layout.key()}.{name}"
+    path: Path = scene.folder / f"{scene.layout.key()}.{name}"
     if not path.exists():
         part = path.with_name(f".{path.name}")
         _remove(part)

@@ -25,9 +25,8 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import xarray as xr
-from zarr.storage import LocalStore
 
-from dask_bench import day_groups
+from dask_bench import data_place, day_groups
 from dask_bench.expected_answers import weights
 from dask_bench.probe import CountingStore
 from dask_bench.workload import Scene, Workload, array
@@ -140,7 +139,7 @@ def total(
 
 def opened(scene: Scene) -> Any:
     """Return the first variable as xarray reads it without Dask: values come when asked for."""
-    store = CountingStore(LocalStore(scene.path, read_only=True))
+    store = CountingStore(data_place.zarr_store(scene.path, read_only=True))
     dataset = xr.open_zarr(
         store, chunks=None, consolidated=False, zarr_format=3, drop_variables=DIMS
     )

@@ -20,14 +20,16 @@ class Tier:
     workers: int
     threads: int
     memory_limit_mb: float | None
+    chunk_mb: float = 16.0  # larger with the data: a scheduler has so many tasks at most
 
 
-# Years do not grow with the size within xs and s: the number of groups of a climatology must not.
+# What a cluster needs fits the limits of the charts (helm/pangeo/values.yaml), or is refused with
+# them. Years do not grow within xs and s: the number of groups of a climatology must not.
 TIERS: Mapping[str, Tier] = {
     "xs": Tier(Field(years=4, lat=180, lon=240), 1, 2, None),  # 0.25 GB
     "s": Tier(Field(years=4, lat=1080, lon=1600), 4, 2, 8_000),  # 10 GB
-    "m": Tier(Field(years=20, lat=5400, lon=6336), 32, 4, 16_000),  # 1 TB
-    "l": Tier(Field(years=40, lat=10800, lon=15840), 128, 4, 16_000),  # 10 TB
+    "m": Tier(Field(years=20, lat=5400, lon=6336), 16, 4, 16_000, 128.0),  # 1 TB
+    "l": Tier(Field(years=40, lat=10800, lon=15840), 128, 4, 16_000, 1024.0),  # 10 TB
 }
 
 # NCAR's shape (pangeo-data/benchmarking): doubles on 384 longitudes and 320 latitudes.

@@ -1,8 +1,8 @@
 """What a workload is: a row of a table, with the function that says how it is formulated."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -27,8 +27,8 @@ class Scene:
     """
 
     layout: Layout
-    path: Path
-    folder: Path
+    path: Any  # a folder, or a URL where the data lies in an object store
+    folder: Any  # the same, of what a run writes itself
     dataset: xr.Dataset
     threads: int
     client: Any = None
@@ -74,7 +74,20 @@ class Workload:
     right: Callable[[Scene, Any], bool] | None = None
     before: Callable[[Scene], None] | None = None
     most_mb: float | None = None
+    tasks_a_chunk: int = 8  # at most
     reads_all: bool = False  # each stored byte, counted by the store: less is a wrong run
+
+    def tasks(self, base: Layout) -> int:
+        """Return about how many tasks it has, at most; 0 without a cluster."""
+        layout = self.layout_for(base)
+        return math.ceil(layout.nbytes / MEGABYTE / layout.stored_chunk_mb) * (
+            self.tasks_a_chunk if self.needs_cluster else 0
+        )
+
+    @property
+    def needs_disk(self) -> bool:
+        """Does it read files of this machine, wherever the campaign's data lies?"""
+        return not self.needs_cluster and self.family in ("roofline", "storage")
 
     @property
     def needs_bucket(self) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,8 +12,9 @@ import numpy as np
 import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec, ZstdCodec
-from zarr.storage import LocalStore
 
+from dask_bench import data_place
+from dask_bench.data_place import Place
 from dask_bench.fields import MEGABYTE, Field
 from dask_bench.probe import CountingStore
 from dask_bench.tiers import Scheme, chunk_shape
@@ -92,10 +92,10 @@ def encoding(layout: Layout) -> dict[str, Any]:
     return {f"v{number}": one for number in range(layout.variables)}
 
 
-def write(layout: Layout, dataset: xr.Dataset, path: Path) -> Any:
+def write(layout: Layout, dataset: xr.Dataset, path: Place) -> Any:
     """Return a Dask object that writes `dataset` to `path` when it is computed."""
     return dataset.to_zarr(
-        CountingStore(LocalStore(path)),
+        CountingStore(data_place.zarr_store(path)),
         mode="w",
         encoding=encoding(layout),
         zarr_format=3,
@@ -104,31 +104,36 @@ def write(layout: Layout, dataset: xr.Dataset, path: Path) -> Any:
     )
 
 
-def prepare(layout: Layout, folder: Path) -> Path:
-    """Return the store of `layout` under `folder`, written now if it is not there whole."""
-    path = folder / f"{layout.key()}.zarr"
-    mark = path.with_suffix(".json")  # the store is whole
-    if not mark.is_file():
-        shutil.rmtree(path, ignore_errors=True)
+def prepare(layout: Layout, folder: Place, client: Any = None) -> Any:
+    """Return the store of `layout` below `folder`, written now if it is not there whole.
+
+    With a `client` its cluster computes and writes the data, else threads of this process do.
+    """
+    path = data_place.join(folder, f"{layout.key()}.zarr")
+    mark = f"{layout.key()}.json"  # the store is whole
+    if not data_place.exists(folder, mark):
+        data_place.remove(path)
         unit = layout.shards or layout.chunks
         try:
-            write(layout, layout.field.dataset(unit, layout.variables), path).compute(
-                scheduler="threads", num_workers=2
-            )
+            lazy = write(layout, layout.field.dataset(unit, layout.variables), path)
+            if client is not None:
+                client.compute(lazy).result()
+            else:
+                lazy.compute(scheduler="threads", num_workers=2)
         except BaseException:
-            shutil.rmtree(path, ignore_errors=True)  # a full disk is not left full
+            data_place.remove(path)  # a full disk is not left full
             raise
-        mark.write_text(json.dumps(asdict(layout)))
+        data_place.put(folder, mark, json.dumps(asdict(layout)).encode())
     return path
 
 
 def open_dataset(
-    path: Path, chunks: tuple[int, int, int] | None = None, store: Any = None
+    path: Place, chunks: tuple[int, int, int] | None = None, store: Any = None
 ) -> xr.Dataset:
     """Open a Zarr store lazily with counted requests; `chunks` as stored unless they are given."""
     wanted = dict(zip(_COORDINATES, chunks, strict=True)) if chunks else {}
     dataset: xr.Dataset = xr.open_zarr(
-        CountingStore(store or LocalStore(path, read_only=True)),
+        CountingStore(store or data_place.zarr_store(path, read_only=True)),
         chunks=wanted,
         consolidated=False,
         zarr_format=3,
@@ -136,29 +141,20 @@ def open_dataset(
     return dataset
 
 
-def open_arrays(path: Path, variables: int = 1) -> list[Any]:
+def open_arrays(path: Place, variables: int = 1) -> list[Any]:
     """Open the variables of a store as plain Zarr arrays, with counted requests."""
-    group = zarr.open_group(CountingStore(LocalStore(path, read_only=True)), mode="r")
+    group = zarr.open_group(CountingStore(data_place.zarr_store(path, read_only=True)), mode="r")
     return [group[f"v{number}"] for number in range(variables)]
 
 
-def stored_bytes(path: Path) -> int:
-    """Return the bytes of all stored chunks of the variables."""
-    return sum(
-        file.stat().st_size
-        for variable in path.glob("v*")
-        for file in variable.rglob("*")
-        if file.is_file() and file.name != "zarr.json"
-    )
-
-
 @contextmanager
-def scratch(folder: Path, name: str) -> Iterator[Path]:
-    """Give a path for a run's own output, and remove what it wrote."""
-    path = folder / "scratch" / name
-    shutil.rmtree(path, ignore_errors=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
+def scratch(folder: Place, name: str) -> Iterator[Any]:
+    """Give a place for a run's own output, and remove what it wrote."""
+    path = data_place.join(folder, "scratch", name)
+    data_place.remove(path)
+    if isinstance(path, Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        data_place.remove(path)

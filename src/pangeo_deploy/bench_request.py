@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dask_bench import data_place
 from dask_bench.campaign import origin_of
 from dask_bench.campaign_plan import Plan, again
-from dask_bench.cluster import Cluster, Shape, local
+from dask_bench.cluster import PATIENCE, PATIENCE_OF_NODES, Cluster, Shape, local
+from dask_bench.data_place import Place
 from dask_bench.measure import LONGEST
 from dask_bench.object_bucket import Bucket
 from dask_bench.tiers import TIERS
@@ -16,7 +18,8 @@ from emulated_aws import counted_s3
 from pangeo_core.errors import BadInput
 from pangeo_deploy.deployment import Deployment, TargetName, default_state, find_project
 
-MOST_BLOCKS = 30
+USUAL_BLOCKS, MOST_BLOCKS = 10, 30
+ANY_BLOCKS = 1000  # where the minutes decide
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,12 @@ class Request:
     least: int = 10
     most: int | None = None
     grid: tuple[int, int, int] | None = None
-    chunk_mb: float = 16.0
+    chunk_mb: float | None = None
     seed: int = 0
     longest: float = LONGEST
+    minutes: float | None = None
+    data: str | None = None
+    patience: float | None = None
     environment: str = "staging"
     target: TargetName = "rehearsal"
 
@@ -59,14 +65,17 @@ def prepare(request: Request) -> dict[str, Any]:
                 fix="Take whole years, and at least 8 latitudes and longitudes, in fours.",
             )
         grid = replace(grid, years=years, lat=lat, lon=lon)
+    folder = request.folder or default_state(project) / "bench"
+    place = _place(request, folder)
     shape = Shape(request.threads or tier.threads, request.memory_limit_mb or tier.memory_limit_mb)
-    cluster, more = CLUSTERS[request.on](request, shape)
-    most = request.most or max(request.least, MOST_BLOCKS if request.least >= 10 else 0)
+    cluster, more = CLUSTERS[request.on](request, shape, place)
+    usual = MOST_BLOCKS if request.least >= USUAL_BLOCKS else 0
+    most = request.most or (ANY_BLOCKS if request.minutes else max(request.least, usual))
     common = {**origin_of(project), **more}
     plan = Plan(
         campaign=request.out.stem,
         tier=request.tier,
-        layout=Layout(grid, chunk_mb=request.chunk_mb),
+        layout=Layout(grid, chunk_mb=request.chunk_mb or tier.chunk_mb),
         workloads=request.workloads,
         workers=request.workers or (tier.workers,),
         weak=request.weak,
@@ -79,26 +88,40 @@ def prepare(request: Request) -> dict[str, Any]:
     return {
         "plan": plan,
         "out": request.out,
-        "folder": request.folder or default_state(project) / "bench",
+        "folder": folder,
+        "data": place,
+        "minutes": request.minutes,
         "cluster": cluster,
         "common": common,
         "bucket": Bucket(server=counted_s3.serve),
     }
 
 
-def _local(_request: Request, shape: Shape) -> tuple[Cluster, Mapping[str, Any]]:
-    return local(shape), {}
+def _place(request: Request, folder: Path) -> Place:
+    """Return where the data lies: as asked, else where a gateway's workers see it, else here."""
+    if request.data is not None:
+        return data_place.parse(request.data)
+    bucket = data_place.scratch_bucket() if request.on != "local" else None
+    return folder if bucket is None else data_place.join(bucket, "dask_bench")
 
 
-def _gateway(request: Request, shape: Shape) -> tuple[Cluster, Mapping[str, Any]]:
-    from pangeo_deploy.gateway_cluster import gateway
+def _local(request: Request, shape: Shape, _place: Place) -> tuple[Cluster, Mapping[str, Any]]:
+    return local(shape, request.patience or PATIENCE), {}
+
+
+def _gateway(request: Request, shape: Shape, place: Place) -> tuple[Cluster, Mapping[str, Any]]:
+    from pangeo_deploy.charts import values
+    from pangeo_deploy.gateway_cluster import gateway, require_limits
     from pangeo_deploy.targets import target_of
 
     deployment = Deployment(request.environment, request.target)
-    return gateway(deployment, shape), target_of(deployment).bench_columns()
+    limits = values.settings(find_project(), request.environment)["dask"]
+    require_limits(limits, shape, max(request.workers or (TIERS[request.tier].workers,)))
+    cluster = gateway(deployment, shape, place, request.patience or PATIENCE_OF_NODES)
+    return cluster, target_of(deployment).bench_columns()
 
 
-CLUSTERS: Mapping[str, Callable[[Request, Shape], tuple[Cluster, Mapping[str, Any]]]] = {
+CLUSTERS: Mapping[str, Callable[[Request, Shape, Place], tuple[Cluster, Mapping[str, Any]]]] = {
     "local": _local,
     "gateway": _gateway,
 }

@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from dask_bench import runs, zarr_store
+from dask_bench import journal, runs, zarr_store
 from dask_bench.campaign import start
 from dask_bench.tiers import TIERS
 from dask_bench.zarr_store import Layout
 from pangeo_core.errors import BadInput
+from pangeo_core.progress import Event
 from pangeo_deploy.bench_request import Request, prepare
 from tests.conftest import PROJECT, Cli, Ran, command
 
@@ -98,14 +100,22 @@ def test_an_interrupted_campaign_goes_on_where_it_stopped(bench: Bench, tmp_path
         stderr=subprocess.DEVNULL,
     )
     until = time.monotonic() + 60
-    while not out.exists() and process.poll() is None and time.monotonic() < until:
+    lines = journal.path_of(out)
+    while (
+        not (lines.is_file() and lines.read_bytes().count(b"\n") > 9)
+        and process.poll() is None
+        and time.monotonic() < until
+    ):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    before = table(tmp_path)  # whole, although its writer was killed
+    assert not out.exists()
+    done = lines.read_bytes().count(b"\n") - 1  # the first line is the plan
+    with lines.open("ab") as file:
+        file.write(b'{"run": {"campaign": "ru')  # as a kill in the middle of a write leaves it
+    before = table(tmp_path)
+    assert len(before) == done > 8  # every run that was done
     blocks = int(before.block.max()) + 2
-    plan = runs.plan(out) | {"least": blocks, "most": blocks}
-    runs.write(before, out, plan=plan)
 
     ran = bench(*ALONE, "--blocks", str(blocks), "--most", str(blocks))
     assert ran.code == 0, ran.err
@@ -117,11 +127,58 @@ def test_an_interrupted_campaign_goes_on_where_it_stopped(bench: Bench, tmp_path
     assert len(counted) == blocks * counted.groupby(key[1:]).ngroups
 
     asked = prepare(Request(ALONE, out, grid=(1, 16, 24), chunk_mb=0.1, least=blocks, most=blocks))
-    with pytest.raises(BadInput, match="another campaign"):
+    with pytest.raises(BadInput, match="another campaign") as refused:
         start(**asked | {"plan": replace(asked["plan"], seed=1)})
+    assert refused.value.why == "Its plan has another seed."
     with pytest.raises(BadInput, match="another machine"):
         start(**asked | {"common": {**asked["common"], "fingerprint": "elsewhere"}})
     assert len(start(**asked).rows) == len(after)
+
+
+def test_a_run_file_is_extended_by_more_blocks_and_workloads(bench: Bench, tmp_path: Path) -> None:
+    assert bench(*ALONE[:2], "--blocks", "1", "--most", "1").code == 0
+    first = table(tmp_path)
+    assert bench(*ALONE, "--blocks", "2", "--most", "2").code == 0
+    both = table(tmp_path)
+    pd.testing.assert_frame_equal(both[: len(first)], first)
+    assert set(both[both.role == "run"].block) == {0, 1}
+    assert set(first.operation) < set(both.operation)
+    assert not journal.path_of(tmp_path / "runs.parquet").exists()
+
+
+def test_minutes_end_a_campaign_after_a_whole_block(bench: Bench, tmp_path: Path) -> None:
+    ran = bench(*ALONE, "--minutes", "0")
+    assert ran.code == 0, ran.err
+    counted = table(tmp_path).query("role == 'run'")
+    assert set(counted.block) == {0}
+    assert len(counted) >= len(ALONE)
+
+
+def test_medians_are_told_after_each_block_and_settled_ones_leave_their_time_to_others(
+    tmp_path: Path,
+) -> None:
+    told: list[Event] = []
+    request = Request(
+        ("memory-copy", "memory-sum"), tmp_path / "runs.parquet", folder=tmp_path,
+        grid=(1, 16, 24), chunk_mb=0.1, least=4, most=12,
+    )  # fmt: skip
+    campaign = start(**prepare(request), progress=told.append)
+
+    def measured(one: Any, block: int) -> dict[str, Any]:
+        steady = one.workload.operation == "memory-sum"
+        seconds = 1.0 + (0.001 if steady else 1.0) * (block % 3)
+        return {**campaign._parameters(one.workload, request_layout, 0), "failed": False,
+                "seconds": seconds}  # fmt: skip
+
+    request_layout = campaign.plan.layout
+    campaign._measured = measured  # type: ignore[method-assign]
+    found = campaign.go()
+    counts = found[found.role == "run"].groupby("operation").size()
+    assert counts["memory-copy"] == 12
+    assert counts["memory-sum"] < 12
+    lines = [event.message for event in told if event.state == "info"]
+    assert any("after 1 blocks" in line for line in lines)
+    assert any(" to " in line for line in lines)
 
 
 def test_what_there_is_not_is_refused(bench: Bench) -> None:

@@ -14,32 +14,62 @@ FAILED = 3
 
 def run(
     workloads: Annotated[
-        list[str] | None, typer.Argument(help="Sets, operations or operation:variant:scheme.")
+        list[str] | None,
+        typer.Argument(help="Sets, operations, or operation:variant:scheme (default: core)."),
     ] = None,
-    tier: Annotated[str, typer.Option(help="The data's size: xs, s, m, l.")] = "xs",
+    tier: Annotated[str, typer.Option(help="Size of the data: xs, s, m or l.")] = "xs",
     on: Annotated[
-        Literal["local", "gateway"], typer.Option(help="Processes of this machine, or a gateway's.")
+        Literal["local", "gateway"],
+        typer.Option(help="Run on processes of this machine or on a hub's Dask-Gateway."),
     ] = "local",
-    out: Annotated[Path, typer.Option(help="The run file; resumed if it is there.")] = Path(
+    out: Annotated[Path, typer.Option(help="Run file to write, to resume, or to extend.")] = Path(
         "bench.parquet"
     ),
     folder: Annotated[
-        Path | None, typer.Option(help="Where the data lies; the project's state if not named.")
+        Path | None, typer.Option(help="Folder for files (default: the project's state).")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder or URL of the data, seen by every worker (default on a gateway: the "
+            "hub's scratch bucket)."
+        ),
     ] = None,
     workers: Annotated[
-        list[int] | None, typer.Option(help="Workers; repeat it to compare sizes of the cluster.")
+        list[int] | None, typer.Option(help="Number of workers; repeat to compare cluster sizes.")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of each worker.")] = None,
-    memory_mb: Annotated[float | None, typer.Option(help="Memory limit of each worker.")] = None,
-    weak: Annotated[bool, typer.Option("--weak", help="Let the data grow with workers.")] = False,
-    blocks: Annotated[int, typer.Option(min=1, help="Blocks at least.")] = 10,
-    most: Annotated[int | None, typer.Option(help="Blocks at most; 30, or what is asked.")] = None,
-    grid: Annotated[
-        tuple[int, int, int] | None, typer.Option(help="Years, latitudes, longitudes instead.")
+    memory_mb: Annotated[
+        float | None, typer.Option(help="Memory limit of each worker (MB).")
     ] = None,
-    chunk_mb: Annotated[float, typer.Option(help="Size of a chunk.")] = 16.0,
-    seed: Annotated[int, typer.Option(help="Of the data's noise and of the order.")] = 0,
-    longest: Annotated[float, typer.Option(help="Seconds that a run may take.")] = 600.0,
+    weak: Annotated[
+        bool, typer.Option("--weak", help="Let the data grow with the number of workers.")
+    ] = False,
+    blocks: Annotated[int, typer.Option(min=1, help="Minimum number of blocks.")] = 10,
+    most: Annotated[
+        int | None, typer.Option(help="Maximum number of blocks (default 30, or --blocks).")
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Stop after so many minutes and one block, and spend them where medians "
+            "are least certain.",
+        ),
+    ] = None,
+    grid: Annotated[
+        tuple[int, int, int] | None,
+        typer.Option(metavar="YEARS LATITUDES LONGITUDES", help="Size of the data instead."),
+    ] = None,
+    chunk_mb: Annotated[
+        float | None, typer.Option(help="Size of a chunk (MB; default: the tier's).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the data's noise and of the order.")] = 0,
+    longest: Annotated[float, typer.Option(help="Maximum duration of a run (s).")] = 600.0,
+    patience: Annotated[
+        float | None,
+        typer.Option(help="Time to wait for workers (s; default 120, on a gateway 1200)."),
+    ] = None,
     environment: Annotated[str, typer.Option(help="On a gateway: whose.")] = "staging",
     target: Annotated[TargetName, typer.Option(help="On a gateway: where.")] = "rehearsal",
     json: JsonOption = False,
@@ -64,6 +94,9 @@ def run(
         chunk_mb=chunk_mb,
         seed=seed,
         longest=longest,
+        minutes=minutes,
+        data=data,
+        patience=patience,
         environment=environment,
         target=target,
     )
