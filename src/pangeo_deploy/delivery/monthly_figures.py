@@ -43,10 +43,10 @@ def _divided(
 ) -> dict[str, Any]:
     import duckdb
 
-    from hub_costs.allocation.allocate import allocate
+    from hub_costs.allocation import allocate
     from hub_costs.bills import ingest
 
-    table = ingest.ingest(bill, folder / "table", progress=progress).table
+    table = ingest(bill, folder / "table", progress=progress).table
     rows = duckdb.execute(
         "SELECT ServiceName, sum(BilledCost) FROM read_parquet(?) "
         "WHERE x_View IN ('both', 'parent') AND strftime(BillingPeriodStart, '%Y-%m') = ? "

@@ -40,7 +40,7 @@ def ingest(
     json: JsonOption = False,
 ) -> None:
     """Read bills (CUR, FOCUS, Cost Explorer) into one table, one delivery for each month."""
-    from hub_costs.bills.ingest import ingest as read_bill
+    from hub_costs.bills import ingest as read_bill
 
     with reporting("Reading bills") as progress:
         result = read_bill(list(paths), out, strict=strict, progress=progress)
@@ -109,7 +109,10 @@ def allocate(
     sessions: SessionsOption,
     more: MoreBills = None,
     weights: Annotated[
-        str, typer.Option(help="memory, opencost or aws: how pods share a machine.")
+        str,
+        typer.Option(
+            help="How machines are divided: aws (split cost allocation), opencost, or memory."
+        ),
     ] = "aws",
     cost: Annotated[
         str,
@@ -124,7 +127,11 @@ def allocate(
     ] = None,
     homes: Annotated[Path | None, typer.Option(help="A JSON file: bytes at home by user.")] = None,
     loaded: Annotated[
-        bool, typer.Option("--loaded", help="Spread shared and idle cost over the users.")
+        bool,
+        typer.Option(
+            "--loaded",
+            help="Spread shared cost over the users, and idle cost over those of the same thing.",
+        ),
     ] = False,
     evenly: Annotated[
         bool, typer.Option("--evenly", help="Spread it evenly, not by what each caused.")
@@ -139,12 +146,13 @@ def allocate(
     json: JsonOption = False,
 ) -> None:
     """Give every cent of a bill an owner, by a stated rule."""
-    from hub_costs.allocation import allocate as room
+    from hub_costs.allocation import allocate as divide
+    from hub_costs.allocation.allocate import text
 
     sizes = read_json(homes) if homes else None
     members = read_json(groups) if groups else None
     with _billed(bill, more) as (table_file, notes):
-        result = room.allocate(
+        result = divide(
             table_file,
             sessions,
             weights=weights,
@@ -155,9 +163,9 @@ def allocate(
     result = result.loaded("even" if evenly else "proportion") if loaded or evenly else result
     document = result.as_dict()
     if by:
-        document["by"] = room.text(result.by(*by))
+        document["by"] = text(result.by(*by))
     if members is not None:
-        document["groups"] = room.text(result.groups(members))
+        document["groups"] = text(result.groups(members))
     document["warnings"] = [*notes, *document["warnings"]]
     rows = [
         (row["owner"], row["kind"], row["component"], row["rule"], row["cents"])
