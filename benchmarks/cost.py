@@ -1,9 +1,10 @@
 """The cost room's speed and memory, as ratios to DuckDB's own SQL in the same run.
 
-    python benchmarks/cost.py [--rows 50_000_000] [--pods 2_000_000]
+    python benchmarks/cost.py [--rows 50_000_000] [--pods 2_000_000] [--lines 5_000_000]
 
 Prints one JSON document. Each measurement is a process of its own, so that its peak memory is its
-own; ratios are medians of alternating repeats, because this machine's speed drifts.
+own; ratios are medians of alternating repeats, because a machine's speed drifts, and those of
+`ingest` are of CPU seconds, which depend least on what else the machine does.
 """
 
 import argparse
@@ -50,6 +51,46 @@ def make_table(path: Path, rows: int) -> None:
         connection.execute(
             f"COPY (SELECT {body}, 'hub ' || (hash(i + 1) % 50) AS tag_hub FROM range({rows}) t(i))"
             f" TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
+        )
+
+
+def make_export(file: Path, lines: int) -> None:
+    """Write a CUR 2.0 export of `lines` lines in parquet, 14 columns, amounts as doubles."""
+    columns = {
+        "bill_payer_account_id": "'000'",
+        "bill_invoice_id": "'x'",
+        "bill_billing_period_start_date": "TIMESTAMP '2024-07-01'",
+        "line_item_line_item_type": "'Usage'",
+        "line_item_usage_start_date": "TIMESTAMP '2024-07-01' + to_hours(CAST(i % 744 AS INTEGER))",
+        "line_item_usage_end_date": (
+            "TIMESTAMP '2024-07-01' + to_hours(CAST(i % 744 + 1 AS INTEGER))"
+        ),
+        "line_item_product_code": "'Amazon' || (hash(i) % 12)",
+        "line_item_usage_type": "'USW2-BoxUsage:m' || (hash(i + 7) % 30) || '.xlarge'",
+        "line_item_operation": "'RunInstances'",
+        "line_item_resource_id": "'i-' || (hash(i) % 50000)",
+        "line_item_usage_amount": "CAST(1 AS DOUBLE)",
+        "line_item_unblended_cost": "CAST(hash(i) % 1000000007 AS DOUBLE) / 1e9",
+        "line_item_currency_code": "'USD'",
+        "resource_tags_user_hub": "'hub ' || (hash(i + 1) % 50)",
+    }
+    body = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    with bill.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT {body} FROM range({lines}) t(i)) TO '{file}' (FORMAT parquet)"
+        )
+
+
+def copy(file: Path, out: Path) -> None:
+    """Rewrite an export by DuckDB alone: exact amounts, zstd."""
+    exact = ", ".join(
+        f"CAST(CAST({name} AS VARCHAR) AS {bill.MONEY}) AS {name}"
+        for name in ("line_item_unblended_cost", "line_item_usage_amount")
+    )
+    with bill.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT * REPLACE ({exact}) FROM read_parquet('{file}'))"
+            f" TO '{out}' (FORMAT parquet, COMPRESSION zstd)"
         )
 
 
@@ -106,6 +147,14 @@ def run_child(what: str, path: Path) -> None:
         import duckdb
 
         duckdb.connect().execute(SQL.format(path)).fetchall()
+    elif what in ("copy", "ingest"):
+        from hub_costs.bills.ingest import ingest
+
+        with tempfile.TemporaryDirectory(dir=path.parent) as fresh:
+            if what == "copy":
+                copy(path, Path(fresh) / "copy.parquet")
+            else:
+                ingest([path], Path(fresh))
     else:
         from hub_costs.allocation.allocate import allocate
         from hub_costs.bills.ingest import ingest
@@ -124,8 +173,9 @@ def run_child(what: str, path: Path) -> None:
 
 def _say(start: float, **more: float) -> None:
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak_mb": peak} | more))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = used.ru_utime + used.ru_stime
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak_mb": used.ru_maxrss / 1024} | more))
 
 
 def aggregate(table: Path, rows: int, repeats: int) -> dict[str, object]:
@@ -148,6 +198,19 @@ def aggregate(table: Path, rows: int, repeats: int) -> dict[str, object]:
     }
 
 
+def export(file: Path, lines: int, repeats: int) -> dict[str, object]:
+    """Compare our ingest with DuckDB's own COPY of the same file, in CPU seconds, turn by turn."""
+    make_export(file, lines)
+    runs = [(child("ingest", str(file)), child("copy", str(file))) for _ in range(repeats)]
+    file.unlink()
+    return {
+        "lines": lines,
+        "cpu_ratio": round(statistics.median(o["cpu"] / t["cpu"] for o, t in runs), 3),
+        "peak_mb": round(max(ours["peak_mb"] for ours, _ in runs)),
+        "runs": [{"cpu": round(o["cpu"], 2), "copy_cpu": round(t["cpu"], 2)} for o, t in runs],
+    }
+
+
 def pods(folder: Path, count: int, repeats: int) -> list[dict[str, float]]:
     """Ingest and allocate `count` pod rows; `allocate` is the allocation's share of the seconds."""
     make_pods(folder, count)
@@ -162,6 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=50_000_000)
     parser.add_argument("--pods", type=int, default=2_000_000)
+    parser.add_argument("--lines", type=int, default=5_000_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--child")
     parser.add_argument("--path", type=Path)
@@ -174,6 +238,8 @@ def main() -> None:
         folder = Path(name)
         if given.rows:
             report["aggregate"] = aggregate(folder / "bill.parquet", given.rows, given.repeats)
+        if given.lines:
+            report["ingest"] = export(folder / "export.parquet", given.lines, given.repeats)
         if given.pods:
             report["pods"] = [
                 run

@@ -14,7 +14,10 @@ from pangeo_core.errors import BadInput
 
 # What DuckDB's message says -> what to do about it.
 _FIXES = (
-    ("not utf-8", "Convert it: iconv -f LATIN1 -t UTF-8 {file} > utf8.csv (if it is Latin-1)."),
+    (
+        "invalid unicode",
+        "Convert it: iconv -f LATIN1 -t UTF-8 {file} > utf8.csv (if it is Latin-1).",
+    ),
     ("unterminated quote", "Close the quotation mark, or fetch the file again."),
     ("maximum line size", "A quotation mark may be open, or the file is not text. Correct it."),
 )
@@ -145,5 +148,10 @@ def unreadable(label: str, error: Exception) -> BadInput:
     lines = [line.strip() for line in str(error).strip().split("\n") if line.strip()]
     told = " ".join(lines[:3])
     cut = "It is cut off or not what its name says. Fetch it again."
-    known = (way_out for sign, way_out in _FIXES if sign in str(error).lower())
-    return BadInput(f"{label} cannot be read.", why=told, fix=next(known, cut).format(file=label))
+    return BadInput(f"{label} cannot be read.", why=told, fix=way_out(str(error), label, cut))
+
+
+def way_out(trouble: str, file: str, otherwise: str) -> str:
+    """Return what to do about a file of which DuckDB says `trouble`."""
+    known = (fix for sign, fix in _FIXES if sign in trouble.lower())
+    return next(known, otherwise).format(file=file)

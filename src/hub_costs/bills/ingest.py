@@ -20,7 +20,16 @@ import duckdb
 import psutil
 import pyarrow.parquet as pq
 
-from hub_costs.bills import bill_files, deliveries, former, report, selection, splits, staging
+from hub_costs.bills import (
+    bill_files,
+    csv_files,
+    deliveries,
+    former,
+    report,
+    selection,
+    splits,
+    staging,
+)
 from hub_costs.bills import table as bill
 from hub_costs.bills.report import Ingested
 from hub_costs.bills.staging import REJECTED, Part
@@ -177,10 +186,11 @@ def _one_currency(
         f"SELECT currency, count(*), min(source) FROM ({both}) GROUP BY 1 ORDER BY 2 DESC"
     ).fetchall()
     if not found:
+        why = report.reasons(connection, rejects)
         raise BadInput(
             "No row of the bill can be read.",
-            why=report.reasons(connection, rejects),
-            fix="Correct the files, or fetch them again.",
+            why=why,
+            fix=csv_files.way_out(why, "FILE", "Correct the files, or fetch them again."),
         )
     if len(found) > 1:
         each = ", ".join(f"{c} ({n} rows, such as in {f})" for c, n, f in found)
