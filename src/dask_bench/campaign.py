@@ -143,7 +143,7 @@ class Campaign:
     def _run(self, one: Configuration, block: int, role: str, left: int) -> None:
         self.progress(Event(one.label, "start", self._outlook(left)))
         began = time.perf_counter()
-        columns = self._measured(one, block)
+        columns = self.measured(one, block)
         row = {
             **self.common,
             **columns,
@@ -166,7 +166,7 @@ class Campaign:
             - sum(row.get(name) or 0.0 for name in ("seconds", "check_seconds", "overhead_seconds"))
         )
 
-    def _measured(self, one: Configuration, block: int) -> dict[str, Any]:
+    def measured(self, one: Configuration, block: int) -> dict[str, Any]:
         """Run `one` and return its columns; what cannot even begin is a failed run."""
         workload, layout, longest = one.workload, one.layout(self.plan), self.plan.longest
         base = self._parameters(workload, layout, one.workers)

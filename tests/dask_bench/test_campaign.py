@@ -171,7 +171,7 @@ def test_medians_are_told_after_each_block_and_settled_ones_leave_their_time_to_
                 "seconds": seconds}  # fmt: skip
 
     request_layout = campaign.plan.layout
-    campaign._measured = measured  # type: ignore[method-assign]
+    campaign.measured = measured  # type: ignore[method-assign]
     found = campaign.go()
     counts = found[found.role == "run"].groupby("operation").size()
     assert counts["memory-copy"] == 12

@@ -192,17 +192,25 @@ def _compare_seconds(
     from dask_bench import compare as room
 
     compared = room.compare(before, after, paired=paired, again=again)
-    verdict, worst = room.verdict(compared), room.worst(compared)
-    flagged = room.to_measure_again(compared)
-    document = {
-        "verdict": verdict,
+    verdict = room.verdict(compared)
+    show(document(compared), json, comparison(compared, verdict))
+    return verdict in room.SAYS_NO
+
+
+def document(compared: "list[Compared]") -> dict[str, Any]:
+    """Return the JSON of a comparison."""
+    from dask_bench import compare as room
+
+    worst = room.worst(compared)
+    return {
+        "verdict": room.verdict(compared),
         **{name: getattr(worst, name) for name in ("ratio", "low", "high", "p")},
         "margin": room.MARGIN,
-        "measure_again": [workload_name(one.configuration) for one in flagged],
+        "measure_again": [
+            workload_name(one.configuration) for one in room.to_measure_again(compared)
+        ],
         "configurations": [one.as_dict() for one in compared],
     }
-    show(document, json, comparison(compared, verdict))
-    return verdict in room.SAYS_NO
 
 
 def comparison(compared: "list[Compared]", verdict: str) -> list[Any]:
