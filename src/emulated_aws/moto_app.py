@@ -1,7 +1,6 @@
 """The emulated AWS of a rehearsal: moto as a WSGI application that saves every change."""
 
 import hashlib
-import html
 import importlib
 import io
 import json
@@ -29,12 +28,13 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.test import run_wsgi_app
 
-from emulated_aws import moto_patches
+from emulated_aws import moto_patches, operations
+from emulated_aws.operations import eks
 from emulated_aws.saved_state import State, holders
 from emulated_aws.service_models import offerings_when_asked
 
 READ_ONLY = ("Describe", "Get", "List", "Head", "BatchGet", "Lookup", "Search", "Simulate")
-SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/aws4_request")
+SERVICE = re.compile(r"Credential=[^/]+/\d+/([^/]*)/([^/]+)/aws4_request")
 # Idempotency tokens, which SDKs draw at random: no part of what a request asks for.
 TOKEN = re.compile(rb'"?client_?(?:request_?)?token"?[:=] ?"?[0-9a-f-]{36}"?', re.IGNORECASE)
 BODY_BYTES = 1 << 20
@@ -51,6 +51,7 @@ class Request:
     read_only: bool
     s3_object: bool
     digest: str
+    region: str
     run: str = ""
     made: str = ""
 
@@ -115,7 +116,7 @@ class World:
             return self.answer(environ)
         except OSError as error:
             self._broken = f"The rehearsal's account cannot be saved in {self.folder}: {error}."
-            return refusal(environ, self._broken)
+            return self._refuse_to_change(environ)
 
     def _own(self, environ: dict[str, Any]) -> str:
         """Answer what only the rehearsal asks."""
@@ -124,7 +125,9 @@ class World:
                 self._forget(list(self.state.made))
             case "gone":
                 size = int(environ["CONTENT_LENGTH"])
-                self._forget([environ["wsgi.input"].read(size).decode()])
+                what, _, run = environ["wsgi.input"].read(size).decode().partition(" ")
+                if self.state.made.get(what, {}).get("run") == run:
+                    self._forget([what])
             case "made":
                 return json.dumps(list(self.state.made))
         return str(self.folder)
@@ -144,13 +147,13 @@ class World:
         """Have moto answer, and save what changed before the answer leaves."""
         request = read_request(environ)
         if self._broken and not request.read_only:
-            return refusal(environ, self._broken)
+            return self._refuse_to_change(environ)
         with self._turn:
             known = count_backends()
             if earlier := self._made_before(request):
                 return earlier
             self._draw_ids_for(request)
-            body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+            body, status, headers = self._perform(request, environ)
             if request.made and status.startswith("2"):
                 answer = (b"".join(body).decode(), status, list(headers))
                 self.state.made[request.made]["answers"][request.digest] = answer
@@ -164,6 +167,37 @@ class World:
         if not request.s3_object:
             self._save(upto=mine)
         return body, status, headers
+
+    def _refuse_to_change(self, environ: dict[str, Any]) -> Answer:
+        """Return an error that no SDK retries: nothing more can be saved."""
+        why = f"{self._broken} Make room there, then run this again: what was saved is whole."
+        failure = operations.Failure("RehearsalNotSaved", why)
+        return operations.refuse(read_request(environ).service, failure)
+
+    def _perform(self, request: Request, environ: dict[str, Any]) -> Answer:
+        """Have one of our own operations answer, or moto; what neither has is refused by name."""
+        call = None
+        if request.service in operations.OPERATIONS:
+            content = body_of(environ)
+            try:
+                call = operations.read_call(
+                    request.service, request.region, self.account_id, environ, content
+                )
+            except (ValueError, KeyError) as error:
+                problem = operations.Failure("SerializationException", f"Not readable: {error}")
+                return operations.refuse(request.service, problem)
+            if answer := operations.perform(self.state.things, call):
+                return answer
+        try:
+            body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+        except Exception as error:  # moto's word for what it does not have, or a fault in it
+            return operations.refuse(request.service, not_emulated(request, error))
+        content = b"".join(body)
+        if status[0] in "45" and content.lstrip()[:9].lower() in (b"<!doctype", b"<html><bo"):
+            return operations.refuse(request.service, not_emulated(request))
+        if call and call.service == "eks" and status.startswith("2"):
+            eks.follow(self.state.things, call, json.loads(content or b"{}"))
+        return [content], status, headers
 
     def _made_before(self, request: Request) -> Answer | None:
         """Return what an earlier run was answered that had the same thing made (see `making`)."""
@@ -230,7 +264,7 @@ class Dispatcher(DomainDispatcherApplication):
 def read_request(environ: dict[str, Any]) -> Request:
     """Tell what a request is from its signature, target header, form and method."""
     signed = SERVICE.search(environ.get("HTTP_AUTHORIZATION", ""))
-    service = signed[1] if signed else "s3"
+    service = signed[2] if signed else "s3"
     path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
     s3_object = service == "s3" and "/" in path.strip("/")
     body = b""
@@ -250,23 +284,30 @@ def read_request(environ: dict[str, Any]) -> Request:
         read_only,
         s3_object,
         digest,
+        signed[1] if signed else "",
         run,
         "" if read_only else made,
     )
 
 
-def refusal(environ: dict[str, Any], why: str) -> Answer:
-    """Return an error that no SDK retries, in the form of the service asked."""
-    why += " Make room there, then run this again: what was saved before is whole."
-    code = "RehearsalNotSaved"
-    is_json = "json" in environ.get("CONTENT_TYPE", "") or "HTTP_X_AMZ_TARGET" in environ
-    if is_json:
-        body = json.dumps({"__type": code, "message": why})
-    else:
-        error = f"<Error><Code>{code}</Code><Message>{html.escape(why)}</Message></Error>"
-        is_s3 = read_request(environ).service == "s3"
-        body = error if is_s3 else f"<Response><Errors>{error}</Errors></Response>"
-    return [body.encode()], "400 BAD REQUEST", [("Content-Length", str(len(body.encode())))]
+def body_of(environ: dict[str, Any]) -> bytes:
+    """Return a request's body, and leave it to be read again."""
+    size = int(environ.get("CONTENT_LENGTH") or 0)
+    body: bytes = environ["wsgi.input"].read(size) if size else b""
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def not_emulated(request: Request, error: Exception | None = None) -> operations.Failure:
+    """Return the refusal of what neither moto nor this package has.
+
+    Not as 500, which moto says and SDKs retry for minutes.
+    """
+    why = f" ({type(error).__name__}: {error})" if error and str(error) else ""
+    return operations.Failure(
+        "NotEmulated",
+        f"The emulated account does not implement {request.service}: {request.action}.{why}",
+    )
 
 
 def count_backends() -> int:

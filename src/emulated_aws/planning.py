@@ -1,13 +1,15 @@
 """What a provider decides when Terraform asks it to plan a change."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from tf.types import Unknown
 
 from emulated_aws.schema import Block, Type
-from emulated_aws.terraform_values import same, same_nested, sort_key
+from emulated_aws.terraform_values import is_unknown, same, same_block, same_nested, sort_key
 
+EMPTY_BLOCK: Mapping[str, Any] = {}
 EMPTY: tuple[Any, ...] = (None, "", 0, False, [], {})
 
 
@@ -18,6 +20,7 @@ def plan_block(
     prior: Mapping[str, Any] | None,
     defaults: Mapping[str, Any],
     path: str = "",
+    within_set: bool = False,
 ) -> dict[str, Any]:
     """Return the planned value of one level.
 
@@ -36,6 +39,10 @@ def plan_block(
             planned[name] = prior.get(name)  # the older SDK takes nothing and empty for the same
         elif prior is not None and same(attribute.type, value, prior.get(name)):
             planned[name] = prior.get(name)
+        elif type_.sdk and isinstance(value, list) and any(map(is_unknown, value)):
+            planned[name] = Unknown  # the older SDK knows all of a list or nothing
+        elif type_.sdk and value is None and within_set and not isinstance(attribute.type, str):
+            planned[name] = {} if attribute.type[0] == "map" else []
     for name, nested in block.blocks.items():
         items = proposed.get(name)
         before = prior.get(name) if prior is not None else None
@@ -52,6 +59,7 @@ def plan_block(
                     counterpart(nested.block, item, index, before, nested.nesting == "set"),
                     defaults,
                     f"{path}{name}.",
+                    within_set or nested.nesting == "set",
                 )
                 for index, item in enumerate(items)
             ]
@@ -99,12 +107,18 @@ def differences(
         if same_nested(block, name, mine, yours):
             continue
         found.append(f"{path}{name}")
-        if (
-            isinstance(mine, list)
-            and isinstance(yours, list)
-            and len(mine) == len(yours)
-            and nested.nesting == "list"
-        ):
-            for left, right in zip(mine, yours, strict=True):
+        if isinstance(mine, list) and isinstance(yours, list):
+            for left, right in unequal(nested.block, mine, yours, nested.nesting == "set"):
                 found += differences(nested.block, left, right, f"{path}{name}.")
     return found
+
+
+def unequal(
+    block: Block, mine: list[Any], yours: list[Any], is_set: bool
+) -> Iterator[tuple[Any, Any]]:
+    """Yield pairs of a block's values to compare; what one side lacks is empty there."""
+    if is_set:
+        left = [one for one in mine if not any(same_block(block, one, other) for other in yours)]
+        right = [one for one in yours if not any(same_block(block, one, other) for other in mine)]
+        mine, yours = left, right
+    yield from zip_longest(mine, yours, fillvalue=EMPTY_BLOCK)

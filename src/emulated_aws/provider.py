@@ -20,6 +20,7 @@ from tf.utils import read_dynamic_value, to_dynamic_value
 
 from emulated_aws import resource_lifecycle
 from emulated_aws.account import Account
+from emulated_aws.facts import facts_of
 from emulated_aws.resource_lifecycle import Refused, Settings, Steps
 from emulated_aws.resources import DATA_SOURCES, RESOURCES
 from emulated_aws.resources.base import Api, State
@@ -33,13 +34,14 @@ THREADS = 16
 
 @contextmanager
 def serve_provider(
-    account: Account, recorded: Callable[[], bool] = lambda: True
+    account: Account, recorded: Callable[[], bool] | None = None
 ) -> Iterator[dict[str, str]]:
     """Serve the stand-in on this machine; yield the environment that makes Terraform use it.
 
     It lives in threads of this process, so it ends with it and not with Terraform, which is left to
     finish when the user interrupts. `recorded` tells at the end whether Terraform could write down
-    what it had made: if it was killed, the account goes on knowing, for the next run.
+    what it had made (by default: if no error passes here). If it was killed, the account goes on
+    knowing, for the next run.
     """
     server = grpc.server(ThreadPoolExecutor(THREADS, "provider"))
     provider = Provider(account)
@@ -55,11 +57,13 @@ def serve_provider(
         "Test": True,  # Terraform must not end the process it is attached to
         "Addr": {"Network": "tcp", "String": f"127.0.0.1:{port}"},
     }
+    ended_well = False
     try:
         yield {"TF_REATTACH_PROVIDERS": json.dumps(dict.fromkeys(ADDRESSES, where))}
+        ended_well = True
     finally:
         server.stop(grace=1).wait()
-        if provider.has_changed and recorded():
+        if provider.has_changed and (recorded() if recorded else ended_well):
             account.all_told()
 
 
@@ -152,15 +156,14 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
 
     def ValidateResourceConfig(self, request: Any, context: Any) -> Any:
         """Refuse the values that the real provider refuses."""
-        resource = RESOURCES.get(request.type_name)
-        found = (
-            resource_lifecycle.validate(resource, read_dynamic_value(request.config))
-            if resource
-            else ()
-        )
-        return pb.ValidateResourceConfig.Response(
-            diagnostics=[as_diagnostic(error) for error in found]
-        )
+
+        def answer() -> Any:
+            resource, config = RESOURCES[request.type_name], read_dynamic_value(request.config)
+            found = resource_lifecycle.validate(facts_of(request.type_name), resource, config)
+            return pb.ValidateResourceConfig.Response(diagnostics=list(map(as_diagnostic, found)))
+
+        doing = f"validating {request.type_name}"
+        return guarded(answer, pb.ValidateResourceConfig.Response, doing)
 
     def UpgradeResourceState(self, request: Any, context: Any) -> Any:
         """Take a saved state; attributes that the schema no longer has are dropped."""
@@ -223,8 +226,9 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         private = request.planned_private
         if prior is None:
             # With the state goes how the thing was made, to be forgotten when it is no more.
-            private = resource_lifecycle.fingerprint(type_, planned).encode()
-            self._made.add(private.decode())
+            made = resource_lifecycle.fingerprint(type_, planned)
+            self._made.add(made)
+            private = f"{made} {self.account.run}".encode()
         state, error = resource_lifecycle.apply(type_, resource, api, settings, prior, planned)
         if prior and state is None:
             self._forget(private)
@@ -256,15 +260,17 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
                 self.schema.data_sources[request.type_name],
                 DATA_SOURCES[request.type_name],
             )
-            config = read_dynamic_value(request.config)
-            given = {
-                **config,
-                **{k: v for k, v in source.defaults.items() if config.get(k) is None},
-            }
+            given = resource_lifecycle.with_defaults(
+                type_.block,
+                read_dynamic_value(request.config),
+                facts_of(f"data.{type_.name}").defaults,
+            )
             api = self._api(type_, settings, given)
             found = conform_block(
                 type_.block, {**given, "region": api.region, **source.read(api, given)}
             )
+            if type_.sdk:
+                found = resource_lifecycle.with_zeros(type_, found, None)
             return pb.ReadDataSource.Response(state=to_dynamic_value(found))
 
         return guarded(answer, pb.ReadDataSource.Response, f"reading data {request.type_name}")
@@ -274,9 +280,9 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         return pb.ValidateDataResourceConfig.Response()
 
     def _forget(self, private: bytes) -> None:
-        if (made := private.decode()) in self._made:
-            self.account.gone(made)
-            self._made.discard(made)
+        made, _, run = private.decode().partition(" ")
+        if made in self._made:
+            self.account.gone(made, run)
 
     def _known(self, request: Any, context: Any) -> Any:
         name = request.type_name

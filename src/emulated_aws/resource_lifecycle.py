@@ -2,18 +2,30 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 from tf.types import Unknown
 
 from emulated_aws.account import making
+from emulated_aws.facts import Facts, facts_of
 from emulated_aws.planning import differences, is_empty, plan_block
-from emulated_aws.resources.base import STEERING, Api, Resource, State, is_gone
-from emulated_aws.schema import Type
+from emulated_aws.resources.base import (
+    STEERING,
+    Api,
+    Resource,
+    State,
+    as_json,
+    as_policy,
+    first,
+    is_gone,
+)
+from emulated_aws.schema import Block, Type
 from emulated_aws.terraform_values import conform_block, contains_unknown, is_unknown, same
+from emulated_aws.validation import Check, problem_with
 
 Steps = tuple[str | int, ...]
 
@@ -34,14 +46,60 @@ class Refused(Exception):
         self.summary, self.detail, self.steps = summary, detail, steps
 
 
-def validate(resource: Resource, config: State) -> Iterator[Refused]:
+def validate(facts: Facts, resource: Resource, config: State) -> Iterator[Refused]:
     """Yield what the real provider would refuse before planning."""
-    for path, check in resource.checks.items():
+    for path, check in (*checks_of(facts), *resource.checks.items()):
         for steps, value in known_values(config, path.split(".")):
             if problem := check(value):
                 yield Refused(f"Invalid value for {path}", f"{path}: {problem}", steps)
+    for rule, path, others in facts.together:
+        if problem := combination(rule, config, path, others):
+            yield Refused("Invalid combination of arguments", problem, (path.partition(".")[0],))
     for path, problem in resource.validate(config) if resource.validate else ():
         yield Refused("Invalid combination of arguments", f"{path}: {problem}", (path,))
+
+
+def checks_of(facts: Facts) -> Iterator[tuple[str, Check]]:
+    """Yield the checks of values that the provider's source names, by path."""
+    for path, forms in facts.checks.items():
+        for form in forms:
+            yield path, partial(problem_with, form=form)
+    for path in facts.whole:
+        yield path, partial(problem_with, form=("whole",))
+    for path, (least, most) in facts.sizes.items():
+        yield path, partial(problem_with, form=("size", least, most))
+
+
+def combination(rule: str, config: State, path: str, others: Sequence[str]) -> str:
+    """Return why arguments exclude or need each other, nothing if they do not."""
+    inside = path.split(".")[:-1]
+    if inside and at_path(config, inside) in (None, []):
+        return ""
+    paths = sorted({path, *others})
+    values = {other: at_path(config, other.split(".")) for other in paths}
+    given = [other for other, value in values.items() if value not in (None, [])]
+    known = [other for other in given if not contains_unknown(values[other])]
+    expected = ", ".join(paths)
+    if rule == "conflicts" and path in known and len(known) > 1:
+        return f"{path}: conflicts with {', '.join(other for other in known if other != path)}"
+    if rule == "required_with" and path in known and len(given) < len(paths):
+        return f"{path}: all of {expected} must be specified"
+    if rule == "exactly_one" and path == paths[0] and (not given or len(known) > 1):
+        return f"exactly one of {expected} must be specified"
+    if rule == "at_least_one" and path == paths[0] and not given:
+        return f"one of {expected} must be specified"
+    return ""
+
+
+def at_path(config: Any, names: Sequence[str]) -> Any:
+    """Return the value at a dotted path, of blocks the first."""
+    for name in names:
+        if isinstance(config, list):
+            config = first(config)
+        if contains_unknown(config) and not isinstance(config, dict):
+            return config
+        config = config.get(name) if isinstance(config, dict) else None
+    return config
 
 
 def known_values(config: Any, names: list[str], steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
@@ -64,7 +122,9 @@ def plan(
     proposed: State,
 ) -> tuple[State, list[str]]:
     """Return the planned state and the attributes whose change forces a replacement."""
-    planned = plan_block(type_, type_.block, proposed, prior, resource.defaults)
+    facts = facts_of(type_.name)
+    defaults = {**facts.defaults, **resource.defaults}
+    planned = plan_block(type_, type_.block, proposed, prior, defaults)
     if is_unknown(planned.get("region")):
         planned["region"] = settings.region
     if "tags_all" in type_.block.attributes:
@@ -72,14 +132,27 @@ def plan(
     for name in resource.documents:
         if prior and same_document(prior.get(name), planned.get(name)):
             planned[name] = prior[name]
+        else:
+            planned[name] = normalized(facts, name, planned.get(name))
     also = (resource.plan(api, prior, planned) if resource.plan else None) or frozenset()
     if prior is None:
         return planned, []
     changed = differences(type_.block, prior, planned)
     if not changed:
         return prior, []
-    immutable = resource.immutable | also | {"region"}
+    immutable = facts.immutable | resource.immutable | also | {"region"}
     return planned, sorted({path.partition(".")[0] for path in changed if path in immutable})
+
+
+def normalized(facts: Facts, name: str, document: Any) -> Any:
+    """Return a JSON document as the provider keeps it in the state."""
+    if name not in facts.normal or not isinstance(document, str) or not document:
+        return document
+    try:
+        content = json.loads(document)
+    except ValueError:
+        return document
+    return as_policy(content) if facts.normal[name] == "policy" else as_json(content)
 
 
 def all_tags(tags: Any, settings: Settings) -> Any:
@@ -126,7 +199,71 @@ def read(
 ) -> State | None:
     """Return the state as the API shows it now, None if the thing is gone."""
     found = observe(resource, api, state)
-    return None if found is None else merge(type_, resource, api, settings, state, found)
+    if found is None:
+        return None
+    merged = merge(type_, resource, api, settings, state, found)
+    return with_zeros(type_, merged, None) if type_.sdk else merged
+
+
+def with_zeros(type_: Type, state: State, planned: State | None) -> State:
+    """Return a state as the older SDK writes it: what is read and not set is the type's zero.
+
+    After an apply a list or map that was planned as nothing stays so.
+    """
+    recorded = facts_of(type_.name).recorded | {"tags"}
+
+    def fill(block: Block, value: State, plan: Any, top: bool) -> State:
+        filled = dict(value)
+        for name, attribute in block.attributes.items():
+            nothing = value.get(name) is None and (
+                (name in recorded and attribute.optional) if top else True
+            )
+            collection = not isinstance(attribute.type, str)
+            if nothing and not (collection and plan is not None and plan.get(name) is None):
+                filled[name] = zero(attribute.type)
+            elif collection and isinstance(filled[name], list):
+                filled[name] = [zeros_within(attribute.type[1], item) for item in filled[name]]
+        for name, nested in block.blocks.items():
+            items = value.get(name)
+            if isinstance(items, list):
+                plans = (plan or {}).get(name)
+                matched = isinstance(plans, list) and len(plans) == len(items)
+                filled[name] = [
+                    fill(nested.block, item, plans[i] if matched and plans else None, False)
+                    for i, item in enumerate(items)
+                ]
+        return filled
+
+    return fill(type_.block, state, planned, True)
+
+
+def zeros_within(type_: Any, value: Any) -> Any:
+    """Return an element of a list attribute with zeros for what an object lacks."""
+    if isinstance(type_, str) or type_[0] != "object" or not isinstance(value, dict):
+        return value
+    return {key: zero(of) if value.get(key) is None else value[key] for key, of in type_[1].items()}
+
+
+def with_defaults(block: Block, value: State, defaults: Mapping[str, Any], path: str = "") -> State:
+    """Return a configuration with what the provider takes where it is silent."""
+    filled = dict(value)
+    for name in block.attributes:
+        if filled.get(name) is None:
+            filled[name] = defaults.get(f"{path}{name}")
+    for name, nested in block.blocks.items():
+        if isinstance(filled.get(name), list):
+            inside = f"{path}{name}."
+            filled[name] = [
+                with_defaults(nested.block, one, defaults, inside) for one in value[name]
+            ]
+    return filled
+
+
+def zero(type_: Any) -> Any:
+    """Return the empty value of a type."""
+    if isinstance(type_, str):
+        return {"string": "", "number": 0, "bool": False}[type_]
+    return {} if type_[0] == "map" else []
 
 
 def observe(resource: Resource, api: Api, state: State) -> State | None:
@@ -149,6 +286,8 @@ def merge(
     for name in resource.documents:
         if same_document(state.get(name), merged.get(name)):
             merged[name] = state[name]
+        else:
+            merged[name] = normalized(facts_of(type_.name), name, merged.get(name))
     result = conform_block(type_.block, merged)
     for name, attribute in type_.block.attributes.items():
         if same(attribute.type, state.get(name), result.get(name)):
@@ -187,6 +326,8 @@ def apply(
         if found is None:
             raise Refused(f"{type_.name} {new['id']} is gone right after it was made or changed")
         state = merge(type_, resource, api, settings, new, found)
+        if type_.sdk:
+            state = with_zeros(type_, state, new)
         refuse_unemulated(type_, resource, new, found)
         return state, None
     except Exception as error:  # whatever it is, what exists by now must reach the state
@@ -197,7 +338,9 @@ def refuse_unemulated(type_: Type, resource: Resource, new: State, found: State)
     """Refuse to pass over in silence what was asked for and no emulation took up."""
     handled = {*found, *STEERING, "id", "region", "tags", "timeouts"}
     for name, value in new.items():
-        by_default = is_empty(value) or value == resource.defaults.get(name)
+        by_default = is_empty(value) or value == resource.defaults.get(
+            name, facts_of(type_.name).defaults.get(name)
+        )
         if name not in handled and not by_default:
             raise Refused(
                 f"The rehearsal does not emulate {name} of {type_.name}",

@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from moto.core.base_backend import BackendDict, BaseBackend
 
+from emulated_aws.operations.store import Things
 from pangeo_core.errors import BadInput
 from pangeo_core.files import write_whole
 
-FORMAT = 2
+FORMAT = 3
 S3 = "moto.s3.models:s3_backends"
 BLOB_BYTES = 4096  # contents of S3 objects from this size on get a file of their own
 # The tagging API's backend holds nothing but half-read answers, as generators no pickle can keep.
@@ -36,7 +37,8 @@ class State:
 
     `asked` counts how often each changing request was made, so that ids never repeat; `made` holds
     answers that a killed run may not have had recorded (see `world`). `files` has, for each of
-    moto's holders of backends, its pickle's name and digest as last written.
+    moto's holders of backends, its pickle's name and digest as last written. `things` are those of
+    our own operations.
     """
 
     folder: Path
@@ -45,6 +47,7 @@ class State:
     asked: dict[str, int] = field(default_factory=dict)
     made: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: Files = field(default_factory=dict)
+    things: Things = field(default_factory=Things)
 
     @property
     def manifest(self) -> Path:
@@ -59,6 +62,7 @@ class State:
         content = self._read_manifest()
         self.region, self.seed = content["region"], content["seed"]
         self.asked, self.made, self.files = content["asked"], content["made"], content["files"]
+        self.things = Things(content["things"])
         pickles = {name: self._read_pickle(entry) for name, entry in self.files.items()}
         for name, entry in self.files.items():
             holder = find_holder(name)
@@ -80,7 +84,10 @@ class State:
             why = f"It is cut short or not a rehearsal's: {error}"
             raise unreadable(self.manifest, why) from error
         if made_by != (FORMAT, moto.__version__):
-            why = f"It was written with moto {made_by[1]}; this is moto {moto.__version__}."
+            why = (
+                f"It was written with moto {made_by[1]} in format {made_by[0]}; "
+                f"this is moto {moto.__version__} and format {FORMAT}."
+            )
             raise unreadable(self.manifest, why)
         return content
 
@@ -129,6 +136,7 @@ class State:
             "files": files,
             "asked": self.asked,
             "made": self.made,
+            "things": self.things.content,
         }
         return json.dumps(content)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from tf.gen import tfplugin_pb2 as pb
 
+from emulated_aws.facts import NOTHING, Facts, facts_of
+
 NESTING = {name.lower(): value for name, value in pb.Schema.NestedBlock.NestingMode.items()}
 
 
@@ -20,6 +22,7 @@ class Attribute:
     required: bool
     optional: bool
     computed: bool
+    deprecated: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Type:
     name: str
     block: Block
     sdk: bool
+    version: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,11 @@ def load() -> Schema:
     text = resources.files("emulated_aws").joinpath("aws_schema.json").read_text()
     content = json.loads(text)
     provider = read_block(content["provider"])
-    kinds = {
-        section: {
-            name: Type(name, read_block(entry), entry["sdk"])
-            for name, entry in content[section].items()
-        }
-        for section in ("resources", "data_sources")
-    }
+    kinds: dict[str, dict[str, Type]] = {"resources": {}, "data_sources": {}}
+    for section, types in kinds.items():
+        for name, entry in content[section].items():
+            facts = facts_of(name if section == "resources" else f"data.{name}")
+            types[name] = Type(name, read_block(entry, facts), entry["sdk"], facts.version)
     message = pb.GetProviderSchema.Response(
         provider=pb.Schema(block=as_message(provider)),
         provider_meta=pb.Schema(block=pb.Schema.Block()),
@@ -83,28 +85,33 @@ def load() -> Schema:
     return Schema(content["origin"], provider, kinds["resources"], kinds["data_sources"], message)
 
 
-def read_block(entry: Mapping[str, Any]) -> Block:
-    """Read one level of the schema file."""
+def read_block(entry: Mapping[str, Any], facts: Facts = NOTHING, path: str = "") -> Block:
+    """Read one level of the schema file, completed by what the provider's source says."""
     attributes = {
-        name: Attribute(type_, "r" in flags, "o" in flags, "c" in flags)
+        name: Attribute(
+            type_, "r" in flags, "o" in flags, "c" in flags, f"{path}{name}" in facts.deprecated
+        )
         for name, (flags, type_) in entry.get("attributes", {}).items()
     }
-    blocks = {
-        name: Nested(
-            read_block(inner),
+    blocks = {}
+    for name, inner in entry.get("blocks", {}).items():
+        least, most = facts.sizes.get(f"{path}{name}", (0, 0))
+        blocks[name] = Nested(
+            read_block(inner, facts, f"{path}{name}."),
             inner["nesting"],
-            inner.get("min", 0),
-            inner.get("max", 0),
-            inner.get("computed", False),
+            inner.get("min", 0) or least,
+            inner.get("max", 0) or most,
+            f"{path}{name}" in facts.computed,
         )
-        for name, inner in entry.get("blocks", {}).items()
-    }
     return Block(attributes, blocks)
 
 
 def as_messages(types: Mapping[str, Type]) -> dict[str, pb.Schema]:
     """Return the types as protocol messages."""
-    return {name: pb.Schema(block=as_message(type_.block)) for name, type_ in types.items()}
+    return {
+        name: pb.Schema(version=type_.version, block=as_message(type_.block))
+        for name, type_ in types.items()
+    }
 
 
 def as_message(block: Block) -> pb.Schema.Block:
@@ -117,6 +124,7 @@ def as_message(block: Block) -> pb.Schema.Block:
                 required=attribute.required,
                 optional=attribute.optional,
                 computed=attribute.computed,
+                deprecated=attribute.deprecated,
             )
             for name, attribute in block.attributes.items()
         ],

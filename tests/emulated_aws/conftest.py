@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from emulated_aws import Account, open_account, serve_provider
 from pangeo_deploy.terraform.engine import Terraform, find_engine
 from tests.conftest import PROJECT
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 HEAD = """
 terraform {

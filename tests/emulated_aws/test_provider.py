@@ -132,15 +132,16 @@ def test_a_resource_may_live_in_another_region(small: Start) -> None:
         (
             'resource "aws_efs_file_system" "x" {\n'
             ' lifecycle_policy {\n transition_to_ia = "NEVER"\n }\n}',
-            'lifecycle_policy.transition_to_ia: expected one of ["AFTER_1_DAY"',
+            'lifecycle_policy.transition_to_ia: expected one of ["AFTER_7_DAYS"',
         ),
         (
             'resource "aws_s3_bucket_policy" "x" {\n bucket = "b"\n policy = "not json"\n}',
-            "policy: contains an invalid JSON policy",
+            "policy: contains an invalid JSON",
         ),
         (
-            'resource "aws_s3_bucket" "x" { bucket = "Not_A_Bucket" }',
-            "is not a valid S3 bucket name",
+            'resource "aws_s3_bucket" "x" { bucket = "a-name-of-more-characters-than-the-63-'
+            'that-s3-allows-for-one" }',
+            "bucket: expected length to be in the range (0 - 63)",
         ),
         (
             'resource "aws_vpc_security_group_ingress_rule" "x" {\n security_group_id = "sg-1"\n'

@@ -1,8 +1,8 @@
 """The resource and data source types that the stand-in knows, by service.
 
-To add one: use it in `terraform/`, run `tools/provider_schema.py`, and describe its behaviour in
-the table of its service here (`base.Resource`, or `base.keeping` where no API is emulated). Where
-moto lacks a single operation of a service that it emulates, `rehearsal/missing.py` can add it.
+To add one: use it in `terraform/`, run `tools/provider_schema.py` and `tools/provider_facts.py`,
+and describe in the table of its service here how it is made, read, changed and removed
+(`base.Resource`). Operations that moto lacks are added in `emulated_aws.operations`.
 """
 
 from collections.abc import Mapping
@@ -58,5 +58,5 @@ DATA_SOURCES: Mapping[str, DataSource] = data_sources.DATA_SOURCES
 
 
 def kept_types() -> frozenset[str]:
-    """Return the resource types without an emulated API, which the rehearsal keeps itself."""
-    return frozenset(name for name, resource in RESOURCES.items() if resource.kept)
+    """Return the resource types that no API is emulated for: none any more."""
+    return frozenset()

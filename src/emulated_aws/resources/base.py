@@ -1,10 +1,8 @@
 """What a resource type of the stand-in consists of, and helpers that keep each to a few lines."""
 
-import hashlib
 import json
 import re
-import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +13,7 @@ from botocore.model import Shape
 
 from emulated_aws.account import Account
 from emulated_aws.schema import Block
-from emulated_aws.unemulated import Kept
+from emulated_aws.validation import Check
 
 # Arguments that only steer the provider itself, whatever the type: no API ever shows them.
 STEERING = frozenset(
@@ -41,7 +39,8 @@ STEERING = frozenset(
 )
 
 State = dict[str, Any]
-Check = Callable[[Any], str | None]
+# Parameters that each type fills by itself: a map in the state, a list of pairs in most APIs.
+TAGS = frozenset({"tags", "resourcetags"})
 
 
 class Api:
@@ -55,7 +54,6 @@ class Api:
     ) -> None:
         self._clients, self.region, self.block = clients, region, block
         self.account_id = account.account_id
-        self.kept = Kept(account.folder / "kept.json")
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return the boto3 client of a service in the resource's region."""
@@ -104,7 +102,7 @@ class Resource:
     paths whose change forces a replacement, `defaults` values taken where the configuration is
     silent, `documents` the attributes that hold JSON policies, `checks` what is refused in
     validation, `plan` may change a planned state further, and returns what else forces a
-    replacement. `kept`: no API is emulated for it.
+    replacement.
     """
 
     create: Callable[[Api, State], str | State]
@@ -118,34 +116,6 @@ class Resource:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     documents: frozenset[str] = frozenset()
     checks: Mapping[str, Check] = field(default_factory=dict)
-    kept: bool = False
-
-
-def keeping(type_: str, name: Callable[[Api, State], State], **rest: Any) -> Resource:
-    """Return the resource of a type without an emulated API: it stays as it was made.
-
-    `name` gives what AWS would: at least the `id`, and ARNs.
-    """
-
-    def create(api: Api, new: State) -> State:
-        made = {**new, **name(api, new)}
-        with api.kept.change() as kept:
-            kept.setdefault(type_, {})[made["id"]] = made
-        return made
-
-    def settle(api: Api, old: State, new: State) -> None:
-        with api.kept.change() as kept:
-            kept[type_][new["id"]] = new
-
-    def read(api: Api, state: State) -> State | None:
-        found = api.kept.read().get(type_, {}).get(state["id"])
-        return dict(found) if found else None
-
-    def delete(api: Api, state: State) -> None:
-        with api.kept.change() as kept:
-            kept.get(type_, {}).pop(state["id"], None)
-
-    return Resource(create=create, settle=settle, read=read, delete=delete, kept=True, **rest)
 
 
 @dataclass(frozen=True)
@@ -153,7 +123,6 @@ class DataSource:
     """One data source type: what it answers to a configuration."""
 
     read: Callable[[Api, State], State]
-    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 def to_api(shape: Shape, state: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
@@ -161,7 +130,7 @@ def to_api(shape: Shape, state: Mapping[str, Any], renamed: Mapping[str, str]) -
     result = {}
     for member, inner in shape.members.items():
         value = state.get(renamed.get(member, xform_name(member)))
-        if value is None or value == "" or value == [] or member in ("Tags", "tags"):
+        if value is None or value == "" or value == [] or member.lower() in TAGS:
             continue
         result[member] = api_value(inner, value)
     return result
@@ -241,24 +210,29 @@ def given_name(new: State) -> str:
     return str(new.get("name") or unique_name(new.get("name_prefix") or "terraform-"))
 
 
-def drawn(length: int, *parts: str) -> str:
-    """Return hexadecimal digits for an id: the same for the same thing, where AWS draws lots."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:length]
-
-
-def drawn_uuid(*parts: str) -> str:
-    """Return such digits in the form of a UUID."""
-    return str(uuid.UUID(drawn(32, *parts)))
-
-
 def moment(at: datetime | None = None) -> str:
     """Return a point in time (now, if none) as the real provider writes it: RFC 3339 in UTC."""
     return (at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def exactly_one(config: State, *names: str) -> Iterator[tuple[str, str]]:
+    """Refuse none or several of the attributes."""
+    if sum(config.get(name) is not None for name in names) != 1:
+        yield names[0], f"exactly one of {', '.join(names)} must be given"
+
+
 def as_json(value: Any) -> str:
     """Return a JSON document, sorted and without spaces: what the real provider keeps."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def as_policy(value: Any) -> str:
+    """Return a policy document in the provider's older form: the same, but the version first."""
+    if not isinstance(value, dict) or "Version" not in value:
+        return as_json(value)
+    rest = as_json({key: inner for key, inner in value.items() if key != "Version"})
+    version = as_json({"Version": value["Version"]})
+    return version if rest == "{}" else f"{version[:-1]},{rest[1:]}"
 
 
 def changed(old: State, new: State, *names: str) -> bool:

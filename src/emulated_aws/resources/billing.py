@@ -1,4 +1,4 @@
-"""What watches and reports the cost: a budget, and what only the rehearsal itself keeps."""
+"""What watches and reports the cost."""
 
 import json
 from datetime import UTC, datetime
@@ -9,14 +9,15 @@ from emulated_aws.resources.base import (
     Api,
     Resource,
     State,
-    drawn_uuid,
+    as_json,
+    changed,
+    first,
+    from_api,
     given_name,
-    keeping,
     retagging,
     tags_as_list,
     tags_as_map,
 )
-from emulated_aws.resources.validators import between, one_of
 
 # Budgets live in one region for the whole account.
 REGION = "us-east-1"
@@ -170,49 +171,218 @@ def delete_budget(api: Api, state: State) -> None:
     api.call("budgets", "delete_budget", AccountId=account, BudgetName=name)
 
 
-# What no emulated API has
+# Cost Explorer
 
 
-def cost_tag(api: Api, new: State) -> State:
-    """Name a tag that bills are to show. AWS knows only those that a bill has had."""
-    by_aws = new["tag_key"].startswith("aws:")
-    return {"id": new["tag_key"], "type": "AWSGenerated" if by_aws else "UserDefined"}
+def put_cost_tag(api: Api, new: State) -> str:
+    """Switch a tag of the bill on or off."""
+    asked = [{"TagKey": new["tag_key"], "Status": new["status"]}]
+    api.call("ce", "update_cost_allocation_tags_status", CostAllocationTagsStatus=asked)
+    return str(new["tag_key"])
 
 
-def monitor(api: Api, new: State) -> State:
-    """Name what watches for unusual cost."""
-    identity = drawn_uuid("anomaly-monitor", api.account_id, new["name"])
-    made = api.arn("ce", f"anomalymonitor/{identity}", regional=False)
-    return {"id": made, "arn": made}
+def settle_cost_tag(api: Api, old: State, new: State) -> None:
+    """Switch a tag; another one takes its place, as in the real provider."""
+    if old:
+        new["id"] = put_cost_tag(api, new)
 
 
-def subscription(api: Api, new: State) -> State:
-    """Name who hears of unusual cost."""
-    identity = drawn_uuid("anomaly-subscription", api.account_id, new["name"])
-    made = api.arn("ce", f"anomalysubscription/{identity}", regional=False)
-    return {"id": made, "arn": made, "account_id": new["account_id"] or api.account_id}
+def read_cost_tag(api: Api, state: State) -> State | None:
+    """Find the tag among those of the bill."""
+    answer = api.call("ce", "list_cost_allocation_tags", TagKeys=[state["id"]])
+    found = first(answer["CostAllocationTags"])
+    if not found:
+        return None
+    return {"tag_key": found["TagKey"], "status": found["Status"], "type": found["Type"]}
 
 
-def export(api: Api, new: State) -> State:
-    """Name an export of the bill."""
-    block = new["export"][0]
-    identity = drawn_uuid("export", api.account_id, block["name"])
-    path = f"export/{block['name']}-{identity}"
-    made = f"arn:{api.partition}:bcm-data-exports:{REGION}:{api.account_id}:{path}"
-    return {"id": made, "arn": made, "export": [{**block, "export_arn": made}]}
+# An expression as the API has it: in a configuration, nothing stands for what is left out.
+EXPRESSION = ("And", "CostCategories", "Dimensions", "Not", "Or", "Tags")
+VALUES = ("Key", "MatchOptions", "Values")
+PARTS = {"cost_category": "CostCategories", "dimension": "Dimensions", "tags": "Tags"}
 
 
-def specification(value: Any) -> str | None:
-    """Refuse a specification that is no JSON."""
-    try:
-        json.loads(value)
-    except ValueError as error:
-        return f"contains an invalid JSON: {error}"
-    return None
+def without_nothing(value: Any) -> Any:
+    """Return a JSON value without what is null."""
+    if isinstance(value, dict):
+        return {key: without_nothing(item) for key, item in value.items() if item is not None}
+    return [without_nothing(item) for item in value] if isinstance(value, list) else value
 
 
-OUTPUT = "export.destination_configurations.s3_destination.s3_output_configurations"
+def with_nothing(expression: dict[str, Any]) -> dict[str, Any]:
+    """Return an expression with null for what is left out, as the provider writes it."""
+    result: dict[str, Any] = dict.fromkeys(EXPRESSION)
+    for name, value in expression.items():
+        if name in ("And", "Or"):
+            result[name] = [with_nothing(item) for item in value]
+        elif name == "Not":
+            result[name] = with_nothing(value)
+        else:
+            result[name] = {**dict.fromkeys(VALUES), **value}
+    return result
 
+
+def expression(block: State) -> dict[str, Any]:
+    """Return a block's expression as the API wants it."""
+    result: dict[str, Any] = {}
+    for name, part in PARTS.items():
+        for inner in block.get(name) or ():
+            keys = {"key": "Key", "match_options": "MatchOptions", "values": "Values"}
+            result[part] = {key: inner[of] for of, key in keys.items() if inner[of]}
+    for name in ("and", "or"):
+        if block.get(name):
+            result[name.capitalize()] = [expression(inner) for inner in block[name]]
+    for inner in block.get("not") or ():
+        result["Not"] = expression(inner)
+    return result
+
+
+def block_of(found: dict[str, Any]) -> State:
+    """Return an expression as a block."""
+    block: State = {name: [] for name in (*PARTS, "and", "or", "not")}
+    for name, part in PARTS.items():
+        if part in found:
+            keys = {"key": "Key", "match_options": "MatchOptions", "values": "Values"}
+            block[name] = [{of: found[part].get(key) for of, key in keys.items()}]
+    for name in ("and", "or"):
+        block[name] = [block_of(inner) for inner in found.get(name.capitalize(), ())]
+    if "Not" in found:
+        block["not"] = [block_of(found["Not"])]
+    return block
+
+
+def create_monitor(api: Api, new: State) -> State:
+    """Watch for unusual cost."""
+    asked = {
+        "MonitorName": new["name"],
+        "MonitorType": new["monitor_type"],
+        "MonitorDimension": new["monitor_dimension"] or None,
+    }
+    given = {key: value for key, value in asked.items() if value is not None}
+    if new["monitor_specification"]:
+        given["MonitorSpecification"] = without_nothing(json.loads(new["monitor_specification"]))
+    tags = tags_as_list(new["tags_all"]) or None
+    answer = api.call("ce", "create_anomaly_monitor", AnomalyMonitor=given, ResourceTags=tags)
+    return {"id": answer["MonitorArn"], "arn": answer["MonitorArn"]}
+
+
+def settle_monitor(api: Api, old: State, new: State) -> None:
+    """Change its name."""
+    if old and changed(old, new, "name"):
+        asked = {"MonitorArn": new["id"], "MonitorName": new["name"]}
+        api.call("ce", "update_anomaly_monitor", **asked)
+
+
+def cost_tags(api: Api, arn: str) -> dict[str, str]:
+    """Return the tags of what Cost Explorer has."""
+    return tags_as_map(api.call("ce", "list_tags_for_resource", ResourceArn=arn)["ResourceTags"])
+
+
+def read_monitor(api: Api, state: State) -> State | None:
+    """Read what watches."""
+    answer = api.call("ce", "get_anomaly_monitors", MonitorArnList=[state["id"]])
+    found = first(answer["AnomalyMonitors"])
+    if not found:
+        return None
+    specification = found.get("MonitorSpecification")
+    return {
+        "arn": found["MonitorArn"],
+        "monitor_dimension": found.get("MonitorDimension", ""),
+        "monitor_specification": as_json(with_nothing(specification)) if specification else "",
+        "monitor_type": found["MonitorType"],
+        "name": found["MonitorName"],
+        "tags_all": cost_tags(api, state["id"]),
+    }
+
+
+def subscription(new: State) -> dict[str, Any]:
+    """Return who is told of what as the API wants it."""
+    kinds = {"address": "Address", "type": "Type"}
+    asked = {
+        "SubscriptionName": new["name"],
+        "Frequency": new["frequency"],
+        "MonitorArnList": new["monitor_arn_list"],
+        "Subscribers": [
+            {key: one[name] for name, key in kinds.items()} for one in new["subscriber"]
+        ],
+    }
+    for block in new["threshold_expression"] or ():
+        asked["ThresholdExpression"] = expression(block)
+    return asked
+
+
+def create_subscription(api: Api, new: State) -> State:
+    """Tell somebody of unusual cost."""
+    asked = subscription(new) | ({"AccountId": new["account_id"]} if new["account_id"] else {})
+    tags = tags_as_list(new["tags_all"]) or None
+    answer = api.call(
+        "ce", "create_anomaly_subscription", AnomalySubscription=asked, ResourceTags=tags
+    )
+    return {"id": answer["SubscriptionArn"], "arn": answer["SubscriptionArn"]}
+
+
+def settle_subscription(api: Api, old: State, new: State) -> None:
+    """Change who is told, of what, how often."""
+    if old and subscription(old) != subscription(new):
+        asked = subscription(new)
+        del asked["SubscriptionName"]
+        api.call("ce", "update_anomaly_subscription", SubscriptionArn=new["id"], **asked)
+
+
+def read_subscription(api: Api, state: State) -> State | None:
+    """Read who is told."""
+    answer = api.call("ce", "get_anomaly_subscriptions", SubscriptionArnList=[state["id"]])
+    found = first(answer["AnomalySubscriptions"])
+    if not found:
+        return None
+    threshold = found.get("ThresholdExpression")
+    return {
+        "account_id": found["AccountId"],
+        "arn": found["SubscriptionArn"],
+        "frequency": found["Frequency"],
+        "monitor_arn_list": found["MonitorArnList"],
+        "name": found["SubscriptionName"],
+        "subscriber": [
+            {"address": one["Address"], "type": one["Type"]} for one in found["Subscribers"]
+        ],
+        "tags_all": cost_tags(api, state["id"]),
+        "threshold_expression": [block_of(threshold)] if threshold else [],
+    }
+
+
+# Exports of the bill
+
+
+def create_export(api: Api, new: State) -> State:
+    """Export the bill."""
+    asked = api.parameters("bcm-data-exports", "create_export", new)
+    tags = tags_as_list(new["tags_all"]) or None
+    answer = api.call("bcm-data-exports", "create_export", **asked, ResourceTags=tags)
+    return {"id": answer["ExportArn"], "arn": answer["ExportArn"]}
+
+
+def settle_export(api: Api, old: State, new: State) -> None:
+    """Change what is exported."""
+    if old and changed(old, new, "export"):
+        asked = api.parameters("bcm-data-exports", "update_export", new)
+        api.call("bcm-data-exports", "update_export", **{**asked, "ExportArn": new["id"]})
+
+
+def read_export(api: Api, state: State) -> State:
+    """Read what is exported."""
+    answer = api.call("bcm-data-exports", "get_export", ExportArn=state["id"])
+    tags = api.call("bcm-data-exports", "list_tags_for_resource", ResourceArn=state["id"])
+    return {
+        "arn": state["id"],
+        "export": from_api(api.block, {"Export": answer["Export"]}, {})["export"],
+        "tags_all": tags_as_map(tags["ResourceTags"]),
+    }
+
+
+COST_TAGGING = retagging("ce", "ResourceArn", tags="ResourceTags", keys="ResourceTagKeys")
+EXPORT_TAGGING = retagging(
+    "bcm-data-exports", "ResourceArn", tags="ResourceTags", keys="ResourceTagKeys"
+)
 RESOURCES = {
     "aws_budgets_budget": Resource(
         create=create_budget,
@@ -221,58 +391,37 @@ RESOURCES = {
         plan=plan_budget,
         delete=delete_budget,
         retag=retagging("budgets", "ResourceARN", tags="ResourceTags", keys="ResourceTagKeys"),
-        immutable=frozenset({"account_id", "name", "name_prefix"}),
-        defaults={
-            "time_period_end": "2087-06-15_00:00",
-            **{f"cost_types.{name}": value for name, value in COST_TYPES.items()},
-        },
-        checks={
-            "budget_type": one_of(
-                *("COST", "RI_COVERAGE", "RI_UTILIZATION", "SAVINGS_PLANS_COVERAGE"),
-                *("SAVINGS_PLANS_UTILIZATION", "USAGE"),
-            ),
-            "notification.comparison_operator": one_of("EQUAL_TO", "GREATER_THAN", "LESS_THAN"),
-            "notification.notification_type": one_of("ACTUAL", "FORECASTED"),
-            "notification.threshold_type": one_of("ABSOLUTE_VALUE", "PERCENTAGE"),
-            "notification.threshold": between(0, 1_000_000_000),
-            "time_unit": one_of("ANNUALLY", "CUSTOM", "DAILY", "MONTHLY", "QUARTERLY"),
-        },
     ),
-    "aws_ce_cost_allocation_tag": keeping(
-        "aws_ce_cost_allocation_tag",
-        cost_tag,
-        immutable=frozenset({"tag_key"}),
-        checks={"status": one_of("Active", "Inactive")},
+    "aws_ce_cost_allocation_tag": Resource(
+        create=put_cost_tag,
+        settle=settle_cost_tag,
+        read=read_cost_tag,
+        delete=lambda api, state: put_cost_tag(api, {**state, "status": "Inactive"}),
     ),
-    "aws_ce_anomaly_monitor": keeping(
-        "aws_ce_anomaly_monitor",
-        monitor,
-        immutable=frozenset({"monitor_dimension", "monitor_specification", "monitor_type"}),
+    "aws_ce_anomaly_monitor": Resource(
+        create=create_monitor,
+        settle=settle_monitor,
+        read=read_monitor,
+        delete=lambda api, state: api.call("ce", "delete_anomaly_monitor", MonitorArn=state["id"]),
+        retag=COST_TAGGING,
         documents=frozenset({"monitor_specification"}),
-        checks={
-            "monitor_specification": specification,
-            "monitor_type": one_of("CUSTOM", "DIMENSIONAL"),
-        },
     ),
-    "aws_ce_anomaly_subscription": keeping(
-        "aws_ce_anomaly_subscription",
-        subscription,
-        immutable=frozenset({"account_id", "name"}),
-        checks={
-            "frequency": one_of("DAILY", "IMMEDIATE", "WEEKLY"),
-            "subscriber.type": one_of("EMAIL", "SNS"),
-        },
+    "aws_ce_anomaly_subscription": Resource(
+        create=create_subscription,
+        settle=settle_subscription,
+        read=read_subscription,
+        delete=lambda api, state: api.call(
+            "ce", "delete_anomaly_subscription", SubscriptionArn=state["id"]
+        ),
+        retag=COST_TAGGING,
     ),
-    "aws_bcmdataexports_export": keeping(
-        "aws_bcmdataexports_export",
-        export,
-        immutable=frozenset({"export.data_query.table_configurations"}),
-        checks={
-            f"{OUTPUT}.compression": one_of("GZIP", "PARQUET"),
-            f"{OUTPUT}.format": one_of("PARQUET", "TEXT_OR_CSV"),
-            f"{OUTPUT}.output_type": one_of("CUSTOM"),
-            f"{OUTPUT}.overwrite": one_of("CREATE_NEW_REPORT", "OVERWRITE_REPORT"),
-            "export.refresh_cadence.frequency": one_of("SYNCHRONOUS"),
-        },
+    "aws_bcmdataexports_export": Resource(
+        create=create_export,
+        settle=settle_export,
+        read=read_export,
+        delete=lambda api, state: api.call(
+            "bcm-data-exports", "delete_export", ExportArn=state["id"]
+        ),
+        retag=EXPORT_TAGGING,
     ),
 }

@@ -32,7 +32,7 @@ def availability_zones(api: Api, config: State) -> State:
         "id": api.region,
         "names": [name for name, _ in found],
         "zone_ids": [zone_id for _, zone_id in found],
-        "group_names": [api.region],
+        "group_names": sorted({zone.get("GroupName", "") for zone in answer["AvailabilityZones"]}),
     }
 
 
@@ -118,7 +118,8 @@ def statement(block: State) -> dict[str, Any]:
         test = conditions.setdefault(condition["test"], {})
         values = as_list(test.get(condition["variable"], [])) + condition["values"]
         test[condition["variable"]] = values[0] if len(values) == 1 else values
-    return {**result, **({"Condition": conditions} if conditions else {})}
+    ordered = {test: dict(sorted(of.items())) for test, of in sorted(conditions.items())}
+    return {**result, **({"Condition": ordered} if ordered else {})}
 
 
 def one_or_many(values: Iterable[str]) -> Any:

@@ -17,6 +17,7 @@ def described(
     many: str = "",
     delete_by_list: bool = False,
     more: Callable[[Api, dict[str, Any]], State] = lambda api, found: {},
+    always: Callable[[State], dict[str, Any]] = lambda new: {},
     before_delete: Callable[[Api, State], object] = lambda api, state: None,
     names: Mapping[str, str] | None = None,
     **rest: Any,
@@ -24,7 +25,8 @@ def described(
     """Return the resource of a thing that EC2 makes, describes and deletes in its usual way.
 
     `kind` is what its tags and ARN call it, `noun` what answers call it, `key` its id's name,
-    `many` what a list of it is called; `more` gives attributes that the description does not hold.
+    `many` what a list of it is called; `more` gives attributes that the description does not hold;
+    `always` gives parameters that are sent even where the configuration is silent.
     """
 
     def make(api: Api, new: State) -> str:
@@ -32,7 +34,7 @@ def described(
         answer = api.call(
             "ec2",
             create,
-            **api.parameters("ec2", create, new, **(names or {})),
+            **{**api.parameters("ec2", create, new, **(names or {})), **always(new)},
             TagSpecifications=[{"ResourceType": kind, "Tags": tags}] if tags else None,
         )
         return str(answer.get(noun, answer)[key])

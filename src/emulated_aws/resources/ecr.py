@@ -1,22 +1,15 @@
 """Image repositories."""
 
-from typing import Any
-
 from emulated_aws.resources.base import (
     Api,
     Resource,
     State,
     changed,
     first,
-    keeping,
     retagging,
     tags_as_list,
     tags_as_map,
 )
-from emulated_aws.resources.validators import arn, document, one_of
-
-MUTABILITY = one_of("MUTABLE", "IMMUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION")
-ENCRYPTION = one_of("AES256", "KMS", "KMS_DSSE")
 
 
 def create_repository(api: Api, new: State) -> State:
@@ -94,22 +87,33 @@ def read_lifecycle(api: Api, state: State) -> State:
     }
 
 
-def template(api: Api, new: State) -> State:
-    """Name a template for repositories that do not exist yet."""
-    blocks = new["encryption_configuration"]
+def read_template(api: Api, state: State) -> State | None:
+    """Read a template for repositories that do not exist yet."""
+    asked = {"prefixes": [state["id"]]}
+    answer = api.call("ecr", "describe_repository_creation_templates", **asked)
+    found = first(answer["repositoryCreationTemplates"])
+    if not found:
+        return None
+    encryption = found["encryptionConfiguration"]
     return {
-        "id": new["prefix"],
-        "registry_id": api.account_id,
+        **api.attributes(found),
         "encryption_configuration": [
-            {**block, "kms_key": block["kms_key"] or ""} for block in blocks
+            {
+                "encryption_type": encryption["encryptionType"],
+                "kms_key": encryption.get("kmsKey", ""),
+            }
         ],
+        "registry_id": answer["registryId"],
+        "resource_tags": tags_as_map(found.get("resourceTags")),
     }
 
 
-def applied_for(value: Any) -> str | None:
-    """Refuse occasions that ECR does not have."""
-    check = one_of("CREATE_ON_PUSH", "PULL_THROUGH_CACHE", "REPLICATION")
-    return first(problem for problem in map(check, value) if problem)  # type: ignore[no-any-return]
+def put_template(api: Api, new: State, operation: str) -> str:
+    """Make or change a template."""
+    asked = api.parameters("ecr", operation, new)
+    asked["resourceTags"] = tags_as_list(new["resource_tags"])
+    api.call("ecr", operation, **asked)
+    return str(new["prefix"])
 
 
 RESOURCES = {
@@ -125,15 +129,6 @@ RESOURCES = {
             force=bool(state.get("force_delete")),
         ),
         retag=retagging("ecr", "resourceArn", tags="tags", keys="tagKeys"),
-        immutable=frozenset({"encryption_configuration", "name"}),
-        defaults={
-            "encryption_configuration.encryption_type": "AES256",
-            "image_tag_mutability": "MUTABLE",
-        },
-        checks={
-            "encryption_configuration.encryption_type": ENCRYPTION,
-            "image_tag_mutability": MUTABILITY,
-        },
     ),
     "aws_ecr_lifecycle_policy": Resource(
         create=put_lifecycle,
@@ -142,25 +137,17 @@ RESOURCES = {
         delete=lambda api, state: api.call(
             "ecr", "delete_lifecycle_policy", repositoryName=state["id"]
         ),
-        immutable=frozenset({"repository"}),
         documents=frozenset({"policy"}),
-        checks={"policy": document},
     ),
-    "aws_ecr_repository_creation_template": keeping(
-        "aws_ecr_repository_creation_template",
-        template,
-        immutable=frozenset({"prefix"}),
-        defaults={
-            "encryption_configuration.encryption_type": "AES256",
-            "image_tag_mutability": "MUTABLE",
-        },
+    "aws_ecr_repository_creation_template": Resource(
+        create=lambda api, new: put_template(api, new, "create_repository_creation_template"),
+        settle=lambda api, old, new: (
+            old and put_template(api, new, "update_repository_creation_template")
+        ),
+        read=read_template,
+        delete=lambda api, state: api.call(
+            "ecr", "delete_repository_creation_template", prefix=state["id"]
+        ),
         documents=frozenset({"lifecycle_policy", "repository_policy"}),
-        checks={
-            "applied_for": applied_for,
-            "custom_role_arn": arn,
-            "encryption_configuration.encryption_type": ENCRYPTION,
-            "image_tag_mutability": MUTABILITY,
-            "lifecycle_policy": document,
-        },
     ),
 }

@@ -6,17 +6,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from emulated_aws.resources.base import Api, Resource, State, changed, first, tags_as_list
-from emulated_aws.resources.validators import arn, document, one_of
-
-AFTER = (
-    "AFTER_1_DAY",
-    "AFTER_7_DAYS",
-    "AFTER_14_DAYS",
-    "AFTER_30_DAYS",
-    "AFTER_60_DAYS",
-    "AFTER_90_DAYS",
-)
-AFTER_LONG = ("AFTER_180_DAYS", "AFTER_270_DAYS", "AFTER_365_DAYS")
 
 
 def create_file_system(api: Api, new: State) -> str:
@@ -245,33 +234,12 @@ RESOURCES = {
         read=read_file_system,
         delete=lambda api, state: api.call("efs", "delete_file_system", FileSystemId=state["id"]),
         retag=retag,
-        immutable=frozenset(
-            {
-                "availability_zone_name",
-                "creation_token",
-                "encrypted",
-                "kms_key_id",
-                "performance_mode",
-            }
-        ),
-        defaults={"throughput_mode": "bursting"},
-        checks={
-            "kms_key_id": arn,
-            "performance_mode": one_of("generalPurpose", "maxIO"),
-            "throughput_mode": one_of("bursting", "provisioned", "elastic"),
-            "lifecycle_policy.transition_to_ia": one_of(*AFTER, *AFTER_LONG),
-            "lifecycle_policy.transition_to_archive": one_of(*AFTER, *AFTER_LONG),
-            "lifecycle_policy.transition_to_primary_storage_class": one_of("AFTER_1_ACCESS"),
-        },
     ),
     "aws_efs_mount_target": Resource(
         create=create_mount_target,
         settle=settle_mount_target,
         read=read_mount_target,
         delete=lambda api, state: api.call("efs", "delete_mount_target", MountTargetId=state["id"]),
-        immutable=frozenset(
-            {"file_system_id", "subnet_id", "ip_address", "ip_address_type", "ipv6_address"}
-        ),
     ),
     "aws_efs_access_point": Resource(
         create=create_access_point,
@@ -279,7 +247,6 @@ RESOURCES = {
         read=read_access_point,
         delete=lambda api, state: api.call("efs", "delete_access_point", AccessPointId=state["id"]),
         retag=retag,
-        immutable=frozenset({"file_system_id", "posix_user", "root_directory"}),
     ),
     "aws_efs_backup_policy": Resource(
         create=lambda api, new: put_backup_policy(api, new, new["backup_policy"][0]["status"]),
@@ -288,8 +255,6 @@ RESOURCES = {
         ),
         read=read_backup_policy,
         delete=lambda api, state: put_backup_policy(api, state, "DISABLED"),
-        immutable=frozenset({"file_system_id"}),
-        checks={"backup_policy.status": one_of("ENABLED", "DISABLED")},
     ),
     "aws_efs_file_system_policy": Resource(
         create=put_policy,
@@ -298,8 +263,6 @@ RESOURCES = {
         delete=lambda api, state: api.call(
             "efs", "delete_file_system_policy", FileSystemId=state["id"]
         ),
-        immutable=frozenset({"file_system_id"}),
         documents=frozenset({"policy"}),
-        checks={"policy": document},
     ),
 }

@@ -1,24 +1,10 @@
 """Kubernetes clusters."""
 
-import re
 from typing import Any
 
 from emulated_aws.resources.base import Api, Resource, State, changed, first, moment, retagging
-from emulated_aws.resources.validators import arn, one_of
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
-
-
-def name(value: Any) -> str | None:
-    """Refuse names that EKS does not allow for clusters."""
-    ok = re.fullmatch(r"[0-9A-Za-z][\w-]{0,99}", str(value), re.ASCII)
-    return None if ok else f'"{value}" is not 1 to 100 letters, digits, hyphens or underscores'
-
-
-def each_of(*allowed: str) -> Any:
-    """Refuse lists with any other value."""
-    check = one_of(*allowed)
-    return lambda values: first(problem for problem in map(check, values) if problem)
 
 
 def logging(types: Any) -> dict[str, Any]:
@@ -177,11 +163,6 @@ def read_cluster(api: Api, state: State) -> State:
 def delete_cluster(api: Api, state: State) -> None:
     """Remove a cluster, and with it what is registered with it."""
     api.call("eks", "delete_cluster", name=state["id"])
-    with api.kept.change() as kept:
-        registered = (kept[type_] for type_ in kept if type_.startswith("aws_eks_"))
-        for things in registered:
-            for identity in [i for i, one in things.items() if one["cluster_name"] == state["id"]]:
-                del things[identity]
 
 
 RESOURCES = {
@@ -192,28 +173,5 @@ RESOURCES = {
         plan=plan_cluster,
         delete=delete_cluster,
         retag=retagging("eks", "resourceArn", tags="tags", keys="tagKeys", form=dict),
-        immutable=frozenset(
-            {
-                "access_config.bootstrap_cluster_creator_admin_permissions",
-                "bootstrap_self_managed_addons",
-                "kubernetes_network_config.ip_family",
-                "kubernetes_network_config.service_ipv4_cidr",
-                "name",
-                "outpost_config",
-                "role_arn",
-            }
-        ),
-        defaults={
-            "bootstrap_self_managed_addons": True,
-            "vpc_config.endpoint_private_access": False,
-            "vpc_config.endpoint_public_access": True,
-        },
-        checks={
-            "access_config.authentication_mode": one_of("API", "API_AND_CONFIG_MAP", "CONFIG_MAP"),
-            "enabled_cluster_log_types": each_of(*LOG_TYPES),
-            "name": name,
-            "role_arn": arn,
-            "upgrade_policy.support_type": one_of("STANDARD", "EXTENDED"),
-        },
     ),
 }

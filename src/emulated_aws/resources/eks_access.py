@@ -1,115 +1,220 @@
-"""What is registered with a Kubernetes cluster: kept by the rehearsal, with no API."""
+"""What is registered with a Kubernetes cluster."""
 
-from emulated_aws.resources.base import Api, State, drawn, drawn_uuid, keeping, moment
-from emulated_aws.resources.eks import name
-from emulated_aws.resources.validators import arn, document, one_of
+from datetime import UTC
+from typing import Any
 
+from emulated_aws.resources.base import Api, Resource, State, changed, moment, retagging
 
-def in_cluster(api: Api, new: State) -> State:
-    """Return the cluster that something shall be registered with; fails if there is none."""
-    answer = api.call("eks", "describe_cluster", name=new["cluster_name"])
-    return answer["cluster"]  # type: ignore[no-any-return]
+TAGS = retagging("eks", "resourceArn", tags="tags", keys="tagKeys", form=dict)
 
 
-def addon(api: Api, new: State) -> State:
-    """Name an add-on. Which version AWS would take is not known here; its label says so."""
-    cluster = in_cluster(api, new)["name"]
-    drawn_id = drawn_uuid("addon", cluster, new["addon_name"])
+def within(state: State, separator: str = ":") -> tuple[str, ...]:
+    """Return the cluster, and what is registered with it, that an id names."""
+    return tuple(state["id"].split(separator, 2 if separator == "#" else 1))
+
+
+# Add-ons
+
+ROLES = {"pod_identity_association": "podIdentityAssociations"}
+CHANGEABLE = (
+    *("addon_version", "configuration_values", "pod_identity_association"),
+    "service_account_role_arn",
+)
+
+
+def create_addon(api: Api, new: State) -> str:
+    """Register an add-on."""
+    asked = api.parameters("eks", "create_addon", new, **ROLES)
+    asked |= {"resolveConflicts": new["resolve_conflicts_on_create"], "tags": new["tags_all"]}
+    api.call("eks", "create_addon", **asked)
+    return f"{new['cluster_name']}:{new['addon_name']}"
+
+
+def settle_addon(api: Api, old: State, new: State) -> None:
+    """Change version, settings and role."""
+    if not old or not changed(old, new, *CHANGEABLE):
+        return
+    asked = api.parameters("eks", "update_addon", new, **ROLES)
+    asked |= {"resolveConflicts": new["resolve_conflicts_on_update"]}
+    if changed(old, new, "pod_identity_association"):
+        asked.setdefault("podIdentityAssociations", [])
+    api.call("eks", "update_addon", **asked)
+
+
+def read_addon(api: Api, state: State) -> State:
+    """Read an add-on."""
+    cluster, name = within(state)
+    found = api.call("eks", "describe_addon", clusterName=cluster, addonName=name)["addon"]
+    roles = [pod_identity(api, cluster, arn) for arn in found.get("podIdentityAssociations", ())]
     return {
-        "id": f"{cluster}:{new['addon_name']}",
-        "arn": api.arn("eks", f"addon/{cluster}/{new['addon_name']}/{drawn_id}"),
-        "addon_version": new["addon_version"] or "v0.0.0-rehearsal.1",
-        "configuration_values": new["configuration_values"] or "",
-        "created_at": moment(),
-        "modified_at": moment(),
-        "namespace_config": new["namespace_config"] or [],
+        **api.attributes(found),
+        "arn": found["addonArn"],
+        "configuration_values": found.get("configurationValues", ""),
+        "created_at": moment(found["createdAt"]),
+        "modified_at": moment(found["modifiedAt"]),
+        "namespace_config": [found["namespaceConfig"]] if found.get("namespaceConfig") else [],
+        "pod_identity_association": [
+            {"role_arn": one["roleArn"], "service_account": one["serviceAccount"]} for one in roles
+        ],
+        "service_account_role_arn": found.get("serviceAccountRoleArn", ""),
+        "tags_all": found.get("tags", {}),
     }
 
 
-def access_entry(api: Api, new: State) -> State:
-    """Name who may enter a cluster, and as whom."""
-    cluster, principal = in_cluster(api, new)["name"], new["principal_arn"]
-    kind, who = principal.rpartition(":")[2].split("/")[0], principal.rsplit("/", 1)[1]
-    drawn_id = drawn_uuid("access-entry", cluster, principal)
-    path = f"access-entry/{cluster}/{kind}/{api.account_id}/{who}/{drawn_id}"
-    as_node = new["type"].startswith("EC2_")
-    assumed = f"arn:{api.partition}:sts::{api.account_id}:assumed-role/{who}/{{{{SessionName}}}}"
+def pod_identity(api: Api, cluster: str, arn: str) -> dict[str, Any]:
+    """Describe the role of a service account."""
+    asked = {"clusterName": cluster, "associationId": arn.rsplit("/", 1)[-1]}
+    return api.call("eks", "describe_pod_identity_association", **asked)["association"]  # type: ignore[no-any-return]
+
+
+def delete_addon(api: Api, state: State) -> None:
+    """Remove an add-on."""
+    cluster, name = within(state)
+    preserve = state.get("preserve")
+    api.call("eks", "delete_addon", clusterName=cluster, addonName=name, preserve=preserve)
+
+
+# Who may enter, and do what
+
+
+def create_entry(api: Api, new: State) -> str:
+    """Let somebody enter."""
+    asked = api.parameters("eks", "create_access_entry", new, user_name="username")
+    api.call("eks", "create_access_entry", **asked, tags=new["tags_all"])
+    return f"{new['cluster_name']}:{new['principal_arn']}"
+
+
+def settle_entry(api: Api, old: State, new: State) -> None:
+    """Change groups and name."""
+    if old and changed(old, new, "kubernetes_groups", "user_name"):
+        asked = api.parameters("eks", "update_access_entry", new, user_name="username")
+        asked["kubernetesGroups"] = new["kubernetes_groups"] or []
+        api.call("eks", "update_access_entry", **asked)
+
+
+def read_entry(api: Api, state: State) -> State:
+    """Read who may enter."""
+    cluster, principal = within(state)
+    asked = {"clusterName": cluster, "principalArn": principal}
+    found = api.call("eks", "describe_access_entry", **asked)["accessEntry"]
     return {
-        "id": f"{cluster}:{principal}",
-        "access_entry_arn": api.arn("eks", path),
-        "created_at": moment(),
-        "kubernetes_groups": new["kubernetes_groups"] or (["system:nodes"] if as_node else []),
-        "modified_at": moment(),
-        "user_name": new["user_name"]
-        or ("system:node:{{EC2PrivateDNSName}}" if as_node else assumed),
+        **api.attributes(found, user_name="username"),
+        "created_at": moment(found["createdAt"]),
+        "modified_at": moment(found["modifiedAt"]),
+        "tags_all": found.get("tags", {}),
     }
 
 
-def access_policy(api: Api, new: State) -> State:
-    """Name what somebody may do in a cluster; they must have entry to it."""
-    cluster, principal = in_cluster(api, new)["name"], new["principal_arn"]
-    return {
-        "id": f"{cluster}#{principal}#{new['policy_arn']}",
-        "associated_at": moment(),
-        "modified_at": moment(),
-    }
+def delete_entry(api: Api, state: State) -> None:
+    """Let somebody enter no more."""
+    cluster, principal = within(state)
+    api.call("eks", "delete_access_entry", clusterName=cluster, principalArn=principal)
 
 
-def pod_identity(api: Api, new: State) -> State:
-    """Name the role of a service account."""
-    cluster = in_cluster(api, new)["name"]
-    identity = f"a-{drawn(17, 'pod-identity', cluster, new['namespace'], new['service_account'])}"
+def create_policy(api: Api, new: State) -> str:
+    """Let somebody do something."""
+    asked = api.parameters("eks", "associate_access_policy", new)
+    api.call("eks", "associate_access_policy", **asked)
+    return f"{new['cluster_name']}#{new['principal_arn']}#{new['policy_arn']}"
+
+
+def read_policy(api: Api, state: State) -> State | None:
+    """Read what somebody may do."""
+    cluster, principal, policy = within(state, "#")
+    asked = {"clusterName": cluster, "principalArn": principal}
+    listed = api.call("eks", "list_associated_access_policies", **asked)
+    for found in listed["associatedAccessPolicies"]:
+        if found["policyArn"] == policy:
+            # As Go prints a moment: so the provider keeps these two.
+            moments = {
+                name: f"{found[key].astimezone(UTC):%Y-%m-%d %H:%M:%S} +0000 UTC"
+                for name, key in (("associated_at", "associatedAt"), ("modified_at", "modifiedAt"))
+            }
+            scope = found["accessScope"]
+            return {
+                "access_scope": [
+                    {"type": scope["type"], "namespaces": scope.get("namespaces", [])}
+                ],
+                "cluster_name": cluster,
+                "policy_arn": policy,
+                "principal_arn": principal,
+                **moments,
+            }
+    return None
+
+
+def delete_policy(api: Api, state: State) -> None:
+    """Let somebody do something no more."""
+    cluster, principal, policy = within(state, "#")
+    asked = {"clusterName": cluster, "principalArn": principal, "policyArn": policy}
+    api.call("eks", "disassociate_access_policy", **asked)
+
+
+# Pods' roles
+
+
+def create_pod_identity(api: Api, new: State) -> State:
+    """Give a service account a role."""
+    asked = api.parameters("eks", "create_pod_identity_association", new)
+    asked["tags"] = new["tags_all"]
+    found = api.call("eks", "create_pod_identity_association", **asked)["association"]
+    return {"id": found["associationId"], "association_id": found["associationId"]}
+
+
+def settle_pod_identity(api: Api, old: State, new: State) -> None:
+    """Change the role."""
+    names = ("disable_session_tags", "policy", "role_arn", "target_role_arn")
+    if old and changed(old, new, *names):
+        asked = api.parameters("eks", "update_pod_identity_association", new)
+        api.call("eks", "update_pod_identity_association", **asked)
+
+
+def read_pod_identity(api: Api, state: State) -> State:
+    """Read the role of a service account; an imported id has the cluster before a comma."""
+    cluster, _, identity = state["id"].rpartition(",")
+    found = pod_identity(api, cluster or state["cluster_name"], identity)
     return {
+        **api.attributes(found),
+        "external_id": found.get("externalId"),
         "id": identity,
-        "association_arn": api.arn("eks", f"podidentityassociation/{cluster}/{identity}"),
-        "association_id": identity,
-        "disable_session_tags": bool(new["disable_session_tags"]),
+        "tags_all": found.get("tags", {}),
     }
+
+
+def delete_pod_identity(api: Api, state: State) -> None:
+    """Take the role away."""
+    asked = {"clusterName": state["cluster_name"], "associationId": state["association_id"]}
+    api.call("eks", "delete_pod_identity_association", **asked)
 
 
 RESOURCES = {
-    "aws_eks_addon": keeping(
-        "aws_eks_addon",
-        addon,
-        immutable=frozenset({"addon_name", "cluster_name", "namespace_config"}),
+    "aws_eks_addon": Resource(
+        create=create_addon,
+        settle=settle_addon,
+        read=read_addon,
+        delete=delete_addon,
+        retag=TAGS,
         documents=frozenset({"configuration_values"}),
-        checks={
-            "cluster_name": name,
-            "configuration_values": document,
-            "pod_identity_association.role_arn": arn,
-            "resolve_conflicts_on_create": one_of("NONE", "OVERWRITE"),
-            "resolve_conflicts_on_update": one_of("NONE", "OVERWRITE", "PRESERVE"),
-            "service_account_role_arn": arn,
-        },
     ),
-    "aws_eks_access_entry": keeping(
-        "aws_eks_access_entry",
-        access_entry,
-        immutable=frozenset({"cluster_name", "principal_arn", "type"}),
-        defaults={"type": "STANDARD"},
-        checks={
-            "cluster_name": name,
-            "principal_arn": arn,
-            "type": one_of(
-                *("EC2", "EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "HYBRID_LINUX", "STANDARD")
-            ),
-        },
+    "aws_eks_access_entry": Resource(
+        create=create_entry,
+        settle=settle_entry,
+        read=read_entry,
+        delete=delete_entry,
+        retag=retagging(
+            "eks", "resourceArn", "access_entry_arn", tags="tags", keys="tagKeys", form=dict
+        ),
     ),
-    "aws_eks_access_policy_association": keeping(
-        "aws_eks_access_policy_association",
-        access_policy,
-        immutable=frozenset({"access_scope", "cluster_name", "policy_arn", "principal_arn"}),
-        checks={
-            "access_scope.type": one_of("cluster", "namespace"),
-            "cluster_name": name,
-            "policy_arn": arn,
-            "principal_arn": arn,
-        },
+    "aws_eks_access_policy_association": Resource(
+        create=create_policy, read=read_policy, delete=delete_policy
     ),
-    "aws_eks_pod_identity_association": keeping(
-        "aws_eks_pod_identity_association",
-        pod_identity,
-        immutable=frozenset({"cluster_name", "namespace", "service_account"}),
-        checks={"role_arn": arn},
+    "aws_eks_pod_identity_association": Resource(
+        create=create_pod_identity,
+        settle=settle_pod_identity,
+        read=read_pod_identity,
+        delete=delete_pod_identity,
+        retag=retagging(
+            "eks", "resourceArn", "association_arn", tags="tags", keys="tagKeys", form=dict
+        ),
     ),
 }

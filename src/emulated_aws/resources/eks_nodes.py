@@ -1,8 +1,6 @@
 """A Kubernetes cluster's groups of nodes."""
 
 from emulated_aws.resources.base import Api, Resource, State, changed, first, given_name, retagging
-from emulated_aws.resources.eks import name
-from emulated_aws.resources.validators import arn, one_of
 
 
 def nodes(state: State) -> dict[str, str]:
@@ -32,9 +30,6 @@ def create_nodes(api: Api, new: State) -> str:
     asked |= {"nodegroupName": group, "tags": new["tags_all"], "taints": taints(new)}
     api.call("eks", "create_nodegroup", **asked, launchTemplate=template(new))
     return f"{new['cluster_name']}:{group}"
-
-
-EFFECTS = ("NO_SCHEDULE", "NO_EXECUTE", "PREFER_NO_SCHEDULE")
 
 
 def taints(new: State) -> list[dict[str, str]]:
@@ -113,27 +108,5 @@ RESOURCES = {
         read=read_nodes,
         delete=lambda api, state: api.call("eks", "delete_nodegroup", **nodes(state)),
         retag=retagging("eks", "resourceArn", tags="tags", keys="tagKeys", form=dict),
-        immutable=frozenset(
-            {
-                "ami_type",
-                "capacity_type",
-                "cluster_name",
-                "disk_size",
-                "instance_types",
-                "launch_template.id",
-                "launch_template.name",
-                "node_group_name",
-                "node_group_name_prefix",
-                "node_role_arn",
-                "remote_access",
-                "subnet_ids",
-            }
-        ),
-        checks={
-            "capacity_type": one_of("ON_DEMAND", "SPOT", "CAPACITY_BLOCK"),
-            "cluster_name": name,
-            "node_role_arn": arn,
-            "taint.effect": one_of(*EFFECTS),
-        },
     ),
 }

@@ -13,7 +13,6 @@ from emulated_aws.resources.base import (
     tags_as_map,
     unique_name,
 )
-from emulated_aws.resources.validators import arn, document, one_of
 
 BUS = "default"
 
@@ -63,7 +62,9 @@ def read_rule(api: Api, state: State) -> State:
 
 
 def plan_rule(api: Api, prior: State | None, planned: State) -> None:
-    """Let the older way to switch a rule off say what the newer one says."""
+    """Let the older way to switch a rule off say what the newer one says; silent, it stays."""
+    if prior and planned["state"] is None:
+        planned["state"] = prior["state"]
     if prior and planned["is_enabled"] is None:
         planned["is_enabled"] = planned["state"] != "DISABLED"
 
@@ -114,13 +115,7 @@ RESOURCES = {
             "events", "delete_rule", Name=state["name"], EventBusName=state["event_bus_name"]
         ),
         retag=retagging("events", "ResourceARN"),
-        immutable=frozenset({"event_bus_name", "name", "name_prefix"}),
-        defaults={"event_bus_name": BUS, "force_destroy": False, "state": "ENABLED"},
         documents=frozenset({"event_pattern"}),
-        checks={
-            "event_pattern": document,
-            "state": one_of("ENABLED", "DISABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"),
-        },
     ),
     "aws_cloudwatch_event_target": Resource(
         create=create_target,
@@ -133,8 +128,5 @@ RESOURCES = {
             EventBusName=state["event_bus_name"],
             Ids=[state["target_id"]],
         ),
-        immutable=frozenset({"event_bus_name", "rule", "target_id"}),
-        defaults={"event_bus_name": BUS, "force_destroy": False},
-        checks={"arn": arn},
     ),
 }

@@ -1,14 +1,13 @@
 """Roles, policies, and what they are given to."""
 
-import re
 from typing import Any
 
 from emulated_aws.resources.base import (
     Api,
-    Check,
     Resource,
     State,
     as_json,
+    as_policy,
     changed,
     given_name,
     moment,
@@ -16,28 +15,8 @@ from emulated_aws.resources.base import (
     tags_as_list,
     tags_as_map,
 )
-from emulated_aws.resources.validators import arn, between, document
 
 VERSIONS_KEPT = 5  # of a policy, by AWS
-
-
-NAMED = frozenset({"name", "name_prefix", "path"})
-
-
-def name_within(length: int) -> Check:
-    """Refuse names that IAM does not allow."""
-
-    def check(value: Any) -> str | None:
-        ok = re.fullmatch(rf"[\w+=,.@-]{{1,{length}}}", str(value), re.ASCII)
-        return None if ok else f'"{value}" is not 1 to {length} letters, digits or any of +=,.@-_'
-
-    return check
-
-
-def path(value: Any) -> str | None:
-    """Refuse what is no path of IAM's."""
-    ok = re.fullmatch(r"/|/[!-\x7f]+/", str(value))
-    return None if ok else f'"{value}" must begin and end with a slash'
 
 
 def create_role(api: Api, new: State) -> str:
@@ -75,7 +54,7 @@ def read_role(api: Api, state: State) -> State:
     role = {"RoleName": state["id"]}
     attached = api.call("iam", "list_attached_role_policies", **role)["AttachedPolicies"]
     inline = [
-        {"name": name, "policy": as_json(inline_policy(api, state["id"], name))}
+        {"name": name, "policy": as_policy(inline_policy(api, state["id"], name))}
         for name in api.call("iam", "list_role_policies", **role)["PolicyNames"]
     ]
     return {
@@ -131,7 +110,7 @@ def read_role_policy(api: Api, state: State) -> State:
     return {
         "name": name,
         "name_prefix": state.get("name_prefix") or "",
-        "policy": as_json(inline_policy(api, role, name)),
+        "policy": as_policy(inline_policy(api, role, name)),
         "role": role,
     }
 
@@ -215,29 +194,14 @@ RESOURCES = {
         read=read_role,
         delete=delete_role,
         retag=tagging("role", "RoleName"),
-        immutable=NAMED,
-        defaults={"path": "/", "max_session_duration": 3600, "force_detach_policies": False},
         documents=frozenset({"assume_role_policy"}),
-        checks={
-            "name": name_within(64),
-            "name_prefix": name_within(38),
-            "path": path,
-            "assume_role_policy": document,
-            "max_session_duration": between(3600, 43200),
-            "permissions_boundary": arn,
-            "description": lambda value: (
-                None if len(value) <= 1000 else "must not have more than 1000 characters"
-            ),
-        },
     ),
     "aws_iam_role_policy": Resource(
         create=lambda api, new: put_role_policy(api, new, given_name(new)),
         settle=lambda api, old, new: old and put_role_policy(api, new, new["name"]),
         read=read_role_policy,
         delete=delete_role_policy,
-        immutable=frozenset({"name", "name_prefix", "role"}),
         documents=frozenset({"policy"}),
-        checks={"name": name_within(128), "policy": document, "role": name_within(64)},
     ),
     "aws_iam_policy": Resource(
         create=create_policy,
@@ -245,10 +209,7 @@ RESOURCES = {
         read=read_policy,
         delete=delete_policy,
         retag=tagging("policy", "PolicyArn"),
-        immutable=NAMED | {"description"},
-        defaults={"path": "/"},
         documents=frozenset({"policy"}),
-        checks={"name": name_within(128), "path": path, "policy": document},
     ),
     "aws_iam_role_policy_attachment": Resource(
         create=attach,
@@ -256,7 +217,5 @@ RESOURCES = {
         delete=lambda api, state: api.call(
             "iam", "detach_role_policy", RoleName=state["role"], PolicyArn=state["policy_arn"]
         ),
-        immutable=frozenset({"role", "policy_arn"}),
-        checks={"policy_arn": arn},
     ),
 }

@@ -1,22 +1,20 @@
 """Who bears a role: instances by their profile, and those whom an identity provider vouches for."""
 
-from typing import Any
-
 from tf.types import Unknown
 
+from emulated_aws.operations.store import drawn
 from emulated_aws.resources.base import (
     Api,
     Resource,
     State,
     changed,
-    drawn,
     first,
     given_name,
     moment,
     tags_as_list,
     tags_as_map,
 )
-from emulated_aws.resources.iam import NAMED, name_within, path, tagging
+from emulated_aws.resources.iam import tagging
 
 
 def create_profile(api: Api, new: State) -> str:
@@ -113,12 +111,6 @@ def read_provider(api: Api, state: State) -> State:
     }
 
 
-def https(value: Any) -> str | None:
-    """Refuse an issuer that is not reached over HTTPS."""
-    ok = str(value).startswith("https://") and "?" not in str(value)
-    return None if ok else f'"{value}" must be an https address without a query'
-
-
 RESOURCES = {
     "aws_iam_instance_profile": Resource(
         create=create_profile,
@@ -126,9 +118,6 @@ RESOURCES = {
         read=read_profile,
         delete=delete_profile,
         retag=tagging("instance_profile", "InstanceProfileName"),
-        immutable=NAMED,
-        defaults={"path": "/"},
-        checks={"name": name_within(128), "path": path},
     ),
     "aws_iam_openid_connect_provider": Resource(
         create=create_provider,
@@ -139,7 +128,5 @@ RESOURCES = {
             "iam", "delete_open_id_connect_provider", OpenIDConnectProviderArn=state["id"]
         ),
         retag=tagging("open_id_connect_provider", "OpenIDConnectProviderArn"),
-        immutable=frozenset({"url"}),
-        checks={"url": https},
     ),
 }

@@ -1,9 +1,6 @@
 """Keys and their names."""
 
-from typing import Any
-
 from emulated_aws.resources.base import Api, Resource, State, changed, first, given_name, retagging
-from emulated_aws.resources.validators import between, document, one_of
 
 ROTATION_DAYS = 365  # what AWS takes where nothing is said
 DELETION_DAYS = 30
@@ -113,12 +110,6 @@ def read_alias(api: Api, state: State) -> State | None:
     }
 
 
-def alias_name(value: Any) -> str | None:
-    """Refuse names of AWS's own."""
-    ok = str(value).startswith("alias/") and not str(value).startswith("alias/aws/")
-    return None if ok else f'"{value}" must begin with alias/, and not with alias/aws/'
-
-
 RESOURCES = {
     "aws_kms_key": Resource(
         create=create_key,
@@ -126,36 +117,12 @@ RESOURCES = {
         read=read_key,
         delete=delete_key,
         retag=retagging("kms", "KeyId", "id", form=tags_of_kms),
-        immutable=frozenset(
-            {
-                "custom_key_store_id",
-                "customer_master_key_spec",
-                "key_usage",
-                "multi_region",
-                "xks_key_id",
-            }
-        ),
-        defaults={
-            "bypass_policy_lockout_safety_check": False,
-            "customer_master_key_spec": "SYMMETRIC_DEFAULT",
-            "enable_key_rotation": False,
-            "is_enabled": True,
-            "key_usage": "ENCRYPT_DECRYPT",
-        },
         documents=frozenset({"policy"}),
-        checks={
-            "deletion_window_in_days": between(7, 30),
-            "key_usage": one_of("ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC"),
-            "policy": document,
-            "rotation_period_in_days": between(90, 2560),
-        },
     ),
     "aws_kms_alias": Resource(
         create=create_alias,
         settle=settle_alias,
         read=read_alias,
         delete=lambda api, state: api.call("kms", "delete_alias", AliasName=state["id"]),
-        immutable=frozenset({"name", "name_prefix"}),
-        checks={"name": alias_name},
     ),
 }

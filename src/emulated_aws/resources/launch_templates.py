@@ -18,7 +18,6 @@ from emulated_aws.resources.base import (
     to_api,
 )
 from emulated_aws.resources.ec2 import filters, retag
-from emulated_aws.resources.validators import one_of
 
 # Where the API's name of a part of the template is not the attribute's.
 NAMES = {
@@ -97,7 +96,8 @@ def parts(api: Api, old: State, new: State) -> list[str]:
 
 def plan_template(api: Api, prior: State | None, planned: State) -> None:
     """Know the number of the version to come only after apply."""
-    if prior and (parts(api, prior, planned) or changed(prior, planned, "description")):
+    # A description alone makes a version too, but the provider does not foresee it.
+    if prior and parts(api, prior, planned):
         planned["latest_version"] = Unknown
         if planned["update_default_version"]:
             planned["default_version"] = Unknown
@@ -169,21 +169,11 @@ RESOURCES = {
             "ec2", "delete_launch_template", LaunchTemplateId=state["id"]
         ),
         retag=retag,
-        immutable=frozenset({"name", "name_prefix"}),
-        checks={
-            "metadata_options.http_endpoint": one_of("disabled", "enabled"),
-            "metadata_options.http_tokens": one_of("optional", "required"),
-            "metadata_options.instance_metadata_tags": one_of("disabled", "enabled"),
-            "block_device_mappings.ebs.volume_type": one_of(
-                *("gp2", "gp3", "io1", "io2", "sc1", "st1", "standard")
-            ),
-        },
     ),
     "aws_ec2_tag": Resource(
         create=put_tag,
         settle=lambda api, old, new: old and put_tag(api, new),
         read=read_tag,
         delete=drop_tag,
-        immutable=frozenset({"resource_id", "key"}),
     ),
 }

@@ -3,13 +3,6 @@
 from typing import Any
 
 from emulated_aws.resources.base import Api, Resource, State, changed, first, given_name, retagging
-from emulated_aws.resources.validators import arn, one_of
-
-# CloudWatch Logs, PutRetentionPolicy: the days there are; 0 is the schema's word for ever.
-DAYS = (
-    *(0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827),
-    *(2192, 2557, 2922, 3288, 3653),
-)
 
 
 def create_group(api: Api, new: State) -> str:
@@ -64,11 +57,6 @@ def delete_group(api: Api, state: State) -> None:
         api.call("logs", "delete_log_group", logGroupName=state["id"])
 
 
-def days(value: Any) -> str | None:
-    """Refuse a retention that CloudWatch Logs does not have."""
-    return None if value in DAYS else f"expected one of {list(DAYS)}, got {value}"
-
-
 RESOURCES = {
     "aws_cloudwatch_log_group": Resource(
         create=create_group,
@@ -76,12 +64,5 @@ RESOURCES = {
         read=read_group,
         delete=delete_group,
         retag=retagging("logs", "resourceArn", tags="tags", keys="tagKeys", form=dict),
-        immutable=frozenset({"name", "name_prefix", "log_group_class"}),
-        defaults={"retention_in_days": 0, "skip_destroy": False},
-        checks={
-            "kms_key_id": arn,
-            "log_group_class": one_of("STANDARD", "INFREQUENT_ACCESS", "DELIVERY"),
-            "retention_in_days": days,
-        },
     ),
 }

@@ -5,7 +5,6 @@ from typing import Any
 
 from emulated_aws.resources.base import Api, Resource, State, changed, first
 from emulated_aws.resources.ec2 import described, filters
-from emulated_aws.resources.validators import cidr, exactly_one
 
 DESTINATIONS = {
     "destination_cidr_block": "DestinationCidrBlock",
@@ -68,6 +67,7 @@ def read_route(api: Api, state: State) -> State | None:
         **{name: found.get(option, "") for name, option in {**DESTINATIONS, **TARGETS}.items()},
         "origin": found.get("Origin"),
         "state": found.get("State"),
+        "instance_id": "",
         "instance_owner_id": "",
     }
 
@@ -134,19 +134,12 @@ RESOURCES = {
         delete="delete_route_table",
         key="RouteTableId",
         more=more_of_route_table,
-        immutable=frozenset({"vpc_id"}),
     ),
     "aws_route": Resource(
         create=create_route,
         settle=settle_route,
         read=read_route,
         delete=delete_route,
-        validate=lambda config: [
-            *exactly_one(config, *DESTINATIONS),
-            *exactly_one(config, *TARGETS),
-        ],
-        immutable=frozenset({"route_table_id", *DESTINATIONS}),
-        checks={"destination_cidr_block": cidr, "destination_ipv6_cidr_block": cidr},
     ),
     "aws_route_table_association": Resource(
         create=create_association,
@@ -155,7 +148,5 @@ RESOURCES = {
         delete=lambda api, state: api.call(
             "ec2", "disassociate_route_table", AssociationId=state["id"]
         ),
-        validate=lambda config: exactly_one(config, "subnet_id", "gateway_id"),
-        immutable=frozenset({"subnet_id", "gateway_id"}),
     ),
 }

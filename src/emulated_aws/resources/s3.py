@@ -16,13 +16,6 @@ HOSTED_ZONES = {
 }
 
 
-def bucket_name(name: str) -> str | None:
-    """Refuse names that S3 does not allow."""
-    if re.fullmatch(r"(?!xn--|.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
-        return None
-    return f'"{name}" is not a valid S3 bucket name'
-
-
 def create_bucket(api: Api, new: State) -> str:
     """Make a bucket."""
     where = None if api.region == "us-east-1" else {"LocationConstraint": api.region}
@@ -78,6 +71,7 @@ def read_bucket(api: Api, state: State) -> State:
     encryption = optional(api, "get_bucket_encryption", bucket) or {}
     return {
         "bucket": bucket,
+        "bucket_namespace": "global",
         "bucket_prefix": state.get("bucket_prefix") or "",
         "arn": f"arn:{api.partition}:s3:::{bucket}",
         "bucket_domain_name": f"{bucket}.s3.amazonaws.com",
@@ -135,9 +129,6 @@ RESOURCES = {
         read=read_bucket,
         delete=delete_bucket,
         retag=retag_bucket,
-        immutable=frozenset({"bucket", "bucket_prefix", "object_lock_enabled"}),
-        defaults={"force_destroy": False},
         documents=frozenset({"policy"}),
-        checks={"bucket": bucket_name},
     ),
 }

@@ -5,7 +5,6 @@ from typing import Any
 
 from emulated_aws.resources.base import Api, Resource, State, from_api, to_api
 from emulated_aws.resources.s3 import encryption_rule, optional
-from emulated_aws.resources.validators import document, one_of
 
 
 def setting(
@@ -39,10 +38,7 @@ def setting(
         if not state.get("skip_destroy"):
             api.call("s3", delete, Bucket=state["id"])
 
-    immutable = rest.pop("immutable", frozenset()) | {"bucket"}
-    return Resource(
-        create=create, settle=settle, read=read, delete=drop or remove, immutable=immutable, **rest
-    )
+    return Resource(create=create, settle=settle, read=read, delete=drop or remove, **rest)
 
 
 def suspend_versioning(api: Api, state: State) -> None:
@@ -144,7 +140,6 @@ RESOURCES = {
                 {"status": found.get("Status", "Disabled"), "mfa_delete": ""}
             ]
         },
-        checks={"versioning_configuration.status": one_of("Enabled", "Suspended", "Disabled")},
     ),
     "aws_s3_bucket_public_access_block": setting(
         put="put_public_access_block",
@@ -159,7 +154,6 @@ RESOURCES = {
             name: found["PublicAccessBlockConfiguration"][option]
             for name, option in PUBLIC_ACCESS.items()
         },
-        defaults=dict.fromkeys(PUBLIC_ACCESS, False),
     ),
     "aws_s3_bucket_ownership_controls": setting(
         put="put_bucket_ownership_controls",
@@ -176,11 +170,6 @@ RESOURCES = {
                 for rule in found["OwnershipControls"]["Rules"]
             ]
         },
-        checks={
-            "rule.object_ownership": one_of(
-                "BucketOwnerPreferred", "ObjectWriter", "BucketOwnerEnforced"
-            )
-        },
     ),
     "aws_s3_bucket_policy": setting(
         put="put_bucket_policy",
@@ -189,24 +178,17 @@ RESOURCES = {
         ask=lambda api, new: {"Policy": new["policy"]},
         show=lambda api, found, state: {"policy": found["Policy"]},
         documents=frozenset({"policy"}),
-        checks={"policy": document},
     ),
     "aws_s3_bucket_server_side_encryption_configuration": setting(
         put="put_bucket_encryption",
         get="get_bucket_encryption",
         delete="delete_bucket_encryption",
         ask=ask_encryption,
-        immutable=frozenset({"expected_bucket_owner"}),
         show=lambda api, found, state: {
             "rule": [
                 encryption_rule(rule)
                 for rule in found["ServerSideEncryptionConfiguration"]["Rules"]
             ]
-        },
-        checks={
-            "rule.apply_server_side_encryption_by_default.sse_algorithm": one_of(
-                "AES256", "aws:fsx", "aws:kms", "aws:kms:dsse"
-            )
         },
     ),
     "aws_s3_bucket_lifecycle_configuration": setting(
@@ -214,10 +196,8 @@ RESOURCES = {
         get="get_bucket_lifecycle_configuration",
         delete="delete_bucket_lifecycle",
         ask=ask_lifecycle,
-        immutable=frozenset({"expected_bucket_owner"}),
         show=show_lifecycle,
         defaults={
-            "expected_bucket_owner": "",
             "transition_default_minimum_object_size": "all_storage_classes_128K",
             "rule.prefix": "",
             "rule.expiration.days": 0,
@@ -231,6 +211,5 @@ RESOURCES = {
             "rule.noncurrent_version_expiration.newer_noncurrent_versions": None,
             "rule.noncurrent_version_transition.newer_noncurrent_versions": None,
         },
-        checks={"rule.status": one_of("Enabled", "Disabled")},
     ),
 }

@@ -3,9 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from emulated_aws.resources.base import Api, Resource, State, changed, first, tags_as_list
+from emulated_aws.resources.base import (
+    Api,
+    Resource,
+    State,
+    changed,
+    exactly_one,
+    first,
+    tags_as_list,
+)
 from emulated_aws.resources.ec2 import described, filters, retag
-from emulated_aws.resources.validators import between, cidr, exactly_one
 
 # The four forms of a rule's other side: attribute, list in a permission, key there.
 SOURCES = {
@@ -77,15 +84,24 @@ def ports_of(rule: Mapping[str, Any], protocol: str) -> dict[str, int]:
     return {"FromPort": rule["from_port"], "ToPort": rule["to_port"]}
 
 
+# What AWS lets out of a new group, and the provider does not.
+ANYWHERE = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+
+
 def settle_group(api: Api, old: State, new: State) -> None:
-    """Set the inline rules, if any; a new group lets nothing out, unlike AWS's own default."""
+    """Set the inline rules, if any; a new group lets nothing out, unlike AWS's own default.
+
+    Rules that are resources of their own stay: where an apply was killed they may be there already.
+    """
+    if not old:
+        asked = {"GroupId": new["id"], "IpPermissions": [ANYWHERE]}
+        api.call("ec2", "revoke_security_group_egress", **asked)
     group = first(
         api.call("ec2", "describe_security_groups", GroupIds=[new["id"]])["SecurityGroups"]
     )
     for way, many in DIRECTIONS.items():
-        if old and not changed(old, new, way):
-            continue
-        replace_rules(api, way, new["id"], group[many], new.get(way) or ())
+        if changed(old, new, way) if old else new.get(way):
+            replace_rules(api, way, new["id"], group[many], new.get(way) or ())
 
 
 def replace_rules(
@@ -221,13 +237,6 @@ def rule(way: str) -> Resource:
         retag=retag,
         plan=plan,
         validate=lambda config: exactly_one(config, *SINGLE_SOURCES),
-        immutable=frozenset({"security_group_id"}),
-        checks={
-            "cidr_ipv4": cidr,
-            "cidr_ipv6": cidr,
-            "from_port": between(-1, 65535),
-            "to_port": between(-1, 65535),
-        },
     )
 
 
@@ -243,8 +252,6 @@ RESOURCES = {
         more=more_of_group,
         settle=settle_group,
         before_delete=revoke_if_asked,
-        immutable=frozenset({"name", "name_prefix", "description", "vpc_id"}),
-        defaults={"description": "Managed by Terraform", "revoke_rules_on_delete": False},
     ),
     "aws_default_security_group": Resource(
         create=adopt_default_group,
@@ -262,8 +269,6 @@ RESOURCES = {
             None
         ),  # AWS keeps it for as long as the VPC; Terraform just lets go
         retag=retag,
-        immutable=frozenset({"vpc_id"}),
-        defaults={"revoke_rules_on_delete": False},
     ),
     "aws_vpc_security_group_ingress_rule": rule("ingress"),
     "aws_vpc_security_group_egress_rule": rule("egress"),

@@ -12,7 +12,7 @@ from emulated_aws.resources.base import (
     tags_as_map,
 )
 from emulated_aws.resources.sqs import as_text
-from emulated_aws.resources.validators import arn, document, one_of
+from emulated_aws.validation import named
 
 TOPIC = {
     "delivery_policy": "DeliveryPolicy",
@@ -148,43 +148,29 @@ def read_subscription(api: Api, state: State) -> State:
 
 RESOURCES = {
     "aws_sns_topic": Resource(
+        # In the source a function that customizes the plan.
+        checks={
+            "name": named(r"^[\w-]{1,256}$|^[\w-]{1,251}\.fifo$", 1, 256, "invalid topic name")
+        },
         create=create_topic,
         settle=settle_topic,
         read=read_topic,
         delete=lambda api, state: api.call("sns", "delete_topic", TopicArn=state["id"]),
         retag=retagging("sns", "ResourceArn"),
-        immutable=frozenset({"name", "name_prefix", "fifo_topic"}),
-        defaults={"content_based_deduplication": False, "fifo_topic": False},
         documents=frozenset({"policy", "delivery_policy"}),
-        checks={"policy": document, "delivery_policy": document},
     ),
     "aws_sns_topic_policy": Resource(
         create=put_topic_policy,
         settle=lambda api, old, new: old and put_topic_policy(api, new),
         read=read_topic_policy,
         delete=drop_topic_policy,
-        immutable=frozenset({"arn"}),
         documents=frozenset({"policy"}),
-        checks={"arn": arn, "policy": document},
     ),
     "aws_sns_topic_subscription": Resource(
         create=create_subscription,
         settle=settle_subscription,
         read=read_subscription,
         delete=lambda api, state: api.call("sns", "unsubscribe", SubscriptionArn=state["id"]),
-        immutable=frozenset({"endpoint", "protocol", "topic_arn"}),
-        defaults={
-            "confirmation_timeout_in_minutes": 1,
-            "endpoint_auto_confirms": False,
-            "raw_message_delivery": False,
-        },
         documents=frozenset({"delivery_policy", "filter_policy", "redrive_policy"}),
-        checks={
-            "topic_arn": arn,
-            "protocol": one_of(
-                *("application", "email", "email-json", "firehose", "http", "https"),
-                *("lambda", "sms", "sqs"),
-            ),
-        },
     ),
 }

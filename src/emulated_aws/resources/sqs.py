@@ -3,7 +3,7 @@
 from typing import Any
 
 from emulated_aws.resources.base import Api, Resource, State, changed, given_name, retagging
-from emulated_aws.resources.validators import between, document
+from emulated_aws.validation import named
 
 QUEUE = {
     "content_based_deduplication": "ContentBasedDeduplication",
@@ -47,6 +47,12 @@ def create_queue(api: Api, new: State) -> str:
     api.call("sqs", "create_queue", QueueName=name, Attributes=asked, tags=new["tags_all"] or None)
     # Its own address would name the port of this moment; this is AWS's form of it.
     return f"https://sqs.{api.region}.{api.dns_suffix}/{api.account_id}/{name}"
+
+
+def plan_queue(api: Api, prior: State | None, planned: State) -> None:
+    """Plan no reuse of keys for a new queue whose key is not one of KMS."""
+    if prior is None and planned["sqs_managed_sse_enabled"] is True:
+        planned["kms_data_key_reuse_period_seconds"] = 0
 
 
 def settle_queue(api: Api, old: State, new: State) -> None:
@@ -93,38 +99,21 @@ def read_queue_policy(api: Api, state: State) -> State | None:
 RESOURCES = {
     "aws_sqs_queue": Resource(
         create=create_queue,
+        # In the source a function that customizes the plan.
+        checks={"name": named(r"^[\w-]{1,80}$|^[\w-]{1,75}\.fifo$", 1, 80, "invalid queue name")},
+        plan=plan_queue,
         settle=settle_queue,
         read=read_queue,
         delete=lambda api, state: api.call("sqs", "delete_queue", QueueUrl=state["id"]),
         retag=retagging("sqs", "QueueUrl", "id", tag="tag_queue", untag="untag_queue", form=dict),
-        immutable=frozenset({"name", "name_prefix", "fifo_queue"}),
         # hashicorp/aws, internal/service/sqs/consts.go.
-        defaults={
-            "content_based_deduplication": False,
-            "delay_seconds": 0,
-            "fifo_queue": False,
-            "max_message_size": 262144,
-            "message_retention_seconds": 345600,
-            "receive_wait_time_seconds": 0,
-            "visibility_timeout_seconds": 30,
-        },
         documents=frozenset({"policy", "redrive_policy", "redrive_allow_policy"}),
-        checks={
-            "delay_seconds": between(0, 900),
-            "max_message_size": between(1024, 1048576),
-            "message_retention_seconds": between(60, 1209600),
-            "policy": document,
-            "receive_wait_time_seconds": between(0, 20),
-            "visibility_timeout_seconds": between(0, 43200),
-        },
     ),
     "aws_sqs_queue_policy": Resource(
         create=lambda api, new: put_queue_policy(api, new, new["policy"]),
         settle=lambda api, old, new: old and put_queue_policy(api, new, new["policy"]),
         read=read_queue_policy,
         delete=lambda api, state: put_queue_policy(api, state, ""),
-        immutable=frozenset({"queue_url"}),
         documents=frozenset({"policy"}),
-        checks={"policy": document},
     ),
 }

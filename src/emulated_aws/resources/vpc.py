@@ -5,7 +5,6 @@ from typing import Any
 
 from emulated_aws.resources.base import Api, State, changed, first
 from emulated_aws.resources.ec2 import described, filters
-from emulated_aws.resources.validators import cidr, one_of
 
 VPC_SWITCHES = {
     "enable_dns_support": "EnableDnsSupport",
@@ -162,11 +161,6 @@ RESOURCES = {
         key="VpcId",
         more=more_of_vpc,
         settle=settle_vpc,
-        immutable=frozenset(
-            {"cidr_block", "ipv4_ipam_pool_id", "ipv4_netmask_length", "instance_tenancy"}
-        ),
-        defaults={"enable_dns_support": True, "instance_tenancy": "default"},
-        checks={"cidr_block": cidr, "instance_tenancy": one_of("default", "dedicated")},
     ),
     "aws_subnet": described(
         "subnet",
@@ -177,18 +171,6 @@ RESOURCES = {
         key="SubnetId",
         more=more_of_subnet,
         settle=settle_subnet,
-        immutable=frozenset(
-            {
-                "vpc_id",
-                "availability_zone",
-                "availability_zone_id",
-                "cidr_block",
-                "ipv6_native",
-                "outpost_arn",
-            }
-        ),
-        defaults={**dict.fromkeys(SUBNET_SWITCHES, False), "ipv6_native": False},
-        checks={"cidr_block": cidr},
     ),
     "aws_internet_gateway": described(
         "internet-gateway",
@@ -210,10 +192,6 @@ RESOURCES = {
         key="AllocationId",
         many="Addresses",
         more=more_of_address,
-        immutable=frozenset(
-            {"address", "domain", "ipam_pool_id", "network_border_group", "public_ipv4_pool"}
-        ),
-        checks={"domain": one_of("vpc", "standard")},
     ),
     "aws_nat_gateway": described(
         "natgateway",
@@ -223,17 +201,5 @@ RESOURCES = {
         delete="delete_nat_gateway",
         key="NatGatewayId",
         more=more_of_nat_gateway,
-        immutable=frozenset(
-            {
-                "allocation_id",
-                "connectivity_type",
-                "private_ip",
-                "subnet_id",
-                "availability_mode",
-                "vpc_id",
-            }
-        ),
-        defaults={"connectivity_type": "public"},
-        checks={"connectivity_type": one_of("private", "public")},
     ),
 }

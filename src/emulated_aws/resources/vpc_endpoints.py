@@ -6,7 +6,6 @@ from tf.types import Unknown
 
 from emulated_aws.resources.base import Api, State, changed, first
 from emulated_aws.resources.ec2 import described, filters
-from emulated_aws.resources.validators import document, one_of
 
 ENDPOINT_LISTS = {
     "route_table_ids": "RouteTableIds",
@@ -67,27 +66,12 @@ RESOURCES = {
         describe="describe_vpc_endpoints",
         delete="delete_vpc_endpoints",
         delete_by_list=True,
+        always=lambda new: {"PrivateDnsEnabled": bool(new["private_dns_enabled"])},
         key="VpcEndpointId",
         more=more_of_endpoint,
         settle=settle_endpoint,
         plan=plan_endpoint,
         names={"policy": "PolicyDocument"},
-        immutable=frozenset(
-            {
-                "vpc_id",
-                "service_name",
-                "service_region",
-                "vpc_endpoint_type",
-                "resource_configuration_arn",
-            }
-        ),
-        defaults={"vpc_endpoint_type": "Gateway"},
         documents=frozenset({"policy"}),
-        checks={
-            "policy": document,
-            "vpc_endpoint_type": one_of(
-                "Interface", "Gateway", "GatewayLoadBalancer", "Resource", "ServiceNetwork"
-            ),
-        },
     ),
 }

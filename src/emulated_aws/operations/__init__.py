@@ -1,0 +1,52 @@
+"""Operations that moto does not have, served as AWS serves them and saved with the account.
+
+To add one: write a function of `Things` and `Call` that returns what boto3 would, or raises
+`Failure`, and name it in the table of its service. Reading requests and writing answers is done by
+AWS's own model of the service.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from emulated_aws.operations import billing, ecr, eks
+from emulated_aws.operations.protocol import (
+    DECLINED,
+    Answer,
+    Call,
+    Failure,
+    answer,
+    read_operation,
+    refuse,
+)
+from emulated_aws.operations.store import Things
+
+__all__ = ["OPERATIONS", "Call", "Failure", "Things", "perform", "refuse"]
+
+Operation = Callable[[Things, Call], Any]
+OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
+    "bcm-data-exports": billing.DATA_EXPORTS,
+    "ce": billing.COST_EXPLORER,
+    "ecr": ecr.OPERATIONS,
+    "eks": eks.OPERATIONS,
+}
+
+
+def perform(things: Things, call: Call) -> Answer | None:
+    """Return the answer to a call, or AWS's error; None if it is for moto to answer."""
+    operation = OPERATIONS.get(call.service, {}).get(call.operation)
+    if operation is None:
+        return None
+    try:
+        result = operation(things, call)
+    except Failure as failure:
+        return refuse(call.service, failure)
+    except (KeyError, TypeError) as error:
+        problem = f"{call.operation}: a parameter is missing or of another form: {error}"
+        return refuse(call.service, Failure("ValidationException", problem))
+    return None if result is DECLINED else answer(call.service, call.operation, result)
+
+
+def read_call(service: str, region: str, account_id: str, environ: Any, body: bytes) -> Call:
+    """Return what a request asks for."""
+    operation, parameters = read_operation(service, environ, body)
+    return Call(service, operation, parameters, account_id, region)

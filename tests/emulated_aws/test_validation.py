@@ -1,0 +1,149 @@
+"""The values that the real provider refuses, and those that it lets pass.
+
+Each case was run with hashicorp/aws 6.48; what it said is in the comment or the expected text.
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from emulated_aws import resource_lifecycle, schema
+from emulated_aws.facts import content, facts_of
+from emulated_aws.resources import RESOURCES
+from emulated_aws.terraform_values import conform_block
+from emulated_aws.validation import BY_HAND, CHECKS, compiled, problem_with
+
+
+def problems(type_: str, config: dict[str, Any]) -> str:
+    """Return what is said about a configuration, all of it."""
+    whole = conform_block(schema.load().resources[type_].block, config)
+    found = resource_lifecycle.validate(facts_of(type_), RESOURCES[type_], whole)
+    return "\n".join(f"{one.summary}: {one.detail}" for one in found)
+
+
+NODES = {"cluster_name": "c", "node_role_arn": "arn:aws:iam::123456789012:role/r"}
+ROLE = {"role": "r", "name": "n"}
+TWICE = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Effect": "Deny"}]}'
+TRUST = {"assume_role_policy": '{"Version": "2012-10-17"}'}
+
+
+@pytest.mark.parametrize(
+    ("type_", "config", "said"),
+    [
+        ("aws_vpc", {"cidr_block": "10.0.0.0/8"}, "between 16 and 28 significant bits"),
+        ("aws_vpc", {"cidr_block": "10.0.0.1/16"}, "has host bits set"),
+        ("aws_eks_node_group", {**NODES, "ami_type": "AL9"}, "expected one of"),
+        ("aws_eks_node_group", {**NODES, "capacity_type": "FREE"}, "expected one of"),
+        (
+            "aws_eks_node_group",
+            {**NODES, "scaling_config": [{"max_size": 0, "min_size": 0, "desired_size": 0}]},
+            "at least (1)",
+        ),
+        ("aws_eks_node_group", {**NODES, "subnet_ids": []}, "requires 1 item minimum"),
+        (
+            "aws_eks_node_group",
+            {**NODES, "update_config": [{"max_unavailable": 1, "max_unavailable_percentage": 1}]},
+            "exactly one of",
+        ),
+        (
+            "aws_s3_bucket_lifecycle_configuration",
+            {"bucket": "b", "rule": [{"transition": [{"days": 1, "storage_class": "FREEZER"}]}]},
+            "expected one of",
+        ),
+        ("aws_iam_role_policy", {**ROLE, "policy": TWICE}, 'duplicate JSON keys: "Effect"'),
+        ("aws_iam_role", {**TRUST, "name": "r" * 65}, "length"),
+        ("aws_iam_role", {**TRUST, "max_session_duration": 60}, "range (3600 - 43200)"),
+        ("aws_sqs_queue", {"name": "q" * 81}, "invalid queue name"),
+        ("aws_sns_topic", {"name": "a topic"}, "invalid topic name"),
+        ("aws_security_group", {"name": "sg-nodes"}, "cannot begin with sg-"),
+        (
+            "aws_cloudwatch_event_rule",
+            {"name": "r" * 65, "schedule_expression": "rate(1 day)"},
+            "64",
+        ),
+        ("aws_cloudwatch_event_rule", {"name": "r"}, "one of event_pattern, schedule_expression"),
+        ("aws_launch_template", {"name": "ab"}, "less than 3 characters"),
+        (
+            "aws_launch_template",
+            {"metadata_options": [{"http_put_response_hop_limit": 100}]},
+            "range (1 - 64)",
+        ),
+        (
+            "aws_launch_template",
+            {"metadata_options": [{"http_put_response_hop_limit": 1.5}]},
+            "whole number",
+        ),
+        ("aws_eks_cluster", {"name": "c", "vpc_config": [{"subnet_ids": []}]}, "1 item minimum"),
+        ("aws_eks_cluster", {"name": "c" * 101}, "longer than 100"),
+        ("aws_cloudwatch_log_group", {"name": "l", "retention_in_days": 31}, "expected one of"),
+        ("aws_cloudwatch_log_group", {"name": "a log"}, "isn't a valid log group name"),
+        ("aws_kms_key", {"deletion_window_in_days": 7.5}, "whole number"),
+        (
+            "aws_vpc_security_group_ingress_rule",
+            {"ip_protocol": "-1", "cidr_ipv4": "0.0.0.0/0", "cidr_ipv6": "::/0"},
+            "exactly one of",
+        ),
+    ],
+)
+def test_refused(type_: str, config: dict[str, Any], said: str) -> None:
+    assert said in problems(type_, config)
+
+
+@pytest.mark.parametrize(
+    ("type_", "config"),
+    [
+        # An unknown instance type, two equal ingress blocks: AWS's own to refuse, or nobody's.
+        ("aws_launch_template", {"name": "template", "instance_type": "t9.huge"}),
+        # The provider lets these pass its plan; the stand-in once did not.
+        ("aws_s3_bucket", {"bucket": "Upper"}),
+        ("aws_cloudwatch_log_group", {"name": "l", "retention_in_days": 3653}),
+        ("aws_eks_addon", {"cluster_name": "c", "addon_name": "a", "configuration_values": "a: 1"}),
+        ("aws_iam_role", {**TRUST, "path": "/a/"}),
+    ],
+)
+def test_let_pass(type_: str, config: dict[str, Any]) -> None:
+    assert problems(type_, config) == ""
+
+
+def forms(value: Any) -> Any:
+    """Yield every check in the file, those within others too."""
+    yield value
+    for inner in value[1:]:
+        if value[0] in ("all", "any", "each", "each_key"):
+            yield from forms(inner)
+
+
+def test_every_check_of_the_file_is_known_and_every_pattern_compiles() -> None:
+    for type_ in content()["types"].values():
+        for facts in type_["attributes"].values():
+            for check in facts.get("checks", ()):
+                for form in forms(check):
+                    assert form[0] in CHECKS or form[0] in BY_HAND, form
+                    if form[0] in ("match", "no_match"):
+                        compiled(form[1])
+
+
+@pytest.mark.parametrize(
+    ("form", "good", "bad"),
+    [
+        (["between", 1, 3], 2, 4),
+        (["above", 0], 0.1, 0),
+        (["multiple_of", 60], 120, 61),
+        (["length", 1, 2], "ab", "abc"),
+        (["match", "^a$", "is not a"], "a", "a\n"),
+        (["any", ["one_of", "a"], ["match", "^b", ""]], "b", "c"),
+        (["each", ["one_of", "a"]], ["a"], ["a", "b"]),
+        (["each_key", ["no_match", "^AWS", ""]], {"a": "AWS"}, {"AWSa": "b"}),
+        (["size_at_most", 1], ["a"], ["a", "b"]),
+        (["verify.ValidARNCheck"], "arn:aws:s3:::b", "b"),
+        (["verify.ValidIPv6CIDRNetworkAddress"], "fd00::/8", "10.0.0.0/8"),
+        (["kms.validNameForResource"], "alias/a", "alias/aws/a"),
+        (["types.iamPolicyType"], json.dumps({"Version": "1"}), "[]"),
+        (["validation.IsRFC3339Time"], "2026-01-01T00:00:00Z", "2026-01-01"),
+        (["validation.IsURLWithHTTPS"], "https://a.b", "http://a.b"),
+    ],
+)
+def test_checks(form: Any, good: Any, bad: Any) -> None:
+    assert problem_with(good, form) is None
+    assert problem_with(bad, form)

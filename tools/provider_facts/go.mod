@@ -1,0 +1,3 @@
+module provider_facts
+
+go 1.21
