@@ -8,16 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emulated_aws.account import Account, open_account
+    from emulated_aws.account import Account, open_account, serve_account
     from emulated_aws.provider import serve_provider
     from emulated_aws.resources import kept_types
 
-__all__ = ["Account", "kept_types", "open_account", "serve_provider"]
+__all__ = ["Account", "kept_types", "open_account", "serve_account", "serve_provider"]
 
 _WHERE = {
     "Account": "account",
     "kept_types": "resources",
     "open_account": "account",
+    "serve_account": "account",
     "serve_provider": "provider",
 }
 

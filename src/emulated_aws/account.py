@@ -5,6 +5,7 @@ import errno
 import fcntl
 import json
 import os
+import socket
 import threading
 import time
 import urllib.request
@@ -26,6 +27,7 @@ from pangeo_core.files import write_whole
 
 REGION = "us-west-2"
 STARTING_SECONDS = 30.0
+NOBODY = "rehearsal"  # whose credentials: the account does not check any
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,28 @@ class Account:
     session: boto3.Session = field(repr=False)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     run: str = field(default_factory=lambda: uuid.uuid4().hex, repr=False)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what makes an SDK or the `aws` command of another program use this account."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": NOBODY,
+            "AWS_SECRET_ACCESS_KEY": NOBODY,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    @property
+    def provider_environment(self) -> dict[str, str]:
+        """Return what the real Terraform provider needs beside.
+
+        It reads a bucket's tags from S3 Control, whose address has the account in front of the
+        host: no name server knows that, so the account is its own proxy. Go's programs do not use
+        it for the endpoint itself, which is on this machine.
+        """
+        return {**self.environment, "HTTP_PROXY": self.endpoint}
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return a boto3 client of this account; it cannot reach any other."""
@@ -130,7 +154,37 @@ def open_account(folder: Path, region: str = REGION) -> Iterator[Account]:
 
 
 @contextmanager
-def serve(folder: Path, region: str) -> Iterator[Account]:
+def serve_account(folder: Path, region: str = REGION, port: int = 0) -> Iterator[Account]:
+    """Serve the account kept in `folder` at a port of this machine, a free one if 0.
+
+    Raises `MissingPrerequisite` if another process serves it already or the port is taken,
+    `BadInput` as `open_account` does.
+    """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = take_lock(folder)
+    if lock is None:
+        other = served_by_another(folder)
+        where = f" at {other['endpoint']}" if other else ""
+        raise MissingPrerequisite(
+            f"The account in {folder} is served already{where}.",
+            fix="Use that one, end its process, or choose another folder.",
+        )
+    with lock:
+        try:
+            with serve(folder, region, port) as account:
+                yield account
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            raise MissingPrerequisite(
+                f"Port {port} cannot be used: {error.strerror}.",
+                fix="Choose another port, or none: a free one is taken then.",
+            ) from error
+
+
+@contextmanager
+def serve(folder: Path, region: str, port: int = 0) -> Iterator[Account]:
     """Own the account: load it, answer for it, save it."""
     # moto takes a second to import: only those who serve an account pay for it.
     from werkzeug.serving import make_server
@@ -146,12 +200,20 @@ def serve(folder: Path, region: str) -> Iterator[Account]:
         world = worlds.World(folder, region)
         world.open()
         session.events.register("before-send", answering(world))
-        server = make_server(
-            "127.0.0.1", 0, world, threaded=True, request_handler=worlds.QuietHandler
-        )
+        with socket.create_server(("127.0.0.1", port), backlog=256) as listening:
+            # Opened here: where a port is taken, werkzeug would end the process.
+            server = make_server(
+                "127.0.0.1",
+                port,
+                world,
+                threaded=True,
+                request_handler=worlds.QuietHandler,
+                fd=listening.fileno(),
+            )
+            port = listening.getsockname()[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
-        endpoint = f"http://127.0.0.1:{server.server_port}"
+        endpoint = f"http://127.0.0.1:{port}"
         known = {"endpoint": endpoint, "account_id": world.account_id, "region": world.state.region}
         write_whole(notice, json.dumps(known))
         try:
@@ -203,6 +265,6 @@ def isolated_session() -> boto3.Session:
             "credentials_file": (None, None, os.devnull, None),
         }
     )
-    core.set_credentials("rehearsal", "rehearsal")
+    core.set_credentials(NOBODY, NOBODY)
     core.register_component("data_loader", models())
     return boto3.Session(botocore_session=core)

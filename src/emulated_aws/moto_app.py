@@ -113,7 +113,10 @@ class World:
     def respond(self, environ: dict[str, Any]) -> Answer:
         """Answer one request; where that cannot be saved, say so in AWS's form."""
         try:
+            body_of(environ)  # before anybody's turn: a client that hangs holds up only itself
             return self.answer(environ)
+        except TimeoutError:
+            raise
         except OSError as error:
             self._broken = f"The rehearsal's account cannot be saved in {self.folder}: {error}."
             return self._refuse_to_change(environ)
@@ -292,8 +295,15 @@ def read_request(environ: dict[str, Any]) -> Request:
 
 def body_of(environ: dict[str, Any]) -> bytes:
     """Return a request's body, and leave it to be read again."""
-    size = int(environ.get("CONTENT_LENGTH") or 0)
-    body: bytes = environ["wsgi.input"].read(size) if size else b""
+    stream = environ["wsgi.input"]
+    if isinstance(stream, io.BytesIO):
+        body: bytes = stream.getvalue()
+    elif environ.get("wsgi.input_terminated"):
+        body = stream.read()
+        environ["CONTENT_LENGTH"] = str(len(body))
+    else:
+        size = environ.get("CONTENT_LENGTH") or "0"
+        body = stream.read(int(size)) if size.isdecimal() else b""
     environ["wsgi.input"] = io.BytesIO(body)
     return body
 
@@ -357,7 +367,9 @@ def empty_moto() -> None:
 
 
 class QuietHandler(MotoRequestHandler):
-    """Serves without a line on stderr for each request."""
+    """Serves without a line on stderr for each request; drops a client that says nothing."""
+
+    timeout = 60
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""

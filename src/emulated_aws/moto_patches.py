@@ -15,6 +15,7 @@ from moto.core.resource_tagging import TaggedResource
 from moto.core.responses import ActionResult
 
 from emulated_aws import moto_budgets, moto_efs
+from emulated_aws.moto_repairs import mended
 from emulated_aws.service_models import policy_of_aws
 
 
@@ -37,6 +38,7 @@ def lent_to_moto() -> Iterator[None]:
             target = getattr(importlib.import_module(module), name)
             for attribute, value in additions.items():
                 stack.enter_context(mock.patch.object(target, attribute, value, create=True))
+        stack.enter_context(mended())
         stack.enter_context(mock.patch.dict(urls, moto_eks.routes()))
         listed = also_tagged(tagging.iter_taggable_backends, more)
         stack.enter_context(mock.patch.object(tagging, "iter_taggable_backends", listed))

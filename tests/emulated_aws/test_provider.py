@@ -139,8 +139,7 @@ def test_a_resource_may_live_in_another_region(small: Start) -> None:
             "policy: contains an invalid JSON",
         ),
         (
-            'resource "aws_s3_bucket" "x" { bucket = "a-name-of-more-characters-than-the-63-'
-            'that-s3-allows-for-one" }',
+            f'resource "aws_s3_bucket" "x" {{ bucket = "{"b" * 64}" }}',
             "bucket: expected length to be in the range (0 - 63)",
         ),
         (

@@ -30,6 +30,8 @@ def settle_file_system(api: Api, old: State, new: State) -> None:
     """Set lifecycle, throughput and protection."""
     if old and changed(old, new, "throughput_mode", "provisioned_throughput_in_mibps"):
         asked = api.parameters("efs", "update_file_system", new)
+        if new["throughput_mode"] != "provisioned":
+            asked.pop("ProvisionedThroughputInMibps", None)
         api.call("efs", "update_file_system", FileSystemId=new["id"], **asked)
     if changed({"lifecycle_policy": [], **old}, new, "lifecycle_policy"):
         policies = [lifecycle_rule(block) for block in new["lifecycle_policy"]]

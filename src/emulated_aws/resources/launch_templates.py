@@ -122,7 +122,6 @@ def read_template(api: Api, state: State) -> State | None:
     specifications = [
         {"resource_type": one["ResourceType"], "tags": tags_as_map(one["Tags"])}
         for one in data.get("TagSpecifications", ())
-        if one["ResourceType"] != "launch-template"  # the template's own tags, in moto
     ]
     return {
         **blocks,

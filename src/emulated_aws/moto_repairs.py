@@ -1,0 +1,237 @@
+"""Where moto does otherwise than AWS: one repair a fault, lent to moto while an account is open.
+
+Each names the version of moto that has the fault. `tests/emulated_aws/test_repairs.py` asks moto
+alone: it fails when a newer moto does as AWS does, and the repair can go.
+"""
+
+import importlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import xmltodict
+
+Original = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One fault: what moto does instead, the class and method, and what stands for it.
+
+    `instead` is given moto's own method and returns what takes its place.
+    """
+
+    fault: str
+    version: str
+    module: str
+    owner: str
+    method: str
+    instead: Callable[[Original], Any]
+
+
+def keeping_policy(original: Original) -> Any:
+    """SQS: a queue keeps its policy when another attribute is set."""
+
+    def set_attributes(queue: Any, attributes: dict[str, Any], now: float | None = None) -> None:
+        kept = {"Policy": queue.policy} if hasattr(queue, "_policy_json") else {}
+        original(queue, {**kept, **attributes}, now)
+
+    return set_attributes
+
+
+def without_own_tags(original: Original) -> Any:
+    """EC2: a launch template's own tags are not among those of what it launches."""
+
+    def create(backend: Any, name: str, description: str, template_data: Any, tag_spec: Any) -> Any:
+        specifications = template_data.get("TagSpecifications")
+        if specifications:
+            kept = [one for one in specifications if one.get("ResourceType") != "launch-template"]
+            template_data = {**template_data, "TagSpecifications": kept}
+        return original(backend, name, description, template_data, tag_spec)
+
+    return create
+
+
+def tags_of_now(_original: Original) -> Any:
+    """EC2: a launch template is described with the tags that it has now."""
+    return property(lambda template: template.get_tags(), lambda template, tags: None)
+
+
+def with_period(original: Original) -> Any:
+    """KMS: a key rotates after the days that were asked for."""
+
+    def enable(response: Any) -> str:
+        answer: str = original(response)
+        backend = response.kms_backend
+        key = backend.keys[backend.get_key_id(response._get_param("KeyId"))]
+        key.rotation_period = response._get_param("RotationPeriodInDays") or ROTATION_DAYS
+        return answer
+
+    return enable
+
+
+ROTATION_DAYS = 365
+
+
+def telling_period(original: Original) -> Any:
+    """KMS: the days between rotations are told."""
+
+    def status(response: Any) -> str:
+        answer = json.loads(original(response))
+        if answer["KeyRotationEnabled"]:
+            backend = response.kms_backend
+            key = backend.keys[backend.get_key_id(response._get_param("KeyId"))]
+            answer["RotationPeriodInDays"] = getattr(key, "rotation_period", ROTATION_DAYS)
+        return json.dumps(answer)
+
+    return status
+
+
+def as_of_today(original: Original) -> Any:
+    """S3: a new bucket is encrypted, owns its objects and is closed to the public."""
+
+    def create(backend: Any, bucket_name: str, *others: Any, **more: Any) -> Any:
+        bucket = original(backend, bucket_name, *others, **more)
+        models = importlib.import_module("moto.s3.models")
+        by_default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+        rule = {**by_default, "BucketKeyEnabled": False}
+        if bucket.encryption is None:
+            bucket.encryption = {"Rule": rule}
+        if bucket.ownership_rule is None:
+            bucket.ownership_rule = "BucketOwnerEnforced"
+        if bucket.public_access_block is None:
+            bucket.public_access_block = models.PublicAccessBlock(*["true"] * 4)
+        return bucket
+
+    return create
+
+
+def with_tags(original: Original) -> Any:
+    """S3: a bucket has the tags that it is made with."""
+
+    def put(response: Any, *others: Any, **more: Any) -> Any:
+        answer = original(response, *others, **more)
+        if b"CreateBucketConfiguration" not in response.body:
+            return answer
+        asked = xmltodict.parse(response.body)["CreateBucketConfiguration"] or {}
+        tags = (asked.get("Tags") or {}).get("Tag") or []
+        pairs = tags if isinstance(tags, list) else [tags]
+        if pairs:
+            named = {tag["Key"]: tag.get("Value") or "" for tag in pairs}
+            response.backend.put_bucket_tagging(response.bucket_name, named)
+        return answer
+
+    return put
+
+
+def unless_used(kind: str, of_interface: Callable[[Any], list[str]]) -> Callable[[Original], Any]:
+    """EC2: what a network interface is in, or has, is not deleted before it."""
+
+    def repair(original: Original) -> Any:
+        def delete(backend: Any, *names: Any, **named: Any) -> Any:
+            given = [*named.values(), *names]
+            identity = given[-1] if given else ""
+            exceptions = importlib.import_module("moto.ec2.exceptions")
+            if any(identity in of_interface(one) for one in backend.enis.values()):
+                raise exceptions.DependencyViolationError(
+                    f"The {kind} '{identity}' has dependencies and cannot be deleted."
+                )
+            return original(backend, *names, **named)
+
+        return delete
+
+    return repair
+
+
+def with_its_interface(original: Original) -> Any:
+    """EC2: a NAT gateway's network interface goes with it."""
+
+    def delete(backend: Any, nat_gateway_id: str) -> Any:
+        gateway = original(backend, nat_gateway_id)
+        backend.enis.pop(gateway._eni.id, None)
+        return gateway
+
+    return delete
+
+
+MOTO = "5.2.5"
+SUBNETS = ("moto.ec2.models.subnets", "SubnetBackend", "delete_subnet")
+GROUPS = ("moto.ec2.models.security_groups", "SecurityGroupBackend", "delete_security_group")
+TEMPLATES = "moto.ec2.models.launch_templates"
+REPAIRS = (
+    Repair(
+        "a queue forgets its policy whenever another attribute is set",
+        MOTO,
+        *("moto.sqs.models", "Queue", "_set_attributes"),
+        keeping_policy,
+    ),
+    Repair(
+        "a launch template's own tags are listed among those of what it launches",
+        MOTO,
+        *(TEMPLATES, "LaunchTemplateBackend", "create_launch_template"),
+        without_own_tags,
+    ),
+    Repair(
+        "a launch template is described with the tags that it was made with",
+        MOTO,
+        *(TEMPLATES, "LaunchTemplate", "tags"),
+        tags_of_now,
+    ),
+    Repair(
+        "the period of a key's rotation is not taken",
+        MOTO,
+        *("moto.kms.responses", "KmsResponse", "enable_key_rotation"),
+        with_period,
+    ),
+    Repair(
+        "the period of a key's rotation is not told",
+        MOTO,
+        *("moto.kms.responses", "KmsResponse", "get_key_rotation_status"),
+        telling_period,
+    ),
+    Repair(
+        "a new bucket is that of 2022: not encrypted, with access lists, open",
+        MOTO,
+        *("moto.s3.models", "S3Backend", "create_bucket"),
+        as_of_today,
+    ),
+    Repair(
+        "a bucket's tags are not taken when it is made",
+        MOTO,
+        *("moto.s3.responses", "S3Response", "_bucket_response_put"),
+        with_tags,
+    ),
+    Repair(
+        "a subnet is deleted although a network interface is in it",
+        MOTO,
+        *SUBNETS,
+        unless_used("subnet", lambda interface: [interface.subnet.id]),
+    ),
+    Repair(
+        "a security group is deleted although a network interface has it",
+        MOTO,
+        *GROUPS,
+        unless_used("group", lambda interface: [group.id for group in interface.group_set]),
+    ),
+    Repair(
+        "a NAT gateway's network interface outlives it",
+        MOTO,
+        *("moto.ec2.models.nat_gateways", "NatGatewayBackend", "delete_nat_gateway"),
+        with_its_interface,
+    ),
+)
+
+
+@contextmanager
+def mended() -> Iterator[None]:
+    """Repair moto's classes, and put back what they were."""
+    with ExitStack() as stack:
+        for repair in REPAIRS:
+            owner = getattr(importlib.import_module(repair.module), repair.owner)
+            original = getattr(owner, repair.method, None)
+            value = repair.instead(original)  # type: ignore[arg-type]
+            stack.enter_context(mock.patch.object(owner, repair.method, value, create=True))
+        yield
