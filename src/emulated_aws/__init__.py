@@ -1,4 +1,4 @@
-"""The rehearsal: an AWS account and a stand-in for Terraform's AWS provider, on this machine.
+"""An AWS account and a stand-in for Terraform's AWS provider, on this machine.
 
 What the package offers is loaded when it is asked for: the hub's parts are processes of their own
 that need neither, and would each load boto3 and moto at their start.
@@ -9,15 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emulated_aws.account import Account, open_account, serve_account
+    from emulated_aws.limits import require_emulated
     from emulated_aws.provider import serve_provider
     from emulated_aws.resources import kept_types
 
-__all__ = ["Account", "kept_types", "open_account", "serve_account", "serve_provider"]
+__all__ = [
+    "Account",
+    "kept_types",
+    "open_account",
+    "require_emulated",
+    "serve_account",
+    "serve_provider",
+]
 
 _WHERE = {
     "Account": "account",
     "kept_types": "resources",
     "open_account": "account",
+    "require_emulated": "limits",
     "serve_account": "account",
     "serve_provider": "provider",
 }

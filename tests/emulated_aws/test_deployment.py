@@ -24,6 +24,7 @@ FOUND_BY = {
     "aws_route": ("route_table_id", "destination_cidr_block"),
     "aws_vpc_security_group_ingress_rule": ("security_group_id",),
     "aws_vpc_security_group_egress_rule": ("security_group_id",),
+    "aws_eks_pod_identity_association": ("cluster_name",),
     "aws_cloudwatch_event_target": ("event_bus_name", "rule", "target_id"),
 }
 # What is planned as 0 for a queue, SQS knows as 300: so it is with the real provider.
