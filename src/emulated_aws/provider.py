@@ -21,9 +21,9 @@ from tf.utils import read_dynamic_value, to_dynamic_value
 from emulated_aws import resource_lifecycle
 from emulated_aws.account import Account
 from emulated_aws.facts import facts_of
-from emulated_aws.resource_lifecycle import Refused, Settings, Steps
+from emulated_aws.resource_lifecycle import Settings
 from emulated_aws.resources import DATA_SOURCES, RESOURCES
-from emulated_aws.resources.base import Api, State
+from emulated_aws.resources.base import Api, Refused, State, Steps
 from emulated_aws.schema import Type, load
 from emulated_aws.terraform_values import conform_block
 from pangeo_core.errors import PangeoDeployError
@@ -244,12 +244,18 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
 
     def ImportResourceState(self, request: Any, context: Any) -> Any:
         """Take over a thing by its id; Terraform reads it next."""
-        block = self.schema.resources[request.type_name].block
-        state = conform_block(
-            block, {"id": request.id, "region": self._settings_of(context).region}
-        )
-        imported = {"type_name": request.type_name, "state": to_dynamic_value(state)}
-        return pb.ImportResourceState.Response(imported_resources=[imported])
+
+        def answer() -> Any:
+            known = {"id": request.id, "region": settings.region}
+            if resource.imported:
+                known |= resource.imported(self._api(type_, settings), request.id)
+            state = to_dynamic_value(conform_block(type_.block, known))
+            imported = {"type_name": request.type_name, "state": state}
+            return pb.ImportResourceState.Response(imported_resources=[imported])
+
+        type_, resource, settings = self._known(request, context)
+        doing = f"importing {request.type_name} ({request.id})"
+        return guarded(answer, pb.ImportResourceState.Response, doing)
 
     def ReadDataSource(self, request: Any, context: Any) -> Any:
         """Answer a data source."""

@@ -16,8 +16,10 @@ from emulated_aws.planning import differences, is_empty, plan_block
 from emulated_aws.resources.base import (
     STEERING,
     Api,
+    Refused,
     Resource,
     State,
+    Steps,
     as_json,
     as_policy,
     first,
@@ -27,8 +29,6 @@ from emulated_aws.schema import Block, Type
 from emulated_aws.terraform_values import conform_block, contains_unknown, is_unknown, same
 from emulated_aws.validation import Check, problem_with
 
-Steps = tuple[str | int, ...]
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -36,14 +36,6 @@ class Settings:
 
     region: str
     default_tags: Mapping[str, str]
-
-
-class Refused(Exception):
-    """An error for Terraform to show: summary, detail, and the attribute it is about."""
-
-    def __init__(self, summary: str, detail: str = "", steps: Steps = ()) -> None:
-        super().__init__(summary)
-        self.summary, self.detail, self.steps = summary, detail, steps
 
 
 def validate(facts: Facts, resource: Resource, config: State) -> Iterator[Refused]:

@@ -385,6 +385,51 @@ def test_import(small: Start) -> None:
     assert rehearsal.plan() == {}
 
 
+IMPORTED = """
+resource "aws_route_table" "this" { vpc_id = "%(vpc)s" }
+resource "aws_route" "this" {
+  route_table_id         = aws_route_table.this.id
+  destination_cidr_block = "0.0.0.0/0"
+  gateway_id             = "%(gateway)s"
+}
+resource "aws_route_table_association" "this" {
+  route_table_id = aws_route_table.this.id
+  subnet_id      = "%(subnet)s"
+}
+resource "aws_cloudwatch_event_rule" "this" {
+  name                = "r"
+  schedule_expression = "rate(1 day)"
+}
+resource "aws_cloudwatch_event_target" "this" {
+  rule      = aws_cloudwatch_event_rule.this.name
+  target_id = "t"
+  arn       = "arn:aws:sqs:us-west-2:123456789012:q"
+}
+"""
+
+
+def test_import_by_the_ids_that_the_real_provider_takes(small: Start) -> None:
+    rehearsal = small("")
+    ec2 = rehearsal.account.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24")["Subnet"]["SubnetId"]
+    rehearsal.hcl(IMPORTED % {"vpc": vpc, "gateway": gateway, "subnet": subnet})
+    rehearsal.apply()
+    before = {address: one["id"] for address, one in rehearsal.state().items()}
+    table = before["aws_route_table.this"]
+    for address, identity in (
+        ("aws_route.this", f"{table}_0.0.0.0/0"),
+        ("aws_route_table_association.this", f"{subnet}/{table}"),
+        ("aws_cloudwatch_event_target.this", "r/t"),
+    ):
+        rehearsal.terraform.read("state", "rm", address)
+        rehearsal.terraform.read("import", "-input=false", address, identity)
+    assert {address: one["id"] for address, one in rehearsal.state().items()} == before
+    assert rehearsal.plan() == {}
+
+
 def test_what_is_not_emulated_is_not_passed_over_in_silence(small: Start) -> None:
     rehearsal = small(
         'resource "aws_vpc" "this" {\n cidr_block = "10.1.0.0/16"\n'

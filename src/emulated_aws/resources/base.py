@@ -39,8 +39,17 @@ STEERING = frozenset(
 )
 
 State = dict[str, Any]
+Steps = tuple[str | int, ...]
 # Parameters that each type fills by itself: a map in the state, a list of pairs in most APIs.
 TAGS = frozenset({"tags", "resourcetags"})
+
+
+class Refused(Exception):
+    """An error for Terraform to show: summary, detail, and the attribute it is about."""
+
+    def __init__(self, summary: str, detail: str = "", steps: Steps = ()) -> None:
+        super().__init__(summary)
+        self.summary, self.detail, self.steps = summary, detail, steps
 
 
 class Api:
@@ -102,7 +111,8 @@ class Resource:
     paths whose change forces a replacement, `defaults` values taken where the configuration is
     silent, `documents` the attributes that hold JSON policies, `checks` what is refused in
     validation, `plan` may change a planned state further, and returns what else forces a
-    replacement.
+    replacement. `imported` gives the state that a thing is found by from the id that an import
+    names, where that is not the state's own.
     """
 
     create: Callable[[Api, State], str | State]
@@ -115,6 +125,7 @@ class Resource:
     immutable: frozenset[str] = frozenset()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     documents: frozenset[str] = frozenset()
+    imported: Callable[[Api, str], State] | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
 
 

@@ -170,13 +170,11 @@ def settle_pod_identity(api: Api, old: State, new: State) -> None:
 
 
 def read_pod_identity(api: Api, state: State) -> State:
-    """Read the role of a service account; an imported id has the cluster before a comma."""
-    cluster, _, identity = state["id"].rpartition(",")
-    found = pod_identity(api, cluster or state["cluster_name"], identity)
+    """Read the role of a service account."""
+    found = pod_identity(api, state["cluster_name"], state["id"])
     return {
         **api.attributes(found),
         "external_id": found.get("externalId"),
-        "id": identity,
         "tags_all": found.get("tags", {}),
     }
 
@@ -212,6 +210,9 @@ RESOURCES = {
         create=create_pod_identity,
         settle=settle_pod_identity,
         read=read_pod_identity,
+        imported=lambda api, identity: dict(
+            zip(("cluster_name", "id"), identity.split(",", 1), strict=True)
+        ),
         delete=delete_pod_identity,
         retag=retagging(
             "eks", "resourceArn", "association_arn", tags="tags", keys="tagKeys", form=dict

@@ -4,6 +4,7 @@ from botocore.exceptions import ClientError
 
 from emulated_aws.resources.base import (
     Api,
+    Refused,
     Resource,
     State,
     first,
@@ -99,6 +100,16 @@ def read_target(api: Api, state: State) -> State | None:
     }
 
 
+def imported_target(_api: Api, identity: str) -> State:
+    """Find a target by its rule: `rule/target`, on another bus `bus/rule/target`."""
+    if "/" not in identity:
+        raise Refused(f"unexpected format for ID ({identity}), expected RULE/TARGETID")
+    *bus, rule, target = identity.rsplit("/", 2)
+    where = bus[0] if bus else BUS
+    made = f"{rule}-{target}" if where == BUS else f"{where}-{rule}-{target}"
+    return {"event_bus_name": where, "rule": rule, "target_id": target, "id": made}
+
+
 def create_target(api: Api, new: State) -> State:
     """Make a target, drawing an id where none is given."""
     target = new["target_id"] or unique_name("terraform-")
@@ -121,6 +132,7 @@ RESOURCES = {
         create=create_target,
         settle=lambda api, old, new: old and put_target(api, new, new["target_id"]),
         read=read_target,
+        imported=imported_target,
         delete=lambda api, state: api.call(
             "events",
             "remove_targets",

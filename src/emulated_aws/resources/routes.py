@@ -3,7 +3,7 @@
 import zlib
 from typing import Any
 
-from emulated_aws.resources.base import Api, Resource, State, changed, first
+from emulated_aws.resources.base import Api, Refused, Resource, State, changed, first
 from emulated_aws.resources.ec2 import described, filters
 
 DESTINATIONS = {
@@ -43,6 +43,30 @@ def create_route(api: Api, new: State) -> str:
     """Make a route; its id is the provider's own invention."""
     api.call("ec2", "create_route", **route_parameters(new))
     return f"r-{new['route_table_id']}{zlib.crc32(destination(new)[1].encode())}"
+
+
+def imported_route(_api: Api, identity: str) -> State:
+    """Find a route by its table and destination: `rtb-1_10.0.0.0/16`."""
+    table, _, value = identity.partition("_")
+    if not value:
+        raise Refused(f"unexpected format of ID ({identity}), expected ROUTETABLEID_DESTINATION")
+    name = "destination_cidr_block"
+    if ":" in value:
+        name = "destination_ipv6_cidr_block"
+    elif value.startswith("pl-"):
+        name = "destination_prefix_list_id"
+    known = {"route_table_id": table, name: value}
+    return {**known, "id": f"r-{table}{zlib.crc32(value.encode())}"}
+
+
+def imported_association(api: Api, identity: str) -> State:
+    """Find an association by what it associates: `subnet-1/rtb-1`, or `igw-1/rtb-1`."""
+    whose, _, table = identity.partition("/")
+    tables = api.call("ec2", "describe_route_tables", RouteTableIds=[table])["RouteTables"]
+    for found in tables[0]["Associations"]:
+        if whose in (found.get("SubnetId"), found.get("GatewayId")):
+            return {"id": found["RouteTableAssociationId"]}
+    raise Refused(f"No association of {whose} with {table}.")
 
 
 def settle_route(api: Api, old: State, new: State) -> None:
@@ -139,12 +163,14 @@ RESOURCES = {
         create=create_route,
         settle=settle_route,
         read=read_route,
+        imported=imported_route,
         delete=delete_route,
     ),
     "aws_route_table_association": Resource(
         create=create_association,
         settle=settle_association,
         read=read_association,
+        imported=imported_association,
         delete=lambda api, state: api.call(
             "ec2", "disassociate_route_table", AssociationId=state["id"]
         ),
