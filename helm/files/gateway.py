@@ -72,6 +72,9 @@ fields = [
     Mapping("environment", {}, label="Environment variables"),
 ]
 if on_kubernetes:
+    # The gateway's own defaults name programs that distributed has not installed since 2026.6.
+    c.ClusterConfig.scheduler_cmd = ["dask", "scheduler"]
+    c.ClusterConfig.worker_cmd = ["dask", "worker"]
     # Servers ask for their own (helm/files/hub.py), so that client and workers are of one version.
     fields.append(String("image", settings["image"], label="Image"))
 

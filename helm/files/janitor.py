@@ -13,6 +13,7 @@ import json
 import os
 import ssl
 import sys
+import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from idle_rules import moment, people_by_name, why_stop_cluster, why_stop_server
 PAGE = "application/jupyterhub-pagination+json"
 GONE = 404
 
+PAUSES = (1, 2, 4, 8, None)  # seconds between tries of a connection that is refused
+
 identity = Path(os.environ["IDENTITY"])
 kind = "apis/gateway.dask.org/v1alpha1/namespaces/{}/daskclusters"
 
@@ -33,8 +36,18 @@ def ask(method, url, token, body=None, trust=None, **headers):
     headers |= {"Authorization": token, "Content-Type": "application/merge-patch+json"}
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=30, context=trust) as answer:
-        return json.loads(answer.read() or b"null")
+    for pause in PAUSES:
+        try:
+            with urllib.request.urlopen(request, timeout=30, context=trust) as answer:
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError:
+            raise  # it answered
+        except urllib.error.URLError as error:
+            # A policy engine may not know this pod in its first seconds, and a hub may restart.
+            if not isinstance(error.reason, ConnectionError) or pause is None:
+                raise
+            time.sleep(pause)
+    raise AssertionError("unreachable")
 
 
 def hub(method, path, **headers):

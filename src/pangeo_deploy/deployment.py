@@ -12,7 +12,9 @@ import platformdirs
 
 from pangeo_core.errors import BadInput
 
-TargetName = Literal["rehearsal", "aws"]
+TargetName = Literal["rehearsal", "kubernetes", "aws"]
+# Targets that need the charts alone.
+WITHOUT_TERRAFORM: frozenset[TargetName] = frozenset({"kubernetes"})
 DEFAULT_TARGET: TargetName = "rehearsal"  # of every verb: it needs no account and costs nothing
 
 
@@ -50,7 +52,8 @@ def default_state(project: Path) -> Path:
 class Deployment:
     """One environment on one target.
 
-    `environment` is a name under `terraform/environments`, `target` is `rehearsal` or `aws`.
+    `environment` is a name under `terraform/environments`, on the target `kubernetes` one under
+    `helm/environments`; `target` is `rehearsal`, `kubernetes` or `aws`.
     `project` is the checkout and `state` the folder for Terraform's state, the saved plan and the
     rehearsed account; both have defaults. Raises `BadInput` for an unknown name.
     """
@@ -67,11 +70,15 @@ class Deployment:
                 fix=f"Use one of: {_listed(get_args(TargetName))}.",
             )
         known = environments(self.project)
+        where, kind = "terraform/environments", ".tfvars"
+        if self.target in WITHOUT_TERRAFORM:
+            known = sorted(file.stem for file in self.project.glob("helm/environments/*.yaml"))
+            where, kind = "helm/environments", ".yaml"
         if self.environment not in known:
             raise BadInput(
-                f"There is no environment {self.environment!r}.",
-                why=f"terraform/environments has: {_listed(known)}.",
-                fix="Name one of them, or add a .tfvars file for the new one.",
+                f"There is no environment {self.environment!r} on the target {self.target}.",
+                why=f"{where} has: {_listed(known)}.",
+                fix=f"Name one of them, or add a {kind} file for the new one.",
             )
 
     @property
@@ -111,6 +118,8 @@ class Deployment:
 
     def _variable(self, name: str) -> str | None:
         """Return a plain text of the environment's variables, None where they do not set it."""
+        if not self.tfvars.exists():
+            return None
         pattern = rf'^\s*{name}\s*=\s*"([^"]+)"'
         found = re.search(pattern, self.tfvars.read_text(), re.MULTILINE)
         return found[1] if found else None

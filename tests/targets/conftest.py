@@ -57,6 +57,7 @@ OPERATIONS: dict[str, Callable[[Target, Path], object]] = {
 EVERYTHING = frozenset(OPERATIONS)
 HAS: dict[TargetName, frozenset[str]] = {
     "rehearsal": EVERYTHING - {"price_list"},
+    "kubernetes": frozenset({"entrance", "janitor", "deploy_charts", "remove_charts"}),
     "aws": EVERYTHING - {"start_hub", "stop_hub", "hub_status", "gateway", "usage_records"},
 }
 KUBECTL = """#!/bin/sh
@@ -137,4 +138,9 @@ def _aws(folder: Path) -> Iterator[Deployment]:
         yield Deployment("staging", "aws", project, folder / "state")
 
 
-SITES = {"rehearsal": _rehearsal, "aws": _aws}
+@contextmanager
+def _kubernetes(folder: Path) -> Iterator[Deployment]:
+    yield Deployment("local", "kubernetes", PROJECT, folder / "state")
+
+
+SITES = {"rehearsal": _rehearsal, "kubernetes": _kubernetes, "aws": _aws}

@@ -43,6 +43,8 @@ def limits(project: Path, settings: Mapping[str, Any]) -> list[tuple[Labels, flo
 def budget(project: Path, environment: str) -> list[tuple[Labels, float]]:
     """Return what the environment may cost a month, in USD, as its Terraform variables say."""
     file = project / "terraform" / "environments" / f"{environment}.tfvars"
+    if not file.exists():
+        return []  # an environment without Terraform has no bill either
     found = re.search(r"^\s*monthly_budget_usd\s*=\s*([\d.]+)", file.read_text(), re.MULTILINE)
     return [({"of": "budget_usd_per_month"}, float(found[1]))] if found else []
 

@@ -164,10 +164,13 @@ def _beyond(values: Any, known: Any, way: str) -> Iterator[str]:
 
 
 def partial(schema: Any) -> Any:
-    """Return the schema without `required`: what we do not set, the chart's own values do."""
+    """Return the schema without `required`: what we do not set, the chart's own values do.
+
+    Where alternatives are told apart by what they require, it stays.
+    """
     if isinstance(schema, dict):
         return {
-            key: partial(value)
+            key: value if key in ("oneOf", "anyOf", "not", "if") else partial(value)
             for key, value in schema.items()
             if not (key == "required" and isinstance(value, list))
         }

@@ -1,5 +1,6 @@
 """What no rendered manifest and no values may do, as two tables of rules."""
 
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -152,9 +153,12 @@ def values_rules(chart: str, values: Values) -> Iterator[tuple[str, str]]:
 def _pangeo(values: Values) -> Iterator[tuple[str, str]]:
     pangeo, hub = values["pangeo"], at(values, ("jupyterhub", "hub"))
     login, dask = pangeo["login"], pangeo["dask"]
-    if not pangeo["url"].startswith("https://"):
+    here = re.fullmatch(r"http://(localhost|127\.0\.0\.1)(:\d+)?", pangeo["url"])
+    if not here and not pangeo["url"].startswith("https://"):
         yield "url", "pangeo.url must be the https address of the hub"
-    if not login["teams"] and not login["users"]:
+    if login["provider"] == "local" and not here:
+        yield "login", "the login `local` is for a hub at localhost that nobody else reaches"
+    if login["provider"] != "local" and not login["teams"] and not login["users"]:
         yield "login", "nobody may log in: name teams or users in pangeo.login"
     if classes := set(hub.get("config") or {}) - {"JupyterHub", "KubeSpawner"}:
         yield (
@@ -181,7 +185,9 @@ def _pangeo(values: Values) -> Iterator[tuple[str, str]]:
     if dask["cluster_max_cores"] > dask["quota"]["cores"]:
         yield "dask", "one cluster may ask for more cores than the quota of all workers"
     scheduler = at(values, ("dask-gateway", "gateway", "backend", "scheduler", "extraPodConfig"))
-    if at(scheduler, ("nodeSelector",)).get("karpenter.sh/capacity-type") != "on-demand":
+    pools = at(values, ("dask-gateway", "gateway", "backend", "worker", "extraPodConfig"))
+    on_demand = at(scheduler, ("nodeSelector",)).get("karpenter.sh/capacity-type") == "on-demand"
+    if pools.get("nodeSelector") and not on_demand:
         yield "spot", "schedulers may land on spot nodes"
     for profile in pangeo["profiles"]:
         yield from _packs(profile)

@@ -12,7 +12,7 @@ from typing import Any
 from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_deploy.charts.programs import apply, get
 from pangeo_deploy.charts.render import NAMESPACES
-from pangeo_deploy.charts.values import Values, at
+from pangeo_deploy.charts.values import Values, at, settings
 from pangeo_deploy.deployment import Deployment
 
 __all__ = [
@@ -20,14 +20,17 @@ __all__ = [
     "apply_login",
     "ensure_grafana_login",
     "ensure_hub_secret",
+    "local_password",
     "login_secret",
     "redacted",
     "restore_proxy_token",
     "secret_reader",
+    "service_token",
     "share_metrics_token",
     "with_hub_secret",
 ]
 
+HUB = "pangeo-hub"  # the Secret with the hub's keys, as the values name it
 LOGIN = "pangeo-login"  # the Secret that the hub's environment reads
 LOGIN_KEYS = {"client-id": "OAUTH_CLIENT_ID", "client-secret": "OAUTH_CLIENT_SECRET"}
 # The Secret that Prometheus mounts, and where the hub's Secret keeps what it holds.
@@ -43,7 +46,12 @@ ReadSecret = Callable[[str], str]
 def login_secret(
     deployment: Deployment, outputs: Mapping[str, Any], read_secret: ReadSecret | None
 ) -> dict[str, str]:
-    """Return GitHub's client id and secret: from the environment, else from Secrets Manager."""
+    """Return GitHub's client id and secret: from the environment, else from Secrets Manager.
+
+    The login `local` has a password in their place, drawn once and kept in the cluster.
+    """
+    if settings(deployment.project, deployment.environment)["login"]["provider"] == "local":
+        return {"client-id": "local", "client-secret": local_password() or secrets.token_hex(8)}
     if all(os.environ.get(name) for name in LOGIN_KEYS.values()):
         return {key: os.environ[name] for key, name in LOGIN_KEYS.items()}
     if read_secret is None:
@@ -62,6 +70,18 @@ def login_secret(
             why=f"It must be a JSON object with {' and '.join(LOGIN_KEYS)}.",
             fix="Write it with: aws secretsmanager put-secret-value",
         ) from None
+
+
+def local_password() -> str:
+    """Return the password of the login `local`, "" before the first deploy."""
+    held = get("secret", LOGIN, NAMESPACES["pangeo"], secret=True).get("data") or {}
+    return base64.b64decode(held.get("client-secret", "")).decode()
+
+
+def service_token(service: str) -> str:
+    """Return the token of a service of the hub, "" where the cluster has none."""
+    held = get("secret", HUB, NAMESPACES["pangeo"], secret=True).get("data") or {}
+    return base64.b64decode(held.get(f"hub.services.{service}.apiToken", "")).decode()
 
 
 def secret_reader(client: Any) -> ReadSecret:

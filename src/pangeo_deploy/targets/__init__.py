@@ -46,8 +46,18 @@ def _aws() -> type[Target]:
     return Aws
 
 
+def _kubernetes() -> type[Target]:
+    from pangeo_deploy.targets.kubernetes import Kubernetes
+
+    return Kubernetes
+
+
 # Imported when first asked for: each needs libraries that the others do not.
-_CLASSES: Mapping[str, Callable[[], type[Target]]] = {"rehearsal": _rehearsal, "aws": _aws}
+_CLASSES: Mapping[str, Callable[[], type[Target]]] = {
+    "rehearsal": _rehearsal,
+    "kubernetes": _kubernetes,
+    "aws": _aws,
+}
 
 
 def named(name: str) -> type[Target]:

@@ -85,6 +85,14 @@ def test_the_listed_keys_are_keys_of_the_charts(chart: str) -> None:
             assert [one for one in wrong if "were unexpected" in one.message] == []
 
 
+def test_alternatives_of_a_schema_are_told_apart_by_what_they_require() -> None:
+    """As in JupyterHub's chart: a file's content is `data` or `stringData`, and not both."""
+    alternatives = [{"required": ["b"]}, {"required": ["c"]}]
+    schema = checks.partial({"required": ["a"], "oneOf": alternatives})
+    assert list(checks.violations("pangeo", "", {"b": 1}, schema)) == []
+    assert len(list(checks.violations("pangeo", "", {"b": 1, "c": 1}, schema))) == 1
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the project's charts, to be changed."""
@@ -111,7 +119,7 @@ def change(project: Path, environment: str, path: str, value: object) -> None:
         "pangeo.jupyterhub.hub.extraEnvs",
         "pangeo.dask-gateway.gateway.backendd",
         "pangeo.binderhub-service.dockerAPI",
-        "support.prometheus.server.retension",
+        "support.prometheus.server.retain",
         "support.karpenter.replica",
         "support.grafana.side-car",
     ],
@@ -211,6 +219,21 @@ def test_nobodys_node_expires() -> None:
         one["metadata"]["name"]: one for one in rendered.manifests if one["kind"] == "NodePool"
     }
     assert pools["users"]["spec"]["template"]["spec"]["expireAfter"] == "Never"
+
+
+def test_the_environment_of_ones_own_cluster_needs_nothing_of_aws() -> None:
+    found = checks.check(PROJECT, "local")
+    assert found.ok, found.findings
+    text = json.dumps([complete(PROJECT, chart, "local") for chart in CHARTS])
+    for word in ('"karpenter.sh/', "ebs.csi", "efs.csi", "aws-load-balancer", '"pangeo.io/pool": '):
+        assert word not in text.replace('"nodeSelector": {"pangeo.io/pool": "core"}', "", 1)
+
+
+def test_the_local_login_is_refused_where_others_reach_it() -> None:
+    values = complete(PROJECT, "pangeo", "local")
+    assert "login" not in {rule for rule, _ in manifest_policy.values_rules("pangeo", values)}
+    values["pangeo"]["url"] = "https://hub.ucar.edu"
+    assert "login" in {rule for rule, _ in manifest_policy.values_rules("pangeo", values)}
 
 
 def test_render_writes_manifests_and_values(cli: Cli, tmp_path: Path) -> None:
