@@ -182,9 +182,15 @@ c.Spawner.args = [
     f"--ServerApp.shutdown_no_activity_timeout={culling['idle_seconds']}",
 ]
 
-# What people are told, on every page of the hub.
+# What people are told, on every page of the hub. JupyterHub's own link to a service lacks the port.
+BINDER_LINK = (
+    f'<a href="{service_url("binder")}/">Binder</a> starts a server from a repository. '
+    if "binder" in settings["services"]
+    else ""
+)
 c.JupyterHub.template_vars = {
-    "announcement": (
+    "announcement": BINDER_LINK
+    + (
         "A server stops after {idle:g} h without activity (a kernel that computes is active), and "
         "{age:g} h after its start whatever it does: files in your home stay, variables do not. A "
         "Dask cluster stops after {dask:g} min without work, and its computation is lost if the "

@@ -56,7 +56,7 @@ addresses = {"dask-gateway": "gateway_web", "identity": "identity", "binder": "b
 for name in hub_state.SERVICES:
     if name == "binder" and not hub.binder:
         continue
-    service = {"name": name, "api_token": hub.secrets[name], "display": name == "binder"}
+    service = {"name": name, "api_token": hub.secrets[name], "display": False}
     if name in addresses:
         service |= {"url": hub.url(addresses[name]), "oauth_no_confirm": True}
     c.JupyterHub.services.append(service)

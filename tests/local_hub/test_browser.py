@@ -29,6 +29,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 90_000
+GATEWAY = "/services/dask-gateway/api/v1/clusters/"
 
 # What a repository can do to whoever launches it: its server answers with a page of its own, which
 # tries to become its user. Written for this test; the title says when it is through.
@@ -171,6 +172,61 @@ def test_a_hostile_repository_does_not_become_its_user(
     page.wait_for_selector(".jp-LauncherCard")
     assert urlsplit(page.url).hostname == "learner-05.localhost"
     learner.stop_server()
+
+
+CLUSTER = """from dask_gateway import Gateway
+cluster = Gateway().new_cluster()
+cluster.scale(2)
+client = cluster.get_client()
+client.wait_for_workers(2)
+print("workers", len(client.scheduler_info(n_workers=-1)["workers"]))
+print("dashboard", client.dashboard_link)
+cluster"""
+
+
+def test_a_newcomer_gets_from_the_log_in_to_a_dashboard(rig: Rig, context: BrowserContext) -> None:
+    page = log_in(context, rig, "learner-06")
+    assert "without activity" in page.inner_text("body")  # when what stops
+    page.goto(f"{rig.url}/hub/spawn")
+    profiles = rig.state.settings["profiles"]
+    for profile in profiles:
+        assert profile["name"] in page.inner_text("body")
+    page.check(f"input[value={profiles[1]['slug']}]")
+    page.click("#spawn_form [type=submit]")
+    page.wait_for_url("**/user/learner-06/lab**")
+    learner = rig.user("learner-06")
+    (server,) = learner.whoami()["servers"].values()
+    assert server["user_options"] == {"profile": profiles[1]["slug"]}
+    page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
+    page.wait_for_selector(".jp-Notebook .cm-content")
+    page.wait_for_selector("text=| Idle")  # a cell that is run before is forgotten
+    page.locator(".jp-Notebook .jp-Cell .cm-content").last.click()
+    page.keyboard.insert_text(CLUSTER)
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_selector(".jp-OutputArea :text('dashboard http')")
+    page.wait_for_selector(".jp-OutputArea-output button:has-text('Scale')")  # the widget
+    printed = page.locator(".jp-OutputArea-output pre").all_inner_texts()
+    assert any("workers 2" in text for text in printed)
+    (link,) = [word for text in printed for word in text.split() if word.endswith("/status")]
+    assert link.startswith(f"{rig.state.service_url('dask-gateway')}/clusters/")
+    dashboard = context.new_page()
+    dashboard.goto(link)
+    dashboard.wait_for_selector(".bk-Figure")
+    assert "Dask" in dashboard.title()
+    learner.stop_server()
+    for name in learner.ask("GET", GATEWAY, scheme="jupyterhub").json():
+        learner.ask("DELETE", f"{GATEWAY}{name}", scheme="jupyterhub")
+
+
+def test_binders_page_launches_what_a_newcomer_asks_for(rig: Rig, context: BrowserContext) -> None:
+    page = log_in(context, rig, "learner-04")
+    page.click("a:has-text('Binder')")
+    page.wait_for_url(f"{rig.state.service_url('binder')}/")
+    example = hubs.repository(rig.place, "second")
+    page.goto(f"{rig.state.service_url('binder')}/v2/{example}")
+    page.wait_for_url("**--launch.localhost**")
+    page.wait_for_selector("[title*='requirements.txt']")
+    rig.user("learner-04").stop_server()
 
 
 def test_nobody_meets_anothers_page_on_ones_own_origin(rig: Rig, context: BrowserContext) -> None:
