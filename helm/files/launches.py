@@ -14,7 +14,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def repository_name(address):
-    """Return the one spelling, `host/path`, of a repository's address."""
+    """Return the one spelling, `host/path`, of a repository's address; "" for what is none."""
     while (plain := unquote(address)) != address:
         address = plain
     try:
@@ -22,9 +22,11 @@ def repository_name(address):
         port = "" if parts.port in (None, DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
     except ValueError:
         return ""
+    if not parts.hostname:
+        return ""
     path = posixpath.normpath(f"/{parts.path}").lstrip("/")
     path = path.removesuffix("/.git").removesuffix(".git").rstrip("/")
-    host = (parts.hostname or "").rstrip(".").removeprefix("www.")
+    host = parts.hostname.rstrip(".").removeprefix("www.")
     return f"{host}{port}/{path}".lower()
 
 

@@ -204,7 +204,8 @@ def test_a_newcomer_gets_from_the_log_in_to_a_dashboard(rig: Rig, context: Brows
     page.keyboard.insert_text(CLUSTER)
     page.keyboard.press("Shift+Enter")
     page.wait_for_selector(".jp-OutputArea :text('dashboard http')")
-    page.wait_for_selector(".jp-OutputArea-output button:has-text('Scale')")  # the widget
+    # The widget; its buttons are folded away.
+    page.wait_for_selector(".jp-OutputArea-output button:has-text('Scale')", state="attached")
     printed = page.locator(".jp-OutputArea-output pre").all_inner_texts()
     assert any("workers 2" in text for text in printed)
     (link,) = [word for text in printed for word in text.split() if word.endswith("/status")]

@@ -40,6 +40,8 @@ def test_every_spelling_of_a_repository_is_one_name(address: str) -> None:
         ("file:///etc", {}, "Only https"),
         ("file%3A///etc", {}, "Only https"),
         ("https://[broken", {}, "not on this hub's list"),
+        ("", {}, "not on this hub's list"),
+        ("https:///a/b", {}, "not on this hub's list"),
         ("https://github.com/a/b", {"allowed": ["github\\.com/a/.*"]}, ""),
         ("https://github.com/A/B.git", {"allowed": ["github\\.com/a/.*"]}, ""),
         ("https://github.com/c/a", {"allowed": ["github\\.com/a/.*"]}, "not on this hub's list"),
