@@ -147,3 +147,103 @@ def test_every_check_of_the_file_is_known_and_every_pattern_compiles() -> None:
 def test_checks(form: Any, good: Any, bad: Any) -> None:
     assert problem_with(good, form) is None
     assert problem_with(bad, form)
+
+
+LIFECYCLE = '{"rules": [{"rulePriority": %d}]}'
+DESTINATION = "export.destination_configurations.s3_destination"
+
+
+def changed(value: Any, path: list[str], to: Any) -> Any:
+    """Return a value with another one at a path, through the first of each list."""
+    if not path:
+        return to
+    if isinstance(value, list):
+        return [changed(value[0], path, to)]
+    return {**value, path[0]: changed(value[path[0]], path[1:], to)}
+
+
+EXPORT = {
+    "name": "bill",
+    "description": "d",
+    "data_query": [{"query_statement": "SELECT 1", "table_configurations": {}}],
+    "destination_configurations": [
+        {
+            "s3_destination": [
+                {
+                    "s3_bucket": "b",
+                    "s3_prefix": "p",
+                    "s3_region": "us-west-2",
+                    "s3_output_configurations": [
+                        {
+                            "compression": "PARQUET",
+                            "format": "PARQUET",
+                            "output_type": "CUSTOM",
+                            "overwrite": "OVERWRITE_REPORT",
+                        }
+                    ],
+                }
+            ]
+        }
+    ],
+    "refresh_cadence": [{"frequency": "SYNCHRONOUS"}],
+}
+PRIOR: dict[str, dict[str, Any]] = {
+    "aws_bcmdataexports_export": {"id": "e", "export": [EXPORT]},
+    "aws_ecr_lifecycle_policy": {"id": "r", "repository": "r", "policy": LIFECYCLE % 1},
+    "aws_ce_anomaly_monitor": {
+        "id": "m",
+        "name": "m",
+        "monitor_type": "DIMENSIONAL",
+        "monitor_dimension": "SERVICE",
+    },
+    "aws_eks_node_group": {
+        "id": "c:g",
+        **NODES,
+        "launch_template": [{"id": "lt-1", "version": "1"}],
+    },
+    "aws_vpc": {"id": "vpc-1", "cidr_block": "10.0.0.0/16"},
+}
+
+
+# As the source of hashicorp/aws has it (ForceNew, RequiresReplace); the first six were also run.
+@pytest.mark.parametrize(
+    ("type_", "path", "to", "replaced"),
+    [
+        ("aws_ecr_lifecycle_policy", "policy", LIFECYCLE % 2, True),
+        ("aws_bcmdataexports_export", "export.name", "other", True),
+        ("aws_bcmdataexports_export", "export.description", "other", True),
+        ("aws_bcmdataexports_export", "export.data_query.query_statement", "SELECT 2", False),
+        ("aws_bcmdataexports_export", f"{DESTINATION}.s3_prefix", "other", True),
+        (
+            "aws_bcmdataexports_export",
+            f"{DESTINATION}.s3_output_configurations.overwrite",
+            "CREATE_NEW_REPORT",
+            False,
+        ),
+        ("aws_bcmdataexports_export", f"{DESTINATION}.s3_bucket", "other", True),
+        ("aws_bcmdataexports_export", f"{DESTINATION}.s3_region", "us-east-1", True),
+        (
+            "aws_bcmdataexports_export",
+            f"{DESTINATION}.s3_output_configurations.format",
+            "TEXT_OR_CSV",
+            True,
+        ),
+        ("aws_ce_anomaly_monitor", "name", "other", False),
+        ("aws_ce_anomaly_monitor", "monitor_dimension", "", True),
+        ("aws_eks_node_group", "launch_template.version", "2", False),
+        ("aws_eks_node_group", "launch_template.id", "lt-2", True),
+        ("aws_eks_node_group", "launch_template", [], True),
+        ("aws_vpc", "cidr_block", "10.1.0.0/16", True),
+        ("aws_vpc", "enable_dns_hostnames", True, False),
+    ],
+)
+def test_what_a_change_replaces(type_: str, path: str, to: Any, replaced: bool) -> None:
+    block = schema.load().resources[type_].block
+    whole = schema.load().resources[type_]
+    prior = conform_block(block, {"region": "us-west-2", **PRIOR[type_]})
+    proposed = conform_block(block, changed(prior, path.split("."), to))
+    settings = resource_lifecycle.Settings("us-west-2", {})
+    api: Any = None  # planning these asks nothing
+    planned, why = resource_lifecycle.plan(whole, RESOURCES[type_], api, settings, prior, proposed)
+    assert planned != prior
+    assert why == ([path.partition(".")[0]] if replaced else [])

@@ -1,5 +1,6 @@
 """The rehearsal: an emulated AWS account and a hub, all on this machine."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from pangeo_deploy.targets.protocol import (
     taggable_types,
 )
 
+NOT_ANNOUNCED = re.compile(r"does not\s+(?:\W\s+)?support\s+(?:\W\s+)?(resource|data)")
 BACKEND = """terraform {
   backend "local" {
     path = "%s"
@@ -74,6 +76,9 @@ class Rehearsal(Target):
                 yield cloud
             except (Interrupted, TerraformFailed) as error:
                 recorded = error.recorded
+                if NOT_ANNOUNCED.search(error.why):
+                    # Terraform takes it for a mistake of the configuration; it is a limit here.
+                    emulated_aws.require_emulated(self.deployment.project / "terraform")
                 raise
 
     def start_hub(
