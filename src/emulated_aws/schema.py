@@ -65,6 +65,10 @@ class Schema:
     message: pb.GetProviderSchema.Response = field(repr=False)
 
 
+# What a module may tell the provider of itself: most public modules name themselves.
+META = Block({"user_agent": Attribute(["list", "string"], False, True, False)}, {})
+
+
 @cache
 def load() -> Schema:
     """Read the schema file of the package (written by tools/provider_schema.py)."""
@@ -78,7 +82,7 @@ def load() -> Schema:
             types[name] = Type(name, read_block(entry, facts), entry["sdk"], facts.version)
     message = pb.GetProviderSchema.Response(
         provider=pb.Schema(block=as_message(provider)),
-        provider_meta=pb.Schema(block=pb.Schema.Block()),
+        provider_meta=pb.Schema(block=as_message(META)),
         resource_schemas=as_messages(kinds["resources"]),
         data_source_schemas=as_messages(kinds["data_sources"]),
     )

@@ -164,6 +164,14 @@ def test_policies_are_the_same_if_they_say_the_same(one: Any, other: Any, same: 
     assert resource_lifecycle.same_document(one, other) is same
 
 
+def test_a_module_may_name_itself_to_the_provider() -> None:
+    """Most public modules do, in a `provider_meta` block, and Terraform refused them all."""
+    attributes = schema.load().message.provider_meta.block.attributes
+    assert [(one.name, one.type, one.optional) for one in attributes] == [
+        ("user_agent", b'["list", "string"]', True)
+    ]
+
+
 def test_schema_and_behaviour_cover_the_same_types() -> None:
     assert set(TYPES) == set(RESOURCES)
     assert set(schema.load().data_sources) == set(DATA_SOURCES)
