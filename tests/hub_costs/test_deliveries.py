@@ -358,7 +358,7 @@ def test_a_chunk_that_left_the_bucket_leaves_the_folder(tmp_path):
     ids=lambda value: value[0] if isinstance(value, list) else str(value),
 )
 def test_names_tell_chunks_from_versions(names, count):
-    sources = [bill_files.Source(f"f/{name}", "csv", 1, 0.0) for name in names]
+    sources = [bill_files.Source(f"f/{name}", "csv", 0.0) for name in names]
     assert len(deliveries.group(bill_files.Listing(sources)).read) == count
 
 

@@ -98,7 +98,7 @@ def divide(
         later += [(day, group) for group in groups if group not in used]
     for day, group in later:
         found.rows.append(_unused(day, group, hubs, tagged, clusters, homes, found))
-    found.lacking = sum(1 for key in taken if key not in machines)
+    found.lacking += sum(1 for key in taken if key not in machines)
     return found.rows, _warnings(found, pods)
 
 

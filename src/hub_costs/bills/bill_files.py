@@ -20,11 +20,10 @@ _MAX_RATIO, _PROBE = 200, 64 * 2**20
 
 @dataclass(frozen=True)
 class Source:
-    """One file: where to read it, its kind, its size, and when it was written."""
+    """One file: where to read it, its kind, and when it was written."""
 
     location: str
     kind: str
-    size: int
     modified: float
 
 
@@ -71,7 +70,7 @@ def find(paths: Sequence[str | Path], client: Any = None) -> Listing:
                 fix=f"Files must end in {', '.join(KINDS)}; unpack archives first.",
             )
     ordered = sorted(entries.values(), key=lambda e: (e[0].modified, e[0].location))
-    listing.sources = [Source(e.location, kind, e.size, e.modified) for e, kind in ordered]
+    listing.sources = [Source(e.location, kind, e.modified) for e, kind in ordered]
     return listing
 
 

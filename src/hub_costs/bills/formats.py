@@ -238,7 +238,7 @@ def detect(columns: Sequence[str], where: str) -> str:
     raise BadInput(
         f"{where} is not a bill: it lacks {', '.join(missing[nearest])}.",
         why=f"It was compared with {', '.join(FORMATS)}; {nearest} is the nearest.",
-        fix="Give CUR 2.0, legacy CUR, FOCUS 1.0 to 1.2 or Cost Explorer JSON with these columns.",
+        fix="Give CUR 2.0, legacy CUR, FOCUS 1.0 to 1.3 or Cost Explorer JSON with these columns.",
     )
 
 

@@ -42,7 +42,6 @@ class Ingested:
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     falls: tuple[str, ...] = ()
-    unread: list[str] = field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:

@@ -111,7 +111,8 @@ def _write(
         mapped(reader, delivery, tags[reader.source.location], every, keep=True)
         for reader in readers
     ]
-    checks = " AND ".join(f"coalesce({check}, false)" for check in _CHECKS.values())
+    # A check of what is NULL is NULL, which is not true either.
+    checks = " AND ".join(_CHECKS.values())
     connection.execute(
         f"COPY (SELECT * REPLACE (CASE WHEN {checks} THEN \"x_View\" ELSE '{REJECTED}' END"
         f' AS "x_View") FROM ({" UNION ALL ".join(selects)}))'
