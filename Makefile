@@ -7,7 +7,7 @@ LOCKED := requirements.lock pyproject.toml tools/lock.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book docs-live test cluster-test check format lock debian clean
+.PHONY: help book docs-live test cluster-test cluster-k3s check format lock debian clean
 
 help:
 	@echo 'make book    execute the notebooks and build the book (the last line is the page to open)'
@@ -34,6 +34,9 @@ KUBEBUILDER_ASSETS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pangeo-deploy/kuber
 cluster-test: $(VENV)/test.installed
 	@PYTHON=$(PYTHON) tests/cluster/build.sh $(KUBEBUILDER_ASSETS)
 	@KUBEBUILDER_ASSETS=$(KUBEBUILDER_ASSETS) $(BIN)/pytest tests/cluster
+
+cluster-k3s: $(VENV)/deploy.installed
+	@tests/cluster/k3s.sh
 
 check: $(VENV)/check.installed $(VENV)/checkov.installed
 	@$(BIN)/ruff check .

@@ -54,7 +54,8 @@ def add_node(plane: ControlPlane, name: str, kind: NodeKind) -> None:
     room = {"cpu": str(kind.room.cpu), "memory": f"{int(kind.room.memory_mib)}Mi", "pods": "58"}
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
     spec = {"taints": list(kind.taints)} if kind.taints else {}
-    metadata = {"name": name, "labels": dict(kind.labels)}
+    places = {"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": "us-west-2a"}
+    metadata = {"name": name, "labels": {**kind.labels, **places}}
     plane.apply({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec})
     status = {"capacity": room, "allocatable": room, "conditions": [ready]}
     words = ("patch", "node", name, "--subresource=status", "--type=merge", "--patch")

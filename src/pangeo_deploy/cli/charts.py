@@ -10,7 +10,7 @@ import typer
 from pangeo_core.files import write_whole
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
-from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.deployment import Deployment, find_project
 
 CHECK_FAILED = 3
 
@@ -63,6 +63,19 @@ def check(environment: EnvironmentArgument, json: JsonOption = False) -> None:
     show(found.as_dict(), json, human)
     if not found.ok:
         raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+def fetch(json: JsonOption = False) -> None:
+    """Fetch the charts that ours depend on, in the versions of their locks; git ignores them."""
+    from pangeo_deploy.charts import dependencies
+    from pangeo_deploy.charts.values import CHARTS
+
+    project = find_project()
+    for chart in CHARTS:
+        dependencies.require_lock(project / "helm" / chart)
+        dependencies.build(project / "helm" / chart)
+    show({"charts": list(CHARTS)}, json, ["The charts are in helm/*/charts."])
 
 
 @app.command()
