@@ -198,7 +198,7 @@ def unreadable(path: Path, why: str) -> BadInput:
     return BadInput(
         f"The rehearsal's account cannot be read: {path}",
         why=why,
-        fix="Nothing was changed. Remove the rehearsal's folder to start with an empty account.",
+        fix="Nothing was changed. `pangeo-deploy reset` removes it.",
     )
 
 

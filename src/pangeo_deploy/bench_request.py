@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from dask_bench import data_place
 from dask_bench.campaign import origin_of
@@ -48,7 +48,20 @@ class Request:
     target: TargetName = "rehearsal"
 
 
-def prepare(request: Request) -> dict[str, Any]:
+class Prepared(TypedDict):
+    """The arguments of `campaign.start`, each of its own type."""
+
+    plan: Plan
+    out: Path
+    folder: Path
+    data: Place | None
+    minutes: float | None
+    cluster: Cluster
+    common: Mapping[str, Any]
+    bucket: Bucket
+
+
+def prepare(request: Request) -> Prepared:
     """Return the arguments of `campaign.start`. Raises `BadInput` for a tier there is not."""
     if request.tier not in TIERS:
         raise BadInput(

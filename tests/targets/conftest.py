@@ -43,6 +43,7 @@ OPERATIONS: dict[str, Callable[[Target, Path], object]] = {
     "price_list": lambda target, folder: target.price_list(),
     "known_types": lambda target, folder: target.known_types(),
     "connect": lambda target, folder: target.connect().__enter__(),
+    "reset": lambda target, folder: target.reset(),
     "start_hub": lambda target, folder: target.start_hub(),
     "stop_hub": lambda target, folder: target.stop_hub(),
     "hub_status": lambda target, folder: target.hub_status(),
@@ -58,7 +59,8 @@ EVERYTHING = frozenset(OPERATIONS)
 HAS: dict[TargetName, frozenset[str]] = {
     "rehearsal": EVERYTHING - {"price_list"},
     "kubernetes": frozenset({"entrance", "janitor", "deploy_charts", "remove_charts"}),
-    "aws": EVERYTHING - {"start_hub", "stop_hub", "hub_status", "gateway", "usage_records"},
+    "aws": EVERYTHING
+    - {"reset", "start_hub", "stop_hub", "hub_status", "gateway", "usage_records"},
 }
 KUBECTL = """#!/bin/sh
 case "$1 $2" in

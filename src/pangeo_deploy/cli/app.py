@@ -96,13 +96,17 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; every outcome is said, as JSON if asked for."""
     as_json = "--json" in arguments
     try:
-        return app(list(arguments), standalone_mode=False) or 0
+        code = app(list(arguments), standalone_mode=False) or 0
+        return _interrupted(as_json) if code == INTERRUPTED else code
     except PangeoDeployError as error:
         show_error(error, as_json)
         return INTERRUPTED if isinstance(error, Interrupted) else error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        show_error(Interrupted("Interrupted.", fix="Run the same command again."), as_json)
-        return INTERRUPTED
+        return _interrupted(as_json)
+    except SystemExit as error:  # the parser ends the process itself for these two
+        if isinstance(error.__context__, BrokenPipeError):
+            return _refused_output(error.__context__, PIPE_CLOSED)
+        return _interrupted(as_json) if error.code == INTERRUPTED else int(error.code or 0)
     except OSError as error:
         if error.filename is None and (code := _refused_output(error, 0)):
             return code
@@ -115,6 +119,11 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(error, ParserError):
             return _misused(error, as_json)
         return _bug(error, as_json)
+
+
+def _interrupted(as_json: bool) -> int:
+    show_error(Interrupted("Interrupted.", fix="Run the same command again."), as_json)
+    return INTERRUPTED
 
 
 def _misused(error: Exception, as_json: bool) -> int:

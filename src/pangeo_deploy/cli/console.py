@@ -117,7 +117,8 @@ def show_error(error: PangeoDeployError, as_json: bool) -> None:
     if as_json:
         print_json({"error": error.as_dict()})
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(f"[bold red]Error:[/] {escape(error.what)}")
-    for part, style in ((error.why, "default"), (error.fix, "bold")):
-        if part:
-            console.print(escape(part), style=style)
+    with suppress(OSError):  # nobody reads it
+        console.print(f"[bold red]Error:[/] {escape(error.what)}")
+        for part, style in ((error.why, "default"), (error.fix, "bold")):
+            if part:
+                console.print(escape(part), style=style)

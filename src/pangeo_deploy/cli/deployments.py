@@ -17,7 +17,7 @@ from pangeo_deploy.cli.options import (
     JsonOption,
     TargetOption,
 )
-from pangeo_deploy.deployment import DEFAULT_TARGET, Deployment
+from pangeo_deploy.deployment import DEFAULT_TARGET, Deployment, environments, find_project
 
 if TYPE_CHECKING:
     from pangeo_deploy.terraform.lifecycle import Applied
@@ -30,7 +30,7 @@ CHANGES = 2  # as Terraform's users know it
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
-    for verb in (doctor, plan, apply, destroy, drift, terraform, sweep_command):
+    for verb in (doctor, plan, apply, destroy, drift, terraform, sweep_command, reset):
         app.command(name=verb.__name__.removesuffix("_command"))(verb)
 
 
@@ -210,6 +210,17 @@ def sweep_command(
     show({"left": [asdict(one) for one in left]}, json, _leftovers(left))
     if left:
         raise typer.Exit(LEFT)
+
+
+def reset(target: TargetOption = "rehearsal", json: JsonOption = False) -> None:
+    """Remove the rehearsal of this checkout: its account, states, plans, hubs and homes."""
+    from pangeo_deploy.targets import target_of
+
+    project = find_project()
+    with reporting("Resetting the rehearsal"):
+        deployment = Deployment(environments(project)[0], target, project)
+        folder = target_of(deployment).reset()
+    show({"removed": str(folder)}, json, [f"Removed: {folder}"])
 
 
 def _again(verb: str, environment: str, target: str) -> str:

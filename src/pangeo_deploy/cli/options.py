@@ -1,6 +1,7 @@
 """The options that several verbs share, each declared once."""
 
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -30,11 +31,21 @@ PricesOption = Annotated[
 ]
 
 
+def finite(value: float | None) -> float | None:
+    """Refuse NaN and the infinities, which every comparison would let pass."""
+    if value is not None and not isfinite(value):
+        raise typer.BadParameter("a finite number is needed")
+    return value
+
+
 def usd(option: str, text: str) -> Decimal | None:
     """Return the amount that an option gives, None where it gives none."""
     if not text:
         return None
     try:
-        return Decimal(text)
+        amount = Decimal(text)
     except InvalidOperation:
-        raise BadInput(f"{option} is not a number: {text!r}.", fix="Write it as 123.45.") from None
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise BadInput(f"{option} is not a number: {text!r}.", fix="Write it as 123.45.")
+    return amount

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pangeo_deploy.cli.console import reporting, show, table
-from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
+from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption, finite
 from pangeo_deploy.deployment import Deployment
 
 if TYPE_CHECKING:
@@ -57,8 +57,12 @@ def bring(
         list[Path] | None,
         typer.Option(help="BinderHub's launches, events-YYYY-MM-DD.jsonl; repeatable."),
     ] = None,
-    cpu_cores: Annotated[float, typer.Option(help="Of each server and worker.")] = 1.0,
-    memory_gib: Annotated[float, typer.Option(help="Of each server and worker.")] = 2.0,
+    cpu_cores: Annotated[
+        float, typer.Option(min=0, callback=finite, help="Cores of each server and worker.")
+    ] = 1.0,
+    memory_gib: Annotated[
+        float, typer.Option(min=0, callback=finite, help="Memory of each server and worker, GiB.")
+    ] = 2.0,
     json: JsonOption = False,
 ) -> None:
     """Write down who used a hub that has no Prometheus, from the records of its parts."""
@@ -90,7 +94,9 @@ def report(
     sessions: SessionsOption,
     homes: Annotated[Path | None, typer.Option(help="A csv with user and gib.")] = None,
     gaps: Annotated[Path | None, typer.Option(help="The gaps.csv that `collect` wrote.")] = None,
-    quota_gib: Annotated[float | None, typer.Option(help="What each home may hold.")] = None,
+    quota_gib: Annotated[
+        float | None, typer.Option(min=0, callback=finite, help="Quota of each home, GiB.")
+    ] = None,
     names: Annotated[
         bool, typer.Option("--names", help="People's names, for the operator; else pseudonyms.")
     ] = False,

@@ -7,7 +7,7 @@ import typer
 
 from pangeo_core.errors import BadInput
 from pangeo_deploy.cli.console import reporting, show, table
-from pangeo_deploy.cli.options import JsonOption, TargetOption, usd
+from pangeo_deploy.cli.options import JsonOption, TargetOption, finite, usd
 
 CANNOT_SERVE = 3
 
@@ -39,7 +39,10 @@ def whatif(
         typer.Option(help="Monthly budget in USD; also report how many users it supports."),
     ] = "",
     wait_seconds: Annotated[
-        float, typer.Option(help="The 95th-percentile wait that users accept, in seconds.")
+        float,
+        typer.Option(
+            min=0, callback=finite, help="The 95th-percentile wait that users accept, in seconds."
+        ),
     ] = 60.0,
     json: JsonOption = False,
 ) -> None:

@@ -156,6 +156,13 @@ class Target(Protocol):
                 fix=f"If that is meant, add: --confirm {environment}",
             )
 
+    def reset(self) -> Path:
+        """Remove everything that the target keeps on this machine; return the folder it was in.
+
+        For a target that is made here. Raises `NotOnThisTarget` where there are real things.
+        """
+        raise self.lacks("a place on this machine that could be reset")
+
     def start_hub(
         self, progress: Progress = silent, *, bound: bool = False, binder: bool = False
     ) -> "Hub":

@@ -1,21 +1,25 @@
 """The rehearsal: an emulated AWS account and a hub, all on this machine."""
 
+import fcntl
 import re
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 from hub_user.janitor import Cluster
 from hub_user.user import Entrance, User, log_in
 from local_hub import control, dask_clusters
 from local_hub.control import Ended, Hub
 from local_hub.definition import HubDefinition, HubPlace
-from pangeo_core.errors import CheckFailed, Interrupted, TerraformFailed
+from pangeo_core.errors import BadInput, CheckFailed, Interrupted, TerraformFailed
 from pangeo_core.progress import Progress, silent
 from pangeo_deploy.charts import alerts
 from pangeo_deploy.charts.deploy import Deployed
 from pangeo_deploy.charts.values import settings
-from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.deployment import Deployment, environments
 from pangeo_deploy.targets import rehearsed_charts
 from pangeo_deploy.targets.protocol import (
     Cloud,
@@ -80,6 +84,22 @@ class Rehearsal(Target):
                     # Terraform takes it for a mistake of the configuration; it is a limit here.
                     emulated_aws.require_emulated(self.deployment.project / "terraform")
                 raise
+
+    def reset(self) -> Path:
+        """Stop the hubs of this checkout, and remove its account, states, plans and homes."""
+        root = self.deployment.root
+        with ExitStack() as stack:
+            for environment in environments(self.deployment.project):
+                other = replace(self.deployment, environment=environment)
+                place = hub_place(other)
+                if place.folder.exists():
+                    control.down(place)
+                if other.folder.exists():
+                    lock = stack.enter_context((other.folder / "lock").open("a"))
+                    _require_free(lock, environment)
+            if root.exists():
+                shutil.rmtree(root)
+        return root
 
     def start_hub(
         self, progress: Progress = silent, *, bound: bool = False, binder: bool = False
@@ -177,6 +197,16 @@ class Rehearsal(Target):
     def _start_revision(self, released: Deployment, progress: Progress) -> None:
         definition = hub_definition(released, versions_of=self.deployment.project)
         control.up(definition, progress)
+
+
+def _require_free(lock: IO[str], environment: str) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise BadInput(
+            f"Another command is at work on {environment} (rehearsal). Nothing was removed.",
+            fix="Wait until it has finished and try again.",
+        ) from error
 
 
 def hub_place(deployment: Deployment) -> HubPlace:

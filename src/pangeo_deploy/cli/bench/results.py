@@ -7,7 +7,7 @@ import typer
 
 from pangeo_core.errors import BadInput
 from pangeo_deploy.cli.console import reporting, show, table
-from pangeo_deploy.cli.options import JsonOption
+from pangeo_deploy.cli.options import JsonOption, finite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,10 +39,12 @@ def report(
         Path | None, typer.Option(help="Runs of `life`: what start, tail and a lost node take.")
     ] = None,
     node_start: Annotated[
-        float, typer.Option(min=0, help="Seconds a node takes before its worker starts.")
+        float,
+        typer.Option(min=0, callback=finite, help="Seconds a node takes before its worker starts."),
     ] = 0.0,
     interruptions: Annotated[
-        float, typer.Option(min=0, help="That a node has in an hour; needs --life.")
+        float,
+        typer.Option(min=0, callback=finite, help="Interruptions of a node an hour; needs --life."),
     ] = 0.0,
     json: JsonOption = False,
 ) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from pangeo_deploy.cli.console import reporting, show, table
-from pangeo_deploy.cli.options import JsonOption
-from pangeo_deploy.deployment import TargetName
+from pangeo_deploy.cli.options import JsonOption, finite
+from pangeo_deploy.deployment import DEFAULT_TARGET, TargetName
 
 FAILED = 3
 
@@ -40,7 +40,7 @@ def run(
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of each worker.")] = None,
     memory_mb: Annotated[
-        float | None, typer.Option(help="Memory limit of each worker (MB).")
+        float | None, typer.Option(min=1, callback=finite, help="Memory limit of each worker (MB).")
     ] = None,
     weak: Annotated[
         bool, typer.Option("--weak", help="Let the data grow with the number of workers.")
@@ -53,6 +53,7 @@ def run(
         float | None,
         typer.Option(
             min=0,
+            callback=finite,
             help="Stop after so many minutes and one block, and spend them where medians "
             "are least certain.",
         ),
@@ -62,20 +63,27 @@ def run(
         typer.Option(metavar="YEARS LATITUDES LONGITUDES", help="Size of the data instead."),
     ] = None,
     chunk_mb: Annotated[
-        float | None, typer.Option(help="Size of a chunk (MB; default: the tier's).")
+        float | None,
+        typer.Option(min=0.001, callback=finite, help="Size of a chunk (MB; default: the tier's)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the data's noise and of the order.")] = 0,
-    longest: Annotated[float, typer.Option(help="Maximum duration of a run (s).")] = 600.0,
+    longest: Annotated[
+        float, typer.Option(min=1, callback=finite, help="Maximum duration of a run (s).")
+    ] = 600.0,
     patience: Annotated[
         float | None,
-        typer.Option(help="Time to wait for workers (s; default 120, on a gateway 1200)."),
+        typer.Option(
+            min=0,
+            callback=finite,
+            help="Time to wait for workers (s; default 120, on a gateway 1200).",
+        ),
     ] = None,
-    environment: Annotated[str, typer.Option(help="On a gateway: whose.")] = "staging",
-    target: Annotated[TargetName, typer.Option(help="On a gateway: where.")] = "rehearsal",
+    environment: Annotated[str, typer.Option(help="Environment whose gateway to use.")] = "staging",
+    target: Annotated[TargetName, typer.Option(help="Target of that gateway.")] = DEFAULT_TARGET,
     json: JsonOption = False,
 ) -> None:
     """Run workloads in random blocks, check every answer, and write one row a run."""
-    from dask_bench.campaign import Campaign, start
+    from dask_bench.campaign import start
     from pangeo_deploy.bench_request import Request, prepare
 
     request = Request(
@@ -101,7 +109,7 @@ def run(
         target=target,
     )
     with reporting(f"Measuring {tier} on {on}") as progress:
-        campaign: Campaign = start(**prepare(request), progress=progress)
+        campaign = start(**prepare(request), progress=progress)
         found = campaign.go()
     counted = found[found.role != "warm-up"]
     medians = counted[~counted.failed.astype(bool)].groupby(

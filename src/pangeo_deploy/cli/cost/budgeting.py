@@ -17,6 +17,7 @@ from pangeo_deploy.cli.options import (
     JsonOption,
     PricesOption,
     TargetOption,
+    finite,
     usd,
 )
 
@@ -31,7 +32,9 @@ def forecast(
     daily: DailyOption = None,
     bill: BillOption = None,
     horizon: Annotated[int, typer.Option(help="Days ahead.")] = 30,
-    level: Annotated[float, typer.Option(help="How often the intervals shall hold.")] = 0.8,
+    level: Annotated[
+        float, typer.Option(callback=finite, help="Coverage of the prediction intervals.")
+    ] = 0.8,
     json: JsonOption = False,
 ) -> None:
     """Say what the coming days and this month will cost, and how wrong that can be."""
@@ -61,9 +64,7 @@ def anomalies(
     sessions: Annotated[
         Path | None, typer.Option(help="With a bill: sessions, to say whose cost changed.")
     ] = None,
-    rate: Annotated[
-        float, typer.Option(help="The share of ordinary days called by mistake.")
-    ] = 0.01,
+    rate: Annotated[float, typer.Option(callback=finite, help="Target false-alarm rate.")] = 0.01,
     json: JsonOption = False,
 ) -> None:
     """Find the days that cost what their past does not explain, and what changed on them."""
