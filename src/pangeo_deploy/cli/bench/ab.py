@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pangeo_deploy.cli.console import reporting, show
-from pangeo_deploy.cli.options import JsonOption
+from pangeo_deploy.cli.options import JsonOption, finite
 
 Environment = "a virtual environment, a checkout of another commit, or a Dask setting KEY=VALUE"
 
@@ -43,7 +43,8 @@ def ab(
         typer.Option(metavar="YEARS LATITUDES LONGITUDES", help="Size of the data instead."),
     ] = None,
     chunk_mb: Annotated[
-        float | None, typer.Option(help="Size of a chunk (MB; default: the tier's).")
+        float | None,
+        typer.Option(min=0.001, callback=finite, help="Size of a chunk (MB; default: the tier's)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the data's noise and of the order.")] = 0,
     json: JsonOption = False,
