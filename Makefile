@@ -7,7 +7,7 @@ LOCKED := requirements.lock pyproject.toml tools/lock.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book docs-live test cluster-test cluster-k3s check format lock debian clean
+.PHONY: help book docs-live test cluster-test cluster-k3s check format lock debian clean conformance kills
 
 help:
 	@echo 'make book    execute the notebooks and build the book (the last line is the page to open)'
@@ -53,6 +53,17 @@ check: $(VENV)/check.installed $(VENV)/checkov.installed
 	@$(BIN)/zizmor --quiet --persona auditor --offline --no-progress .github
 	@$(BIN)/python tools/check_policy.py
 	@$(VENV)/checkov/bin/checkov --config-file .checkov.yaml
+
+# The real provider, from the registry, beside the stand-in.
+ENVIRONMENT ?= staging
+REPORT ?= _build/conformance.md
+conformance: $(VENV)/test.installed
+	@$(BIN)/python tools/conformance.py --environment $(ENVIRONMENT) --out $(REPORT)
+
+# Kills at points that no run had before; the seeds, to repeat them, are the first line.
+kills: $(VENV)/test.installed
+	@KILL_SEEDS="$$(od -An -N8 -tu2 /dev/urandom)"; export KILL_SEEDS; \
+	  echo "KILL_SEEDS=$$KILL_SEEDS"; $(BIN)/pytest tests/emulated_aws/test_kills.py
 
 format: $(VENV)/check.installed
 	@$(BIN)/ruff check --fix .
