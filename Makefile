@@ -7,7 +7,8 @@ LOCKED := requirements.lock pyproject.toml tools/lock.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book docs-live test cluster-test cluster-k3s check format lock debian clean conformance kills
+.PHONY: help book docs-live test cluster-test cluster-k3s check format lock provider-lock debian clean \
+  conformance kills
 
 help:
 	@echo 'make book    execute the notebooks and build the book (the last line is the page to open)'
@@ -17,6 +18,7 @@ help:
 	@echo 'make check   run the linters and schema checks'
 	@echo 'make format  format the code and strip the notebooks'
 	@echo 'make lock    resolve pyproject.toml anew into requirements.lock and environment.yml'
+	@echo 'make provider-lock  lock the AWS provider anew (terraform/.terraform.lock.hcl)'
 	@echo 'make clean   remove what these commands made here'
 
 book: $(VENV)/book.installed
@@ -50,6 +52,7 @@ check: $(VENV)/check.installed $(VENV)/checkov.installed
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/actionlint
 	@$(BIN)/zizmor --quiet --persona auditor --offline --no-progress .github
 	@$(BIN)/python tools/check_policy.py
 	@$(VENV)/checkov/bin/checkov --config-file .checkov.yaml
@@ -69,6 +72,14 @@ format: $(VENV)/check.installed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/nbstripout --keep-id notebooks/*.ipynb
+
+# Which AWS provider runs, with its checksums for the machines of people and of GitHub. Asks the
+# registry; the stand-in of the rehearsal has no part in it.
+PLATFORMS := linux_amd64 linux_arm64 darwin_amd64 darwin_arm64
+provider-lock: $(VENV)/deploy.installed
+	@for folder in terraform terraform/bootstrap; do \
+	  $(BIN)/python tools/provider_lock.py $$folder $(PLATFORMS) || exit; \
+	done
 
 lock: $(VENV)/uv.installed
 	@PATH="$(BIN):$$PATH" $(PYTHON) tools/lock.py compile

@@ -92,9 +92,12 @@ def hexadecimal() -> str:
 
 
 def open_to_all(vpc: dict[str, Any]) -> None:
-    """Say from where the public address is reached: from everywhere, if nothing is said."""
+    """Say from where the public address is reached: from everywhere, if nothing is said.
+
+    A cluster that is closed again keeps its list, as EKS does (aws/containers-roadmap#2002).
+    """
     if not vpc["endpointPublicAccess"]:
-        vpc["publicAccessCidrs"] = []
+        vpc.setdefault("publicAccessCidrs", [])
     elif not vpc.get("publicAccessCidrs"):
         vpc["publicAccessCidrs"] = [EVERYWHERE]
 

@@ -16,22 +16,62 @@ locals {
   github       = "token.actions.githubusercontent.com"
   provider_arn = "arn:${local.partition}:iam::${local.account_id}:oidc-provider/${local.github}"
 
-  # What a subject of this repository starts with.
+  # What a subject of this repository starts with: its name, or names and numbers (repositories made,
+  # renamed or moved since July 2026). With the numbers known, both are accepted and the numbers asked.
   owner      = split("/", var.github_repository)[0]
   repository = split("/", var.github_repository)[1]
-  subject = (
-    var.github_repository_ids == null
-    ? "repo:${var.github_repository}"
-    : "repo:${local.owner}@${var.github_repository_ids.owner}/${local.repository}@${var.github_repository_ids.repository}"
+  subjects = concat(
+    ["repo:${var.github_repository}"],
+    var.github_repository_ids == null ? [] : [
+      "repo:${local.owner}@${var.github_repository_ids.owner}/${local.repository}@${var.github_repository_ids.repository}"
+    ],
   )
 
-  # Who may assume which role. A job with an environment has that environment as its subject whatever
-  # its branch, so the environment's own rules (reviewers, branches) guard the apply roles. A pull
-  # request from a fork gets no token at all.
-  roles = merge(
-    { plan = ["${local.subject}:pull_request", "${local.subject}:ref:refs/heads/${var.main_branch}"] },
-    { for name in var.environments : "${name}-apply" => ["${local.subject}:environment:${name}"] },
+  # Who may assume which role: the end of the subject, and the workflows of the main branch (those of
+  # a pull request come from its own files, so only the plan role trusts one). A job with an
+  # environment has that environment as its subject whatever its branch, so the environment's own
+  # rules (reviewers, branches) guard the apply roles, and `ref` is asked beside them. A pull request
+  # from a fork gets no token at all.
+  main = "refs/heads/${var.main_branch}"
+  trusted = merge(
+    {
+      plan = {
+        endings   = ["pull_request", "ref:${local.main}"]
+        workflows = ["deploy", "destroy", "nightly", "review", "rollback", "weekly"]
+        refs      = [local.main, "refs/pull/*/merge"]
+        claims    = {}
+      }
+    },
+    {
+      for name in var.environments : "${name}-apply" => {
+        endings   = ["environment:${name}"]
+        workflows = ["deploy", "destroy", "event", "janitor", "monthly", "rollback"]
+        refs      = [local.main]
+        claims    = { environment = name }
+      }
+    },
+    # Opens and closes the Kubernetes API, so that the night can close what a lost job left open.
+    {
+      for name in var.environments : "${name}-access" => {
+        endings   = ["ref:${local.main}"]
+        workflows = ["nightly"]
+        refs      = [local.main]
+        claims    = {}
+      }
+    },
   )
+
+  roles = {
+    for name, role in local.trusted : name => flatten([for subject in local.subjects : [for ending in role.endings : "${subject}:${ending}"]])
+  }
+
+  # Claims that AWS compares since January 2026, beside the subject.
+  claims = {
+    for name, role in local.trusted : name => merge(
+      role.claims,
+      var.github_repository_ids == null ? {} : { repository_id = tostring(var.github_repository_ids.repository) },
+    )
+  }
 }
 
 data "aws_caller_identity" "current" {}
@@ -68,6 +108,34 @@ data "aws_iam_policy_document" "trust" {
       variable = "${local.github}:sub"
       values   = each.value
     }
+
+    # The workflow file that the job runs, and the branch or pull request that the file came from.
+    condition {
+      test     = "StringLike"
+      variable = "${local.github}:job_workflow_ref"
+      values = flatten([
+        for workflow in local.trusted[each.key].workflows : [
+          for ref in local.trusted[each.key].refs : "${var.github_repository}/.github/workflows/${workflow}.yml@${ref}"
+          if ref == local.main || workflow == "review"
+        ]
+      ])
+    }
+
+    condition {
+      test     = "StringLike"
+      variable = "${local.github}:ref"
+      values   = local.trusted[each.key].refs
+    }
+
+    dynamic "condition" {
+      for_each = local.claims[each.key]
+
+      content {
+        test     = "StringEquals"
+        variable = "${local.github}:${condition.key}"
+        values   = [condition.value]
+      }
+    }
   }
 }
 
@@ -93,9 +161,28 @@ resource "aws_iam_role" "apply" {
   description          = "Applies ${each.key}, from the GitHub environment of that name"
   assume_role_policy   = data.aws_iam_policy_document.trust["${each.key}-apply"].json
   permissions_boundary = aws_iam_policy.deployer_boundary.arn
+  max_session_duration = 10800 # a cluster, two charts and a benchmark take longer than an hour
+
+  depends_on = [aws_iam_openid_connect_provider.github]
+}
+
+resource "aws_iam_role" "access" {
+  for_each = var.environments
+
+  name                 = "${var.project}-${each.key}-access"
+  description          = "Opens and closes the Kubernetes API of ${each.key}; nothing else"
+  assume_role_policy   = data.aws_iam_policy_document.trust["${each.key}-access"].json
   max_session_duration = 3600
 
   depends_on = [aws_iam_openid_connect_provider.github]
+}
+
+resource "aws_iam_role_policy" "access" {
+  for_each = var.environments
+
+  name   = "api-access"
+  role   = aws_iam_role.access[each.key].name
+  policy = data.aws_iam_policy_document.access[each.key].json
 }
 
 resource "aws_iam_policy" "apply" {
@@ -111,6 +198,21 @@ resource "aws_iam_role_policy_attachment" "apply" {
 
   role       = aws_iam_role.apply[each.key].name
   policy_arn = aws_iam_policy.apply[each.key].arn
+}
+
+resource "aws_iam_policy" "limits" {
+  for_each = var.environments
+
+  name        = "${var.project}-${each.key}-limits"
+  description = "Keeps the apply role of ${each.key} from what belongs to others"
+  policy      = data.aws_iam_policy_document.limits[each.key].json
+}
+
+resource "aws_iam_role_policy_attachment" "limits" {
+  for_each = var.environments
+
+  role       = aws_iam_role.apply[each.key].name
+  policy_arn = aws_iam_policy.limits[each.key].arn
 }
 
 resource "aws_iam_policy" "deployer_boundary" {

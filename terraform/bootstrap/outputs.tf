@@ -40,3 +40,20 @@ output "permissions_boundary" {
   description = "Name of the policy that every role of a deployment must carry: the variable permissions_boundary of the environments."
   value       = aws_iam_policy.workload_boundary.name
 }
+
+output "plan_permissions" {
+  description = "What the plan role may do, as JSON."
+  value       = data.aws_iam_policy_document.plan.json
+}
+
+output "permissions" {
+  description = "What each apply role may do: its policies as JSON, by environment."
+  value = {
+    for name in var.environments : name => [data.aws_iam_policy_document.apply[name].json, data.aws_iam_policy_document.limits[name].json]
+  }
+}
+
+output "boundary" {
+  description = "The most that an apply role can do, as JSON."
+  value       = data.aws_iam_policy_document.deployer_boundary.json
+}

@@ -38,6 +38,19 @@ locals {
     "sns:Unsubscribe",
   ]
 
+  # Reading is no harm; the rest of this list cannot be told by tag.
+  untouched_actions = concat(local.read_actions, ["iam:*", "s3:*"])
+
+  # What is made with the deployment's tag, and what an accident with it would cost most.
+  removing_actions = [
+    "ec2:DeleteFlowLogs", "ec2:DeleteInternetGateway", "ec2:DeleteLaunchTemplate", "ec2:DeleteNatGateway",
+    "ec2:DeleteRouteTable", "ec2:DeleteSecurityGroup", "ec2:DeleteSnapshot", "ec2:DeleteSubnet", "ec2:DeleteVolume",
+    "ec2:DeleteVpc", "ec2:DeleteVpcEndpoints", "ec2:ReleaseAddress", "ec2:TerminateInstances",
+    "elasticfilesystem:DeleteAccessPoint", "elasticfilesystem:DeleteFileSystem",
+    "elasticfilesystem:DeleteFileSystemPolicy", "elasticfilesystem:PutFileSystemPolicy", "kms:DisableKey",
+    "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion",
+  ]
+
   services = [
     "autoscaling.amazonaws.com", "backup.amazonaws.com", "ecr.amazonaws.com", "eks-nodegroup.amazonaws.com",
     "eks.amazonaws.com", "elasticfilesystem.amazonaws.com", "elasticloadbalancing.amazonaws.com", "spot.amazonaws.com",
@@ -48,7 +61,14 @@ locals {
   # Things of this root, which no workflow may touch.
   own = concat(
     ["${local.iam}:role/${var.project}-plan", "${local.iam}:policy/${var.project}-*-boundary", local.provider_arn],
-    flatten([for name in var.environments : ["${local.iam}:role/${var.project}-${name}-apply", "${local.iam}:policy/${var.project}-${name}-apply"]]),
+    flatten([
+      for name in var.environments : [
+        "${local.iam}:role/${var.project}-${name}-access",
+        "${local.iam}:role/${var.project}-${name}-apply",
+        "${local.iam}:policy/${var.project}-${name}-apply",
+        "${local.iam}:policy/${var.project}-${name}-limits",
+      ]
+    ]),
   )
 }
 
@@ -64,6 +84,16 @@ data "aws_iam_policy_document" "plan" {
     sid       = "ReadState"
     actions   = ["s3:GetObject"]
     resources = [for name in var.environments : "${local.state_bucket_arn}/${name}/terraform.tfstate"]
+  }
+}
+
+data "aws_iam_policy_document" "access" {
+  for_each = var.environments
+
+  statement {
+    sid       = "OwnCluster"
+    actions   = ["eks:DescribeCluster", "eks:UpdateClusterConfig"]
+    resources = ["arn:${local.partition}:eks:${var.region}:${local.account_id}:cluster/${var.project}-${each.key}"]
   }
 }
 
@@ -167,6 +197,76 @@ data "aws_iam_policy_document" "apply" {
     sid       = "StateLock"
     actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
     resources = ["${local.state_bucket_arn}/${each.key}/terraform.tfstate.tflock"]
+  }
+}
+
+# What keeps an apply role from the other environments, where names cannot: a policy that only denies.
+data "aws_iam_policy_document" "limits" {
+  for_each = var.environments
+
+  # What AWS cannot tell by name it can tell by tag: what belongs to another deployment stays as it
+  # is, and cannot be given another tag.
+  statement {
+    sid         = "NotAnothersByTag"
+    effect      = "Deny"
+    not_actions = local.untouched_actions
+    resources   = ["*"]
+
+    condition {
+      test     = "StringLike"
+      variable = "aws:ResourceTag/deployment"
+      values   = ["*"]
+    }
+
+    condition {
+      test     = "StringNotEquals"
+      variable = "aws:ResourceTag/deployment"
+      values   = ["${var.project}-${each.key}"]
+    }
+  }
+
+  # Nor may it make things in another's name, or remove what carries nobody's.
+  statement {
+    sid       = "NotInAnothersName"
+    effect    = "Deny"
+    actions   = ["*"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringLike"
+      variable = "aws:RequestTag/deployment"
+      values   = ["*"]
+    }
+
+    condition {
+      test     = "StringNotEquals"
+      variable = "aws:RequestTag/deployment"
+      values   = ["${var.project}-${each.key}"]
+    }
+  }
+
+  statement {
+    sid       = "RemovesItsOwn"
+    effect    = "Deny"
+    actions   = local.removing_actions
+    resources = ["*"]
+
+    condition {
+      test     = "StringNotEquals"
+      variable = "aws:ResourceTag/deployment"
+      values   = ["${var.project}-${each.key}"]
+    }
+  }
+
+  # Budgets and exports are known by their names alone.
+  statement {
+    sid     = "NotAnothersByName"
+    effect  = "Deny"
+    actions = ["bcm-data-exports:DeleteExport", "bcm-data-exports:UpdateExport", "budgets:*"]
+    not_resources = [
+      "arn:${local.partition}:bcm-data-exports:*:${local.account_id}:*/${var.project}-${each.key}*",
+      "arn:${local.partition}:budgets::${local.account_id}:*/${var.project}-${each.key}*",
+    ]
   }
 }
 

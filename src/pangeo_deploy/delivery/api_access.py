@@ -1,34 +1,46 @@
-"""The Kubernetes API's door: shut from outside, opened to the machine that deploys, shut again."""
+"""Temporary access to a cluster's Kubernetes API from a machine outside its network.
+
+The API is closed from outside unless the environment's `api_public_cidrs` says otherwise. A job
+that deploys opens it to its own address and closes it when it ends. Terraform ignores both
+settings once the cluster is there, so that no plan, drift or state depends on who is at work.
+
+AWS keeps the list of addresses when the API is closed, and shows it ever after: the list means
+something only while the API is open.
+"""
 
 import ipaddress
-from collections.abc import Mapping
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
 from pangeo_core.errors import MissingPrerequisite
+from pangeo_deploy.deployment import Deployment
 
 WHO_AM_I = "https://checkip.amazonaws.com"
 TIMEOUT_SECONDS = 10.0
-PATIENCE = {"Delay": 10, "MaxAttempts": 90}  # AWS takes minutes to change an endpoint
+WAIT = {"Delay": 10, "MaxAttempts": 90}  # AWS takes minutes to change an endpoint
 
 
 @dataclass(frozen=True)
-class Door:
-    """Whether the API is reachable from outside the VPC, and from which networks."""
+class Access:
+    """The networks outside the VPC from which the API is reached; none while it is closed."""
 
-    public: bool
     networks: frozenset[str] = frozenset()
 
+    def __str__(self) -> str:
+        return ", ".join(sorted(self.networks)) or "nobody outside its network"
 
-def declared(state: Mapping[str, Any]) -> Door:
-    """Return the door as Terraform left it, from its state; shut where there is no cluster."""
-    for resource in state.get("resources", ()):
-        if resource["type"] == "aws_eks_cluster" and resource["mode"] == "managed":
-            for instance in resource["instances"]:
-                config = instance["attributes"]["vpc_config"][0]
-                networks = frozenset(config["public_access_cidrs"] or ())
-                return Door(bool(config["endpoint_public_access"]), networks)
-    return Door(False)
+
+def declared(deployment: Deployment) -> Access:
+    """Return the access that the environment's variables ask for.
+
+    From the configuration, never from the state: what a lost runner left open is in the state
+    after the next refresh.
+    """
+    import hcl2
+
+    values = hcl2.loads(deployment.tfvars.read_text())
+    return Access(frozenset(str(value).strip('"') for value in values.get("api_public_cidrs", ())))
 
 
 def own_network() -> str:
@@ -45,44 +57,52 @@ def own_network() -> str:
         ) from error
 
 
-def open_to(eks: Any, cluster: str, network: str) -> Door:
-    """Let `network` reach the API beside those that may; return the door. Waits for AWS."""
-    now = seen(eks, cluster)
-    known = now.networks if now.public else frozenset()
-    return put(eks, cluster, Door(True, known | {network}))
-
-
-def shut_to(eks: Any, cluster: str, network: str, left: Door) -> Door:
-    """Take `network` out again; the door is then as `left` says, but for others that use it now.
-
-    Nothing is done where the cluster is gone.
-    """
+def current(eks: Any, cluster: str) -> Access | None:
+    """Return the access as it is now, None where there is no such cluster."""
     try:
-        now = seen(eks, cluster)
+        config = eks.describe_cluster(name=cluster)["cluster"]["resourcesVpcConfig"]
     except eks.exceptions.ResourceNotFoundException:
-        return Door(False)
-    others = (now.networks - {network}) if now.public else frozenset()
-    networks = others | (left.networks if left.public else frozenset())
-    return put(eks, cluster, Door(bool(networks), networks))
+        return None
+    is_open = bool(config["endpointPublicAccess"])
+    return Access(frozenset(config.get("publicAccessCidrs") or ()) if is_open else frozenset())
 
 
-def put(eks: Any, cluster: str, door: Door) -> Door:
-    """Have the door be so, and wait until it is."""
-    now = seen(eks, cluster)
-    if (now.public, now.networks if now.public else None) == (
-        door.public,
-        door.networks if door.public else None,
-    ):
+def open_to(eks: Any, cluster: str, network: str, always: Access) -> Access | None:
+    """Let `network` and `always` reach the API, and wait until they do. None without a cluster.
+
+    Nobody else: jobs that deploy exclude each other, so another address is a lost runner's.
+    """
+    return set_to(eks, cluster, Access(always.networks | {network}))
+
+
+def set_to(eks: Any, cluster: str, wanted: Access) -> Access | None:
+    """Have the API reached from `wanted` alone, and wait until it is. None without a cluster."""
+    now = current(eks, cluster)
+    if now is None or now == wanted:
         return now
-    networks = {"publicAccessCidrs": sorted(door.networks)} if door.public else {}
-    config = {"endpointPublicAccess": door.public, "endpointPrivateAccess": True, **networks}
+    is_open = bool(wanted.networks)
+    # AWS refuses an update that changes nothing; without a list it keeps the one it has.
+    listed = {"publicAccessCidrs": sorted(wanted.networks)} if is_open else {}
+    config = {"endpointPublicAccess": is_open, "endpointPrivateAccess": True, **listed}
     eks.update_cluster_config(name=cluster, resourcesVpcConfig=config)
-    eks.get_waiter("cluster_active").wait(name=cluster, WaiterConfig=PATIENCE)
-    return seen(eks, cluster)
+    eks.get_waiter("cluster_active").wait(name=cluster, WaiterConfig=WAIT)
+    return current(eks, cluster)
 
 
-def seen(eks: Any, cluster: str) -> Door:
-    """Return the door as it is now."""
-    config = eks.describe_cluster(name=cluster)["cluster"]["resourcesVpcConfig"]
-    networks = frozenset(config.get("publicAccessCidrs") or ())
-    return Door(bool(config["endpointPublicAccess"]), networks)
+def write_kubeconfig(cluster: str) -> None:
+    """Have kubectl and helm reach the cluster, by the `aws` program's own means."""
+    try:
+        done = subprocess.run(
+            ["aws", "eks", "update-kubeconfig", "--name", cluster],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise MissingPrerequisite(
+            "There is no aws on PATH.", why=str(error), fix="Install the AWS command line."
+        ) from error
+    if done.returncode:
+        raise MissingPrerequisite(
+            f"kubectl cannot be pointed at {cluster}.", why=done.stderr.strip()
+        )

@@ -1,5 +1,6 @@
 """What one deployment did, as data: kept for the book, and for going back to it."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,7 +9,6 @@ from typing import Any
 
 from pangeo_core.errors import BadInput, CheckFailed
 from pangeo_core.files import read_json, write_whole
-from pangeo_deploy.delivery.plan_bundle import PLAN
 from pangeo_deploy.deployment import Deployment
 
 SCHEMA = 1
@@ -24,11 +24,13 @@ def make(
     review: Mapping[str, Any] | None = None,
     parts: Mapping[str, Mapping[str, Any]] | None = None,
     run: str = "",
+    outcome: str = "success",
 ) -> dict[str, Any]:
-    """Return the record of a deployment that went through.
+    """Return the record of a deployment, whether it went through or not (`outcome`).
 
     `parts` are the JSON documents of its steps by name (`apply`, `charts`, `benchmark`, `destroy`),
-    `review` the bundle's. Times are seconds, money is USD a month, `finished` is UTC.
+    `review` that of the plan that was applied. Times are seconds, money is USD a month, `finished`
+    is UTC.
     """
     if kind not in KINDS:
         raise BadInput(f"There is no kind {kind!r}.", fix=f"Use one of: {', '.join(KINDS)}.")
@@ -41,8 +43,9 @@ def make(
         "target": deployment.target,
         "commit": commit,
         "run": run,
+        "outcome": outcome,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "plan_sha256": review["files"][PLAN] if review else None,
+        "plan_sha256": review_digest(review) if review else None,
         "planned": review["made"] if review else None,
         "planned_commit": review["commit"] if review else None,
         "resources": {key: review[key] for key in ("create", "update", "replace", "delete")}
@@ -59,6 +62,11 @@ def make(
         "benchmark": known.get("benchmark"),
         "versions": versions(deployment),
     }
+
+
+def review_digest(review: Mapping[str, Any]) -> str:
+    """Return the digest of what a plan does, whenever and by whom it was made."""
+    return hashlib.sha256(json.dumps(review["changes"], sort_keys=True).encode()).hexdigest()
 
 
 def versions(deployment: Deployment) -> dict[str, str]:
@@ -93,10 +101,10 @@ def write(folder: Path, record: Mapping[str, Any]) -> Path:
 def read(folder: Path) -> list[dict[str, Any]]:
     """Return the records in `folder`, the oldest first; `BadInput` for one of another schema."""
     found = [(file, read_json(file)) for file in sorted(folder.glob("*.json"))]
-    for file, one in found:
-        if not isinstance(one, dict) or one.get("schema") != SCHEMA:
+    for file, record in found:
+        if not isinstance(record, dict) or record.get("schema") != SCHEMA:
             raise BadInput(f"{file} is not a deployment record that this version reads.")
-    return sorted((one for _, one in found), key=lambda one: str(one["finished"]))
+    return sorted((record for _, record in found), key=lambda each: str(each["finished"]))
 
 
 def find(folder: Path, environment: str, commit: str) -> dict[str, Any]:
@@ -106,11 +114,16 @@ def find(folder: Path, environment: str, commit: str) -> dict[str, Any]:
     """
     if len(commit) < 7:
         raise BadInput(f"{commit!r} does not name one commit.", fix="Give 7 characters or more.")
-    mine = [one for one in read(folder) if one["environment"] == environment]
-    standing = [one for one in mine if one["kind"] in ("deploy", "rollback")]
-    if found := [one for one in standing if str(one["commit"]).startswith(commit)]:
+    standing = [
+        record
+        for record in read(folder)
+        if record["environment"] == environment
+        and record["kind"] in ("deploy", "rollback")
+        and record.get("outcome", "success") == "success"
+    ]
+    if found := [each for each in standing if str(each["commit"]).startswith(commit)]:
         return found[-1]
-    known = ", ".join(one["commit"][:12] for one in standing[-5:]) or "none"
+    known = ", ".join(each["commit"][:12] for each in standing[-5:]) or "none"
     raise CheckFailed(
         f"{environment} was never deployed at {commit}.",
         why=f"The last that are recorded: {known}.",

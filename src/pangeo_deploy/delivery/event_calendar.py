@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ CENT = Decimal("0.01")
 class Event(BaseModel):
     """An event: from the first to the last day, `people` at once for `hours_a_day`.
 
+    It has its room from `room_from` on, the day before if not named, until the end of its last
+    day: by the calendar alone, so that no other deployment takes it back.
     `workers` Dask workers run for `worker_hours_a_day` each. `values` are laid over the
     environment's Helm values while it lasts, one key a chart.
     """
@@ -32,6 +34,7 @@ class Event(BaseModel):
     environment: str
     first_day: date
     last_day: date
+    room_from: date | None = None
     people: int = Field(gt=0)
     hours_a_day: Decimal = Field(gt=0, le=24)
     profile: str
@@ -44,6 +47,10 @@ class Event(BaseModel):
         """How many days it lasts."""
         return (self.last_day - self.first_day).days + 1
 
+    def has_room(self, today: date) -> bool:
+        """Tell whether the calendar gives the event its room on this day."""
+        return (self.room_from or self.first_day - timedelta(days=1)) <= today <= self.last_day
+
 
 def read(project: Path) -> list[Event]:
     """Return the calendar's events. Raises `BadInput` that says what is wrong in which event."""
@@ -55,9 +62,9 @@ def read(project: Path) -> list[Event]:
         return []
     except (yaml.YAMLError, ValidationError, TypeError) as error:
         raise BadInput(f"{file} is not a calendar.", why=str(error)) from None
-    for one in events:
-        if one.last_day < one.first_day:
-            raise BadInput(f"{CALENDAR}: {one.name} ends before it begins.")
+    for event in events:
+        if event.last_day < event.first_day:
+            raise BadInput(f"{CALENDAR}: {event.name} ends before it begins.")
     return events
 
 
@@ -121,9 +128,31 @@ def expected(project: Path, event: Event) -> dict[str, Any]:
     }
 
 
-def lay(project: Path, event: Event) -> Path:
-    """Lay the event's values over its environment's, in this checkout, and return the file."""
-    file = project / "helm" / "environments" / f"{event.environment}.yaml"
-    over: Mapping[str, Any] = event.values
-    write_whole(file, yaml.safe_dump(merged(read_values(file), dict(over)), sort_keys=False))
-    return file
+def require_room(event: Event, wanted: bool, today: date) -> None:
+    """Refuse to give or take room against the calendar, which the next deployment would follow."""
+    if event.has_room(today) == wanted:
+        return
+    first = event.room_from or event.first_day - timedelta(days=1)
+    said = f"The calendar gives {event.name} its room from {first} to {event.last_day}."
+    raise BadInput(
+        f"{event.name} {'gets no room' if wanted else 'has its room'} on {today}.",
+        why=f"{said} A deployment of today would undo anything else.",
+        fix=f"Change its {'room_from' if wanted else 'last_day'} in {CALENDAR}, by a pull request.",
+    )
+
+
+def lay_current(project: Path, environment: str, today: date) -> list[str]:
+    """Lay today's events over their environment's values, in this checkout; return their names."""
+    current = [
+        event
+        for event in read(project)
+        if event.environment == environment and event.has_room(today)
+    ]
+    file = project / "helm" / "environments" / f"{environment}.yaml"
+    values = read_values(file)
+    for event in current:
+        over: Mapping[str, Any] = event.values
+        values = merged(values, dict(over))
+    if current:
+        write_whole(file, yaml.safe_dump(values, sort_keys=False))
+    return [event.name for event in current]

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from pangeo_core.errors import CheckFailed, MissingPrerequisite, PangeoDeployError
+from pangeo_core.errors import MissingPrerequisite, PangeoDeployError
 from pangeo_deploy.delivery.notices import LABEL, Upkeep
 
 TIMEOUT_SECONDS = 30.0
@@ -46,7 +46,7 @@ class Repository:
         try:
             answer = requests.request(
                 method,
-                f"{self.api}/repos/{self.name}/{path}",
+                f"{self.api}/repos/{self.name}/{path}".rstrip("/"),
                 headers={
                     "Accept": accept,
                     "Authorization": f"Bearer {self.token}",
@@ -65,13 +65,23 @@ class Repository:
             )
         return answer
 
-    def pages(self, path: str, **parameters: Any) -> Iterator[Any]:
-        """Yield the items of all pages of a list."""
+    def find(self, path: str, **options: Any) -> Any:
+        """Return what is at `path`, None where nothing is."""
+        try:
+            return self.ask("GET", path, **options)
+        except GitHubRefused as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+
+    def pages(self, path: str, key: str = "", **parameters: Any) -> Iterator[Any]:
+        """Yield the items of all pages of a list, which is under `key` if one is named."""
         page = 1
         while True:
-            found = self.ask("GET", path, params={**parameters, "per_page": PAGE, "page": page})
-            yield from found
-            if len(found) < PAGE:
+            answer = self.ask("GET", path, params={**parameters, "per_page": PAGE, "page": page})
+            items = answer[key] if key else answer
+            yield from items
+            if len(items) < PAGE:
                 return
             page += 1
 
@@ -88,63 +98,30 @@ def from_environment() -> Repository:
     return Repository(*(os.environ[name] for name in names))
 
 
-@dataclass(frozen=True)
-class Reviewed:
-    """The run of a workflow whose artifacts hold the reviewed plans, and the commit it planned."""
-
-    run: int
-    commit: str
-
-
-def reviewed(repository: Repository, commit: str, workflow: str) -> Reviewed:
-    """Return the run that planned what `commit` on the main branch has merged.
-
-    Raises `CheckFailed` for a commit that no pull request brought, or whose last review failed.
-    """
-    by_hand = "Run the workflow Review on main, read its plans, and give Deploy its run's number."
-    merged = [
-        one for one in repository.ask("GET", f"commits/{commit}/pulls") if one.get("merged_at")
-    ]
-    if not merged:
-        raise CheckFailed(
-            f"{commit[:12]} came without a pull request: nobody saw a plan.", fix=by_hand
-        )
-    head = str(merged[0]["head"]["sha"])
-    found = repository.ask(
-        "GET", f"actions/workflows/{workflow}/runs", params={"head_sha": head, "per_page": PAGE}
-    )["workflow_runs"]
-    good = [one for one in found if one["conclusion"] == "success"]
-    if not good:
-        raise CheckFailed(
-            f"Pull request {merged[0]['number']} was merged without a review that passed.",
-            why=f"{len(found)} runs of {workflow} for {head[:12]}, none successful.",
-            fix=by_hand,
-        )
-    return Reviewed(max(int(one["id"]) for one in good), head)
-
-
-def planned_by(repository: Repository, run: int) -> Reviewed:
-    """Return a run that somebody names, with the commit it planned; it must have passed."""
-    found = repository.ask("GET", f"actions/runs/{run}")
-    if found["conclusion"] != "success":
-        raise CheckFailed(f"Run {run} did not pass.", fix="Name one whose plans were accepted.")
-    return Reviewed(run, str(found["head_sha"]))
-
-
 def say(repository: Repository, number: int, marker: str, text: str) -> str:
     """Write the comment with `marker` on a pull request, or over the one there; return its URL."""
     path = f"issues/{number}/comments"
-    for one in repository.pages(path):
-        if one["user"]["login"] == BOT and marker in one["body"]:
-            path = f"issues/comments/{one['id']}"
+    for comment in repository.pages(path):
+        if comment["user"]["login"] == BOT and marker in comment["body"]:
+            path = f"issues/comments/{comment['id']}"
             return str(repository.ask("PATCH", path, json={"body": text})["html_url"])
     return str(repository.ask("POST", path, json={"body": text})["html_url"])
 
 
+def has_issues(repository: Repository) -> bool:
+    """Tell whether the repository's issues are switched on; in a new fork they are not."""
+    return bool(repository.ask("GET", "").get("has_issues"))
+
+
+def has_pages(repository: Repository) -> bool:
+    """Tell whether GitHub Pages are switched on."""
+    return bool(repository.ask("GET", "").get("has_pages"))
+
+
 def open_issues(repository: Repository) -> list[dict[str, Any]]:
     """Return the open issues that the checks have written."""
-    found = repository.pages("issues", state="open", labels=LABEL, creator=BOT)
-    return [one for one in found if "pull_request" not in one]
+    issues = repository.pages("issues", state="open", labels=LABEL, creator=BOT)
+    return [issue for issue in issues if "pull_request" not in issue]
 
 
 def carry_out(repository: Repository, what: Upkeep) -> str:
@@ -163,9 +140,9 @@ def carry_out(repository: Repository, what: Upkeep) -> str:
     return str(repository.ask("PATCH", f"issues/{what.number}", json=content)["html_url"])
 
 
-def keep(repository: Repository, path: str, content: bytes, message: str) -> None:
+def save_record(repository: Repository, path: str, content: bytes, message: str) -> None:
     """Put a file on the branch `records`, which is made where it is not there yet."""
-    if _found(repository, f"git/ref/heads/{RECORDS}") is None:
+    if repository.find(f"git/ref/heads/{RECORDS}") is None:
         head = os.environ["GITHUB_SHA"]
         repository.ask("POST", "git/refs", json={"ref": f"refs/heads/{RECORDS}", "sha": head})
     body = {
@@ -173,32 +150,27 @@ def keep(repository: Repository, path: str, content: bytes, message: str) -> Non
         "content": base64.b64encode(content).decode(),
         "branch": RECORDS,
     }
-    if there := _found(repository, f"contents/{path}", params={"ref": RECORDS}):
+    if there := repository.find(f"contents/{path}", params={"ref": RECORDS}):
         body["sha"] = there["sha"]
     repository.ask("PUT", f"contents/{path}", json=body)
 
 
-def kept(repository: Repository, folder: str) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, content) of the files that `keep` put into `folder`; none before the first."""
-    for one in _found(repository, f"contents/{folder}", params={"ref": RECORDS}) or ():
-        if one["type"] == "file":
-            blob = repository.ask("GET", f"git/blobs/{one['sha']}")
-            yield one["name"], base64.b64decode(blob["content"])
+def saved_records(repository: Repository, folder: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, content) of the files saved in `folder`; none before the first.
 
-
-def _found(repository: Repository, path: str, **options: Any) -> Any:
-    """Return what is at `path`, None where nothing is."""
-    try:
-        return repository.ask("GET", path, **options)
-    except GitHubRefused as error:
-        if error.status == NOT_FOUND:
-            return None
-        raise
+    Read from the branch's tree: GitHub lists a folder's contents up to 1,000 files only.
+    """
+    tree = repository.find(f"git/trees/{RECORDS}", params={"recursive": "1"}) or {"tree": ()}
+    for entry in tree["tree"]:
+        place, _, name = entry["path"].rpartition("/")
+        if entry["type"] == "blob" and place == folder:
+            blob = repository.ask("GET", f"git/blobs/{entry['sha']}")
+            yield name, base64.b64decode(blob["content"])
 
 
 def books(repository: Repository) -> Iterator[tuple[str, bytes]]:
     """Yield (file name, content) of the books that releases keep."""
     for release in repository.pages("releases"):
-        for one in release["assets"]:
-            if one["name"].startswith("book-"):
-                yield one["name"], repository.download(f"releases/assets/{one['id']}")
+        for asset in release["assets"]:
+            if asset["name"].startswith("book-"):
+                yield asset["name"], repository.download(f"releases/assets/{asset['id']}")

@@ -90,6 +90,33 @@ def drifted(environment: str, found: Sequence[Any]) -> Notice:
     return Notice(f"drift {environment}", not found, title, body)
 
 
+def undeployed(environment: str, changes: Sequence[Any]) -> Notice:
+    """Say what main holds and the account does not have."""
+    rows = [(code(change.action), code(change.address)) for change in changes[:MOST]]
+    body = (
+        f"What `main` holds is not what runs in `{environment}`: a deployment failed, was"
+        " cancelled, waits for its approval, or never began.\n\n"
+        + rows_of(("to do", "resource"), rows)
+        + _more(changes)
+        + "\n\nApprove the deployment that waits, or run `Review` on main and give `Deploy` its"
+        " run's number."
+    )
+    title = f"{environment}: {len(changes)} changes of main are not deployed"
+    return Notice(f"undeployed {environment}", not changes, title, body)
+
+
+def left_open(environment: str, before: Any, now: Any) -> Notice:
+    """Say which addresses could reach the Kubernetes API although nobody was deploying."""
+    extra = sorted(before.networks - now.networks) if before and now else []
+    body = (
+        "A job that was lost had left the API open to "
+        + ", ".join(map(code, extra))
+        + ". It was closed to them. Look into the log of the last deployment."
+    )
+    title = f"{environment}: the Kubernetes API had been left open"
+    return Notice(f"access {environment}", not extra, title, body)
+
+
 def swept(environment: str, orphans: Sequence[Any], others: int) -> Notice:
     """Say what carries the deployment's tags and is not in its state."""
     rows = [(code(one.type), code(one.id), one.usd_per_month or "not known") for one in orphans]
@@ -135,13 +162,27 @@ def support_ends(environment: str, version: str, end: date, today: date, usd: st
 NOTICE_DAYS = 90
 
 
+BAD = ("failure", "cancelled")
+# What to do, by the name that a workflow reports under.
+ADVICE = {
+    "deploy": "**Run the failed jobs again** if the cause has passed: what is applied already is "
+    "recognised, and the rest is done. If the plan is refused, run `Review` on main, read its "
+    "plans, and give `Deploy` its run's number. To go back, use `Roll back` with the commit of "
+    "the last good deployment (the branch `records` has them).",
+    "rollback": "Run the failed jobs again, or deploy forward: `Review` on main, then `Deploy`.",
+    "destroy": "Run the failed jobs again: it goes on where it stopped.",
+    "event": "Run the failed jobs again.",
+}
+
+
 def outcome(key: str, needs: Mapping[str, Any], run: str) -> Notice:
     """Say whether jobs went through (`needs` is the workflow's own context of that name)."""
-    bad = {name: one["result"] for name, one in needs.items() if one["result"] == "failure"}
+    bad = {name: job["result"] for name, job in needs.items() if job["result"] in BAD}
     body = (
-        "These jobs failed:\n\n"
+        "These jobs did not finish:\n\n"
         + rows_of(("job", "result"), [(code(name), result) for name, result in bad.items()])
-        + f"\n\nThe run: {run}\nThe issue closes when they pass again."
+        + f"\n\nThe run: {run}\n"
+        + f"{ADVICE.get(key, '')}\nThe issue closes when they pass again.".lstrip()
     )
     title = f"{key} fails: {', '.join(bad)}" if bad else f"{key} passes"
     return Notice(f"outcome {key}", not bad, title, body)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from pangeo_deploy.delivery.plan_bundle import PLAN, problems
+from pangeo_deploy.delivery.deployment_record import review_digest
+from pangeo_deploy.delivery.plan_review import problems
 from pangeo_deploy.targets import named
 
 MARKER = "<!-- pangeo-deploy: plan -->"
@@ -26,7 +27,7 @@ def comment(
 ) -> str:
     """Return the comment as Markdown.
 
-    `reviews` are those of the bundles, one an environment. `run` and `preview` are addresses: of
+    `reviews` are one an environment. `run` and `preview` are addresses: of
     the workflow's run, and of the book as the change leaves it. `results` are the other checks'
     (`success`, `failure`, ...) by name. Names from the plan are shown as code, so that nothing in
     them becomes markup or calls somebody.
@@ -83,13 +84,16 @@ def _environment(review: Review) -> str:
     parts = [f"### {name}", f"Planned {where}."]
     if found := problems(review):
         parts.append("**Findings**\n\n" + "\n".join(f"- {code(one)}" for one in found))
-    for action, told in ACTIONS.items():
-        names = [one["address"] for one in review["resources"] if one["action"] == action]
-        if names:
-            rest = [f"- and {len(names) - MOST} more"] if len(names) > MOST else []
-            listed = "\n".join([*(f"- {code(one)}" for one in names[:MOST]), *rest])
-            head = f"{len(names)} {told}"
+    for action, done in ACTIONS.items():
+        lines = [_resource(each) for each in review["resources"] if each["action"] == action]
+        if lines:
+            rest = [f"- and {len(lines) - MOST} more"] if len(lines) > MOST else []
+            listed = "\n".join([*lines[:MOST], *rest])
+            head = f"{len(lines)} {done}"
             parts.append(f"**{head}**\n\n{listed}" if action in LOUD else _folded(head, listed))
+    for chart, text in review.get("charts_diff", {}).items():
+        fenced = text.replace("```", "'''")
+        parts.append(_folded(f"The chart {chart}", f"```diff\n{fenced}\n```"))
     if lines := review["cost"]["difference"]:
         rows = [
             (code(one["address"]), *(_usd(one[key]) for key in ("before", "after", "change")))
@@ -99,9 +103,15 @@ def _environment(review: Review) -> str:
         parts.append(_folded("What the price difference is made of", rows_of(columns, rows)))
     if unpriced := review["cost"]["unpriced"]:
         parts.append(f"{unpriced} resources have no price here: `cost estimate {name}` lists them.")
-    parts.append(f"Plan {code(review['files'][PLAN][:16])} of {code(review['commit'][:12])}. "
-                 "This plan, and no other, is applied after the merge.")  # fmt: skip
+    parts.append(f"Plan {code(review_digest(review)[:16])} of {code(review['commit'][:12])}. "
+                 "After the merge this is done, and nothing else.")  # fmt: skip
     return "\n\n".join(parts)
+
+
+def _resource(resource: Mapping[str, Any]) -> str:
+    """Return a resource's line, with what changes of it (values would be public)."""
+    changed = ", ".join(map(code, resource.get("attributes", ())))
+    return f"- {code(resource['address'])}" + (f": {changed}" if changed else "")
 
 
 def _count(review: Review, action: str) -> str:

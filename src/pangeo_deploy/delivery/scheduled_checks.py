@@ -12,6 +12,7 @@ from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.monthly_cost import list_price
 from pangeo_deploy.targets import connect, target_of
 from pangeo_deploy.terraform import lifecycle
+from pangeo_deploy.terraform.plans import changes
 from pangeo_deploy.terraform.sweep import sweep_account
 
 # Kinds that a running cluster makes and takes away: nodes, their disks, load balancers.
@@ -30,6 +31,16 @@ LIVING = {
 def drift(deployment: Deployment, progress: Progress = silent) -> Notice:
     """Compare the account with the state."""
     return notices.drifted(deployment.environment, lifecycle.drift(deployment, progress))
+
+
+def undeployed(deployment: Deployment, progress: Progress = silent) -> Notice:
+    """Compare main with the account, beside what drifted; nothing before the first deployment."""
+    if not lifecycle.recorded(deployment).get("resources"):
+        return notices.undeployed(deployment.environment, ())
+    shown = lifecycle.show(deployment, progress)
+    drifted = {resource["address"] for resource in shown.get("resource_drift", ())}
+    left = [each for each in changes(shown, frozenset()) if each.address not in drifted]
+    return notices.undeployed(deployment.environment, left)
 
 
 def sweep(deployment: Deployment, progress: Progress = silent) -> Notice:
@@ -84,4 +95,5 @@ CHECKS: Mapping[str, Callable[[Deployment, Progress], Notice]] = {
     "janitor": janitor,
     "support": support,
     "sweep": sweep,
+    "undeployed": undeployed,
 }

@@ -86,6 +86,7 @@ class Aws(Target):
             terraform={},
             backend=None,
             backend_arguments=(f"-backend-config={backend}",),
+            locked=True,
         )
 
     def entrance(self, user: str = "smoke") -> Entrance:

@@ -51,6 +51,7 @@ class Cloud:
     Terraform reach the same account; `backend` is HCL that replaces the root module's backend
     (None: as written), `backend_arguments` go to `terraform init`, and `state_file` is the state
     where that is a file of this machine. `kept_types` are those the rehearsal does not emulate.
+    `locked` says that providers are those of the committed `.terraform.lock.hcl`, and no others.
     """
 
     client: Callable[[str], AwsClient]
@@ -59,6 +60,7 @@ class Cloud:
     backend_arguments: tuple[str, ...] = ()
     state_file: Path | None = None
     kept_types: frozenset[str] = frozenset()
+    locked: bool = False
 
 
 @dataclass(frozen=True)

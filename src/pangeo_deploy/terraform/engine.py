@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,11 @@ from pangeo_deploy.terraform.child_process import started
 MINIMUM = (1, 10)  # `use_lockfile` of the S3 backend
 
 # What Terraform says of a lock that a killed run left in the state bucket.
-_LOCK = re.compile(r"Error acquiring the state lock.*?ID:\s+([0-9a-f-]{36})", re.DOTALL)
+_LOCK = re.compile(
+    r"Error acquiring the state lock.*?ID:\s+(?P<id>[0-9a-f-]{36})"
+    r".*?Who:\s+(?P<who>\S+).*?Created:\s+(?P<since>[\d-]+ [\d:]+)",
+    re.DOTALL,
+)
 
 Message = Mapping[str, Any]
 
@@ -222,14 +227,17 @@ def _failure(command: str, diagnostics: Sequence[Message], rest: str, code: int)
     errors = [one for one in diagnostics if one.get("severity") == "error"]
     why = "\n".join(told(one) for one in errors) or rest.strip()
     why = why or f"It gave no reason and ended with code {code}."
-    held = _LOCK.search(why)
-    fix = (
-        "If no other command is at work on it, free the lock: "
-        f"pangeo-deploy terraform ENVIRONMENT --target aws -- force-unlock {held[1]}"
-        if held
-        else ""
-    )
-    return TerraformFailed(f"terraform {command} failed.", why=why, fix=fix)
+    if held := _LOCK.search(why):
+        since = datetime.fromisoformat(held["since"]).replace(tzinfo=UTC)
+        minutes = int((datetime.now(UTC) - since).total_seconds() // 60)
+        return TerraformFailed(
+            f"terraform {command} failed: {held['who']} has held the state's lock for {minutes} "
+            "minutes.",
+            why=why,
+            fix="If no other command is at work on it, free the lock: "
+            f"pangeo-deploy terraform ENVIRONMENT --target aws -- force-unlock {held['id']}",
+        )
+    return TerraformFailed(f"terraform {command} failed.", why=why)
 
 
 def told(diagnostic: Message) -> str:

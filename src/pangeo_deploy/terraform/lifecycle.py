@@ -224,6 +224,16 @@ def destroy(
         return Applied(applied.seconds, applied.resources, rest, kept)
 
 
+def plan_destroy(
+    deployment: Deployment, *, keep_data: bool = False, progress: Progress = silent
+) -> Plan:
+    """Return what `destroy` would remove now. Nothing is saved, and nothing changed."""
+    with open_workspace(deployment, progress) as workspace:
+        arguments = ["-destroy", *(_all_but_data(workspace) if keep_data else ())]
+        shown = _shown_once(workspace, progress, *arguments)
+        return _plan_of(workspace, workspace.plan_file, shown)
+
+
 def _all_but_data(workspace: Workspace) -> list[str]:
     """Return the arguments that have Terraform remove everything in the state but the data."""
     addresses = workspace.terraform.read("state", "list").split("\n")

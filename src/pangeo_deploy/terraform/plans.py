@@ -162,13 +162,33 @@ class Drifted:
     found: Any
 
 
+# Opened and closed by the jobs that deploy, and watched by a check of its own: no drift
+# (`ignore_changes` keeps it out of plans, but not out of a refresh).
+TEMPORARY = {
+    "aws_eks_cluster": {"vpc_config": ("endpoint_public_access", "public_access_cidrs")},
+}
+
+
 def drifted(shown: Mapping[str, Any]) -> tuple[Drifted, ...]:
     """Return the attributes that `terraform show -json` of a refresh-only plan found changed."""
     return tuple(
         Drifted(resource["address"], *difference)
-        for resource in sorted(shown.get("resource_drift", ()), key=lambda one: one["address"])
-        for difference in _differences(resource["change"])
+        for resource in sorted(shown.get("resource_drift", ()), key=lambda each: each["address"])
+        for difference in _differences(_lasting(resource))
     )
+
+
+def _lasting(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a resource's change without what is temporary on purpose."""
+    change: Mapping[str, Any] = resource["change"]
+    before, after = dict(change["before"] or {}), change["after"]
+    if after is None:
+        return change
+    for block, names in TEMPORARY.get(resource["type"], {}).items():
+        known = (before.get(block) or [{}])[0]
+        settled = {name: known.get(name) for name in names}
+        after = {**after, block: [{**each, **settled} for each in after.get(block) or ()]}
+    return {**change, "before": before, "after": after}
 
 
 def _differences(change: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

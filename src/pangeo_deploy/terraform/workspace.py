@@ -12,7 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pangeo_core.errors import BadInput, PangeoDeployError, TerraformFailed
+from pangeo_core.errors import (
+    BadInput,
+    MissingPrerequisite,
+    PangeoDeployError,
+    TerraformFailed,
+)
 from pangeo_core.files import digest, write_whole
 from pangeo_core.progress import Event, Progress, silent
 from pangeo_deploy.deployment import Deployment
@@ -21,6 +26,7 @@ from pangeo_deploy.terraform.engine import Engine, Terraform, find_engine
 from pangeo_deploy.terraform.state_files import State, StateFiles, parsed
 
 ROOM_BYTES = 50_000_000
+LOCK = ".terraform.lock.hcl"
 
 
 @dataclass(frozen=True)
@@ -107,8 +113,15 @@ def open_workspace(deployment: Deployment, progress: Progress = silent) -> Itera
             # Read as it is: Terraform, asked for it, would write its own version into it.
             text = files.recover(cloud.state_file, say)
             _check_state(deployment, engine, text)
+        if cloud.locked:
+            _link_lock(deployment, root)
         terraform.read(
-            "init", "-input=false", "-no-color", "-reconfigure", *cloud.backend_arguments
+            "init",
+            "-input=false",
+            "-no-color",
+            "-reconfigure",
+            *(["-lockfile=readonly"] if cloud.locked else []),
+            *cloud.backend_arguments,
         )
         if rescued:
             _push(deployment, terraform, rescued)
@@ -184,7 +197,7 @@ def sources_digest(deployment: Deployment) -> str:
     terraform = deployment.project / "terraform"
     files = [
         file
-        for pattern in ("*.tf", "modules/**/*", f"environments/{deployment.environment}.*")
+        for pattern in ("*.tf", LOCK, "modules/**/*", f"environments/{deployment.environment}.*")
         for file in terraform.glob(pattern)
         if file.is_file()
     ]
@@ -200,6 +213,22 @@ def _link(source: Path, root: Path, backend: str | None) -> None:
         (root / name).symlink_to(source / name)
     if backend:
         write_whole(root / "backend_override.tf", backend)
+
+
+def _link_lock(deployment: Deployment, root: Path) -> None:
+    """Let Terraform install the providers that are committed with their checksums, and no others.
+
+    The rehearsal attaches its stand-in, whose lock says nothing about the real provider.
+    """
+    lock = deployment.project / "terraform" / LOCK
+    if not lock.exists():
+        raise MissingPrerequisite(
+            "The AWS provider is not locked.",
+            why=f"terraform/{LOCK} is missing: whatever the registry serves that day would run "
+            "with this deployment's rights, and a plan of yesterday could not be applied.",
+            fix="Once, where there is a network: make provider-lock, and commit the file.",
+        )
+    (root / LOCK).symlink_to(lock)
 
 
 @contextmanager

@@ -46,8 +46,8 @@ run "by_number" {
   }
 
   assert {
-    condition     = output.roles["pangeo-staging-apply"] == ["repo:example@123456/hub@456789:environment:staging"]
-    error_message = "Subjects that carry GitHub's numbers are the only ones trusted."
+    condition     = toset(output.roles["pangeo-staging-apply"]) == toset(["repo:example/hub:environment:staging", "repo:example@123456/hub@456789:environment:staging"])
+    error_message = "Both forms of the subject are trusted, whichever GitHub sends."
   }
 }
 

@@ -43,7 +43,10 @@ def upload(job: Any, given: With) -> dict[str, str]:
         if given.get("if-no-files-found") == "error" and not job.runner.dry:
             raise Refused(f"No files were found at {given['path']}")
         return {}
-    assert not target.exists(), f"two artifacts are called {given['name']}"
+    if target.exists():
+        if not given.get("overwrite"):
+            raise Refused(f"an artifact with this name already exists: {given['name']}")
+        shutil.rmtree(target)
     if source.is_dir():  # hidden files are left out
         shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*"))
     else:
@@ -66,10 +69,11 @@ def download(job: Any, given: With) -> None:
             raise Refused(f"Artifact not found for name: {name}")
         shutil.copytree(artifact(job, run, name), place, dirs_exist_ok=True)
         return
-    for found in sorted(artifact(job, run, "").glob("*")):
-        if fnmatch.fnmatch(found.name, given["pattern"]):
-            inner = place if given.get("merge-multiple") else place / found.name
-            shutil.copytree(found, inner, dirs_exist_ok=True)
+    folders = sorted(artifact(job, run, "").glob("*"))
+    fitting = [each for each in folders if fnmatch.fnmatch(each.name, given["pattern"])]
+    flat = given.get("merge-multiple") or len(fitting) == 1  # one alone goes straight into path
+    for each in fitting:
+        shutil.copytree(each, place if flat else place / each.name, dirs_exist_ok=True)
 
 
 def artifact(job: Any, run: int, name: str) -> Path:
@@ -106,9 +110,9 @@ def expanded(job: Any, path: str) -> Path:
 def credentials(job: Any, given: With) -> None:
     """Trade GitHub's word on who the job is for a role, if the role's policy accepts it."""
     role = given["role-to-assume"].split(":role/")[1]
-    subject = subject_of(job)
-    ok = job.permissions.get("id-token") == "write" and bool(job.runner.trust(role, subject))
-    job.runner.assumed.append(Assumed(job.run.name, job.done.id, role, subject, ok))
+    claims = claims_of(job)
+    ok = job.permissions.get("id-token") == "write" and bool(job.runner.trust(role, claims))
+    job.runner.assumed.append(Assumed(job.run.name, job.done.id, role, claims["sub"], ok))
     if not ok:
         raise Refused("Not authorized to perform sts:AssumeRoleWithWebIdentity")
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -116,16 +120,27 @@ def credentials(job: Any, given: With) -> None:
     job.environment |= dict.fromkeys(names, "for-an-hour") | regions
 
 
-def subject_of(job: Any) -> str:
-    """Return the subject of the token that GitHub gives a job."""
-    event, place = job.run.event, job.done.environment
+def claims_of(job: Any) -> dict[str, str]:
+    """Return what the token that GitHub gives a job says of it, as far as AWS compares it.
+
+    https://docs.github.com/en/actions/reference/security/oidc
+    """
+    event, place, repository = job.run.event, job.done.environment, job.runner.github.repository
     if place:
         what = f"environment:{place}"
     elif event.name == "pull_request":
         what = "pull_request"
     else:
         what = f"ref:{event.ref}"
-    return f"repo:{job.runner.github.repository}:{what}"
+    claims = {
+        "aud": "sts.amazonaws.com",
+        "sub": f"repo:{repository}:{what}",
+        "ref": event.ref,
+        "repository": repository,
+        "repository_id": "22",
+        "job_workflow_ref": f"{repository}/.github/workflows/{job.run.name}@{event.ref}",
+    }
+    return claims | ({"environment": place} if place else {})
 
 
 def upload_pages(job: Any, given: With) -> None:
@@ -154,3 +169,35 @@ PLAYED: Mapping[str, Callable[[Any, With], Any]] = {
     "actions/upload-pages-artifact": upload_pages,
     "actions/deploy-pages": deploy_pages,
 }
+
+# The inputs that each action has at the pinned commit, of those that a workflow may want: the names
+# under `inputs` in its action.yml.
+_CACHE = {"path", "key", "enableCrossOsArchive"}
+INPUTS: Mapping[str, set[str]] = {
+    "actions/checkout": {
+        "repository", "ref", "token", "persist-credentials", "path", "clean", "filter",
+        "sparse-checkout", "fetch-depth", "fetch-tags", "show-progress", "lfs", "submodules",
+    },
+    "actions/setup-python": {
+        "python-version", "python-version-file", "cache", "architecture", "check-latest", "token",
+        "cache-dependency-path", "update-environment", "allow-prereleases", "freethreaded",
+    },
+    "actions/upload-artifact": {
+        "name", "path", "if-no-files-found", "retention-days", "compression-level", "overwrite",
+        "include-hidden-files", "archive",
+    },
+    "actions/download-artifact": {
+        "name", "artifact-ids", "path", "pattern", "merge-multiple", "github-token", "repository",
+        "run-id",
+    },
+    "actions/cache/restore": {*_CACHE, "restore-keys", "fail-on-cache-miss", "lookup-only"},
+    "actions/cache/save": {*_CACHE, "upload-chunk-size"},
+    "aws-actions/configure-aws-credentials": {
+        "aws-region", "role-to-assume", "role-duration-seconds", "role-session-name", "audience",
+        "mask-aws-account-id", "allowed-account-ids", "output-credentials", "inline-session-policy",
+    },
+    "actions/upload-pages-artifact": {"name", "path", "retention-days", "include-hidden-files"},
+    "actions/deploy-pages": {
+        "token", "timeout", "error_count", "reporting_interval", "artifact_name", "preview",
+    },
+}  # fmt: skip

@@ -28,6 +28,7 @@ esac
 """
 PROGRAM = """#!/bin/sh
 here=$(cd "$(dirname "$0")/../.." && pwd)
+test "$FAILING" != "$1 $2" || {{ echo "pangeo-deploy $1 $2 fails"; exit 1; }}
 PYTHONPATH="$here/src" exec {python} -c "from pangeo_deploy.cli import main; main()" "$@"
 """
 GH = """#!/bin/sh
@@ -64,26 +65,46 @@ class Stage:
         merge = git(self.work, "rev-parse", "HEAD").strip()
         git(self.work, "push", "--quiet", "--force", "origin", f"HEAD:refs/pull/{number}/merge")
         owner = "someone/fork" if fork else REPOSITORY
+        branch = f"change-{number}"
+        label = f"{owner.split('/')[0]}:{branch}"
         pull = {
             "number": number,
-            "head": {"sha": head, "repo": {"full_name": owner}},
+            "head": {"sha": head, "ref": branch, "label": label, "repo": {"full_name": owner}},
+            "base": {"ref": "main", "sha": self.main()},
             "user": {"login": login},
             "merged_at": None,
-            "merge_sha": "",
+            "merge_commit_sha": "",
         }
         self.github.pulls[number] = pull
         payload = {"pull_request": pull}
         return Event("pull_request", merge, f"refs/pull/{number}/merge", payload, fork)
 
-    def merge(self, number: int) -> Event:
-        """Merge a pull request and return the push to main."""
+    def approve(self, number: int, login: str = "ben", state: str = "APPROVED") -> None:
+        """Have somebody who may write review a pull request as it is now."""
+        self.github.roles.setdefault(login, "write")
+        head = self.github.pulls[number]["head"]["sha"]
+        review = {"user": {"login": login}, "state": state, "commit_id": head}
+        self.github.reviews.setdefault(number, []).append(review)
+
+    def merge(self, number: int, how: str = "merge") -> Event:
+        """Merge a pull request (merge, squash or rebase) and return the push to main.
+
+        A merge queue pushes the commit that it tested: a merge commit or a squashed one.
+        """
         head = self.github.pulls[number]["head"]["sha"]
         git(self.work, "checkout", "--quiet", "-B", "main", "origin/main")
-        git(self.work, "merge", "--quiet", "--no-ff", "-m", f"Merge pull request {number}", head)
+        told = f"Merge pull request {number}"
+        if how == "merge":
+            git(self.work, "merge", "--quiet", "--no-ff", "-m", told, head)
+        elif how == "squash":
+            git(self.work, "merge", "--quiet", "--squash", head)
+            git(self.work, "commit", "--quiet", "--allow-empty", "-m", told)
+        else:
+            git(self.work, "cherry-pick", "--allow-empty", f"origin/main..{head}")
         git(self.work, "push", "--quiet", "origin", "main")
         git(self.work, "fetch", "--quiet", "origin")
         sha = git(self.work, "rev-parse", "HEAD").strip()
-        self.github.pulls[number].update(merged_at="2026-11-26T12:00:00Z", merge_sha=sha)
+        self.github.pulls[number].update(merged_at="2026-11-26T12:00:00Z", merge_commit_sha=sha)
         return Event("push", sha)
 
     def main(self) -> str:
@@ -95,8 +116,19 @@ class Stage:
 
     def state(self) -> Path:
         """The rehearsed account as the last run on main has kept it."""
-        found = [one for key, _, one in self.github.caches if key.startswith("rehearsal-")]
+        found = [place for key, _, place in self.github.caches if key.startswith("rehearsal-")]
         return next(found[-1].glob("*"))
+
+
+def guard(stage: Stage) -> None:
+    """Protect the environments as the page on setting up says."""
+    reviewers = {"type": "required_reviewers", "reviewers": [{}], "prevent_self_review": True}
+    for name, rules in (("staging", []), ("prod", [reviewers])):
+        stage.github.environments[name] = {
+            "protection_rules": rules,
+            "deployment_branch_policy": {"custom_branch_policies": True},
+            "branches": ["main"],
+        }
 
 
 def staged(folder: Path) -> Stage:

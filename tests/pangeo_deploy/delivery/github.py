@@ -16,7 +16,13 @@ from urllib.parse import parse_qs, urlsplit
 BOT = {"login": "github-actions[bot]"}
 # Method and path -> what the token's job must have declared.
 NEEDS = (
+    ("GET", r"", "metadata", "read"),
+    ("GET", r"collaborators/[^/]+/permission", "metadata", "read"),
     ("GET", r"commits/[^/]+/pulls", "pull-requests", "read"),
+    ("GET", r"pulls", "pull-requests", "read"),
+    ("GET", r"pulls/\d+/reviews", "pull-requests", "read"),
+    ("GET", r"issues/\d+/events", "issues|pull-requests", "read"),
+    ("GET", r"environments/.*", "actions", "read"),
     ("GET", r"actions/.*", "actions", "read"),
     ("GET", r"issues/\d+/comments", "pull-requests", "read"),
     ("POST", r"issues/\d+/comments", "pull-requests|issues", "write"),
@@ -40,6 +46,12 @@ class GitHub:
     issues: dict[int, dict[str, Any]] = field(default_factory=dict)
     comments: dict[int, dict[str, Any]] = field(default_factory=dict)
     runs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    jobs: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    reviews: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    events: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)  # login -> admin, write, read
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    features: dict[str, bool] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)  # of the branch `records`
     refs: dict[str, str] = field(default_factory=dict)
     caches: list[tuple[str, str, Path]] = field(default_factory=list)  # key, scope, content
@@ -54,7 +66,7 @@ class GitHub:
         return {one["title"]: one["body"] for one in self.issues.values() if one["state"] == "open"}
 
     def may(self, token: str, permission: str, level: str) -> bool:
-        given = self.tokens.get(token, {})
+        given = {"metadata": "read", **self.tokens.get(token, {})}
         best = max(LEVELS[given.get(name, "none")] for name in permission.split("|"))
         return best >= LEVELS[level]
 
@@ -68,27 +80,40 @@ class GitHub:
                     self.refused.append(f"{method} {path} needs {permission}: {level}")
                     return 403, {"message": "Resource not accessible by integration"}
                 status, found = self.content(method, path, query, body)
-                if isinstance(found, list) and "page" in query:
-                    size, page = (int(query[one][0]) for one in ("per_page", "page"))
-                    found = found[size * (page - 1) : size * page]
-                return status, found
+                return status, paged(found, query)
         return 404, {"message": f"no {method} {path} here"}
 
     def content(
         self, method: str, path: str, query: Mapping[str, list[str]], body: Any
     ) -> tuple[int, Any]:
         parts = path.split("/")
-        if method == "GET" and parts[0] == "commits":
-            return 200, [one for one in self.pulls.values() if one["merge_sha"] == parts[1]]
-        if parts[:2] == ["actions", "workflows"]:
-            mine = [
-                one
-                for one in self.runs.values()
-                if one["file"] == parts[2] and one["head_sha"] == query["head_sha"][0]
+        if not path:
+            return 200, {"has_issues": True, "has_pages": True, **self.features}
+        if parts[0] == "commits":
+            return 200, [
+                pull for pull in self.pulls.values() if pull["merge_commit_sha"] == parts[1]
             ]
-            return 200, {"workflow_runs": mine}
-        if parts[:2] == ["actions", "runs"]:
-            return (200, self.runs[int(parts[2])]) if int(parts[2]) in self.runs else (404, {})
+        if parts[0] == "pulls":
+            return 200, self.pulled(parts, query)
+        if parts[0] == "actions":
+            return self.acted(parts, query)
+        if parts[0] == "collaborators":
+            role = self.roles.get(parts[1], "none")
+            return 200, {"permission": role}
+        if parts[0] == "environments":
+            known = self.environments.get(parts[1])
+            if known is None:
+                return 404, {}
+            named = [{"name": name} for name in known.get("branches", ())]
+            return 200, {"branch_policies": named} if len(parts) > 2 else known
+        if parts[:2] == ["git", "trees"]:
+            listed = [
+                {"type": "blob", "path": name, "sha": sha(content)}
+                for name, content in self.files.items()
+            ]
+            return (200, {"tree": listed}) if self.files else (404, {})
+        if parts[0] == "issues" and parts[2:] == ["events"]:
+            return 200, self.events.get(int(parts[1]), [])
         if parts[0] == "issues":
             return self.discussed(method, parts, body)
         if path == "git/refs":
@@ -104,6 +129,31 @@ class GitHub:
         if parts[0] == "releases":
             return self.released(parts)
         return 404, {}
+
+    def pulled(self, parts: list[str], query: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+        if len(parts) > 1:
+            return self.reviews.get(int(parts[1]), [])
+        return [pull for pull in self.pulls.values() if pull["head"]["label"] == query["head"][0]]
+
+    def acted(self, parts: list[str], query: Mapping[str, list[str]]) -> tuple[int, Any]:
+        """Answer about runs: of one workflow, in one state, one run, or its jobs."""
+        if parts[1] == "workflows":
+            wanted = {key: query[key][0] for key in ("head_sha", "event") if key in query}
+            mine = [
+                run
+                for run in self.runs.values()
+                if run["path"].endswith(f"/{parts[2]}")
+                and all(run[key] == value for key, value in wanted.items())
+            ]
+            return 200, {"workflow_runs": mine}
+        if len(parts) == 2:
+            state = query["status"][0]
+            found = [run for run in self.runs.values() if run["status"] == state]
+            return 200, {"workflow_runs": found}
+        number = int(parts[2])
+        if number not in self.runs:
+            return 404, {}
+        return 200, {"jobs": self.jobs.get(number, [])} if len(parts) > 3 else self.runs[number]
 
     def discussed(self, method: str, parts: list[str], body: Any) -> tuple[int, Any]:
         if len(parts) == 3 and parts[1] == "comments":
@@ -150,6 +200,16 @@ class GitHub:
         return 200, files[int(parts[2])].read_bytes()
 
 
+def paged(found: Any, query: Mapping[str, list[str]]) -> Any:
+    """Return the page of a list that was asked for; some lists are under a name."""
+    if "page" not in query:
+        return found
+    if isinstance(found, dict):
+        return {key: paged(value, query) for key, value in found.items()}
+    size, page = (int(query[key][0]) for key in ("per_page", "page"))
+    return found[size * (page - 1) : size * page]
+
+
 def sha(content: bytes) -> str:
     return hashlib.sha1(content).hexdigest()
 
@@ -163,11 +223,11 @@ def served(github: GitHub) -> Iterator[GitHub]:
             address = urlsplit(self.path)
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
-            prefix = f"/repos/{github.repository}/"
+            prefix = f"/repos/{github.repository}"
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
             status, found = github.answer(
                 self.command,
-                address.path.removeprefix(prefix),
+                address.path.removeprefix(prefix).lstrip("/"),
                 parse_qs(address.query),
                 body,
                 token,

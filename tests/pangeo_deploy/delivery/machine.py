@@ -18,6 +18,7 @@ from tests.pangeo_deploy.delivery.results import JobRun, StepRun
 if TYPE_CHECKING:
     from tests.pangeo_deploy.delivery.runner import Execution
 
+SUMMARY_BYTES = 2**20
 READ = ("contents", "actions", "issues", "pull-requests")
 MARK = "RUNNER_TRACKING_ID"  # by which GitHub's own runner finds what a job has left running
 
@@ -31,7 +32,7 @@ class JobExecution:
         self.run, self.job, self.runner = run, job, run.runner
         matrix = contexts["matrix"]
         self.done = JobRun(f"{name} {' '.join(matrix.values())}".strip(), name)
-        self.token = f"token-{run.id}-{self.done.id}"
+        self.token = f"token-{self.runner.mark}-{run.id}-{run.attempt}-{self.done.id}"
         self.permissions = dict(job.get("permissions", run.workflow.get("permissions") or {}))
         if run.event.fork:  # GitHub's rule: nothing to write with, no word on who it is
             self.permissions = {k: "read" for k in self.permissions if k in READ}
@@ -42,8 +43,9 @@ class JobExecution:
         self.contexts["github"] = run.github({"token": self.token})
         self.done.environment = filled(place, self.contexts, {})
         open_to_secrets = not run.event.fork and self.done.environment
-        self.contexts["secrets"] = {"PANGEO_HUB_TOKEN": ""} if open_to_secrets else {}
+        self.contexts["secrets"] = dict(run.runner.secrets) if open_to_secrets else {}
         self.environment: dict[str, str] = {}  # what steps add through GITHUB_ENV
+        self.cancelled = False
         self.later: list[Any] = []
         for level in (run.workflow, job):
             given = filled(level.get("env") or {}, {**self.contexts, "env": self.environment}, {})
@@ -55,12 +57,15 @@ class JobExecution:
         scope = Scope(self, self.job["steps"], self.contexts, {})
         scope.all_steps()
         self.done.result = "failure" if scope.failed else "success"
+        if self.cancelled:
+            self.done.result = "cancelled"
         contexts = {**self.contexts, "steps": scope.steps}
         outputs = filled(self.job.get("outputs") or {}, contexts, {})
         self.done.outputs = {key: text(value) for key, value in outputs.items()}
         end_orphans(self.token)
         summary = self.runner.folder / "temp" / "summary"
         self.done.summary = summary.read_text() if summary.exists() else ""
+        assert len(self.done.summary.encode()) <= SUMMARY_BYTES, "GitHub drops such a summary"
         self.done.seconds = time.monotonic() - begun
         return self.done
 
@@ -92,10 +97,10 @@ class Scope:
 
     def all_steps(self) -> None:
         functions = {
-            "success": lambda: not self.failed,
+            "success": lambda: not self.failed and not self.job.cancelled,
             "failure": lambda: self.failed,
             "always": lambda: True,
-            "cancelled": lambda: False,
+            "cancelled": lambda: self.job.cancelled,
         }
         for step in self.list:
             known = {**self.job.environment, **self.environment}
@@ -105,6 +110,10 @@ class Scope:
                 continue
             own = filled(step.get("env") or {}, contexts, functions)
             environment = {**known, **{key: text(value) for key, value in own.items()}}
+            if self.job.runner.cancel == (self.job.done.id, step.get("name")):
+                self.job.cancelled = True  # somebody cancels the run while this step is at work
+                self.note(step, "cancelled", "", 0.0, {})
+                continue
             begun = time.monotonic()
             outcome, log, outputs = self.step(step, contexts, environment)
             self.note(step, outcome, log, time.monotonic() - begun, outputs)
@@ -129,9 +138,11 @@ class Scope:
         if uses.startswith("$/"):
             path = f"{uses.removeprefix('$/')}/action.yml"
             action = self.job.runner.file(self.job.run.event.sha, path)
+            # An input that is given an empty value is empty: its default is for one not given.
+            said = {key: text(value) for key, value in given.items()}
             inputs = {
-                key: given.get(key, one.get("default"))
-                for key, one in (action.get("inputs") or {}).items()
+                key: said.get(key, declared.get("default"))
+                for key, declared in (action.get("inputs") or {}).items()
             }
             unknown = set(given) - set(inputs)
             needed = [k for k, v in inputs.items() if v is None]
@@ -174,7 +185,6 @@ class Scope:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=240,
             check=False,
         )
         self.job.environment |= dict(pairs(files["GITHUB_ENV"]))

@@ -36,6 +36,8 @@ class JobRun:
     environment: str = ""
     summary: str = ""
     seconds: float = 0.0
+    name: str = ""
+    concurrency: dict[str, Any] = field(default_factory=dict)
 
     @property
     def failed(self) -> str:
@@ -52,16 +54,18 @@ class Run:
     id: int
     jobs: dict[str, JobRun]
     concurrency: dict[str, Any]
+    attempt: int = 1
 
     @property
     def result(self) -> str:
-        bad = [one for one in self.jobs.values() if one.result == "failure"]
-        return "failure" if bad else "success"
+        results = {job.result for job in self.jobs.values()}
+        return next((bad for bad in ("cancelled", "failure") if bad in results), "success")
 
     @property
     def log(self) -> str:
         """What the jobs that failed have said."""
-        return "\n".join(one.log for one in self.jobs.values() if one.result == "failure")
+        bad = [job.log for job in self.jobs.values() if job.result not in ("success", "skipped")]
+        return "\n".join(bad)
 
     @property
     def results(self) -> dict[str, str]:

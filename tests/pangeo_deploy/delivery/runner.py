@@ -8,6 +8,7 @@ what the job declares, and the environment that GitHub documents. `run:` steps a
 import re
 import shutil
 import subprocess
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -20,6 +21,12 @@ from tests.pangeo_deploy.delivery.expressions import condition, filled
 from tests.pangeo_deploy.delivery.github import GitHub
 from tests.pangeo_deploy.delivery.machine import JobExecution
 from tests.pangeo_deploy.delivery.results import Assumed, Event, JobRun, Run
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+SECRETS = {
+    "PANGEO_HUB_TOKEN": "a-token-of-a-user-0123",
+    "PANGEO_JANITOR_TOKEN": "the-janitors-4567",
+}
 
 
 @dataclass
@@ -39,6 +46,10 @@ class Runner:
     told: dict[str, str] = field(default_factory=dict)
     assumed: list[Assumed] = field(default_factory=list)
     extra: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=lambda: dict(SECRETS))
+    cancel: tuple[str, str] = ("", "")  # the job and step at which somebody cancels the run
+    # Of this runner alone: what a job leaves running is found by it, and another test may run too.
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
     def home(self) -> Path:
@@ -56,15 +67,44 @@ class Runner:
     def run(self, name: str, event: Event) -> Run:
         """Run a workflow for an event; the workflow must be one that the event starts."""
         workflow = self.file(event.sha, f".github/workflows/{name}")
-        inputs = started(workflow, event)
+        inputs = started(workflow, event, changed(self.origin, event.sha))
         number = 1000 + len(self.github.runs)
-        head = (event.payload.get("pull_request") or {}).get("head", {}).get("sha", event.sha)
+        pull = event.payload.get("pull_request") or {}
+        head = pull.get("head") or {}
         self.github.runs[number] = known = {
-            "id": number, "file": name, "head_sha": head, "event": event.name, "conclusion": None
-        }  # fmt: skip
-        return_value = Execution(self, workflow, name, event, inputs, number).all_jobs()
-        known["conclusion"] = return_value.result
-        return return_value
+            "id": number,
+            "path": f".github/workflows/{name}",
+            "head_sha": head.get("sha", event.sha),
+            "head_branch": head.get("ref", event.ref.removeprefix("refs/heads/")),
+            "head_repository": head.get("repo", {"full_name": self.github.repository}),
+            "event": event.name,
+            "created_at": f"2026-11-26T12:00:{number % 1000:03d}Z",
+            "status": "in_progress",
+            "conclusion": None,
+        }
+        run = Execution(self, workflow, name, event, inputs, number).all_jobs()
+        known.update(status="completed", conclusion=run.result)
+        return run
+
+    def run_again(self, name: str, event: Event, earlier: Run) -> Run:
+        """Run the jobs again that failed, and those that wait for them: one more attempt."""
+        workflow = self.file(event.sha, f".github/workflows/{name}")
+        inputs = started(workflow, event, changed(self.origin, event.sha))
+        execution = Execution(self, workflow, name, event, inputs, earlier.id)
+        execution.attempt = earlier.attempt + 1
+        needed = {job.key for job in earlier.jobs.values() if job.result != "success"}
+        grown = True
+        while grown:
+            later = {
+                key for key, job in workflow["jobs"].items() if needed & set(listed(job, "needs"))
+            } - needed
+            needed, grown = needed | later, bool(later)
+        for job in earlier.jobs.values():
+            if job.key not in needed:
+                execution.results.setdefault(job.key, []).append(job)
+        run = execution.all_jobs()
+        self.github.runs[earlier.id].update(conclusion=run.result)
+        return run
 
     def clean(self) -> None:
         """Give the next job an empty machine."""
@@ -91,7 +131,30 @@ def git(folder: Path, *words: str) -> str:
     ).stdout
 
 
-def started(workflow: Mapping[str, Any], event: Event) -> dict[str, Any]:
+def changed(origin: Path, commit: str) -> list[str]:
+    """Return the files that a push to a branch has changed, by its first parent."""
+    parents = git(origin, "log", "-1", "--format=%P", commit).split()
+    before = parents[0] if parents else EMPTY_TREE
+    return git(origin, "diff", "--name-only", before, commit).splitlines()
+
+
+def wanted(paths: list[str], files: list[str]) -> bool:
+    """Tell whether a filter of paths lets one of the files through; the last match decides."""
+
+    def let(file: str) -> bool:
+        verdict = False
+        for pattern in paths:
+            plain = pattern.removeprefix("!")
+            fits = file.startswith(plain[:-2]) if plain.endswith("/**") else file == plain
+            verdict = not pattern.startswith("!") if fits else verdict
+        return verdict
+
+    return any(map(let, files))
+
+
+def started(
+    workflow: Mapping[str, Any], event: Event, files: list[str] | None = None
+) -> dict[str, Any]:
     """Return the inputs of a workflow that the event starts; else say that it does not."""
     on = workflow["on"]
     if event.name not in on:
@@ -101,6 +164,12 @@ def started(workflow: Mapping[str, Any], event: Event) -> dict[str, Any]:
         assert event.schedule in [one["cron"] for one in how]
     if event.name == "push":
         assert event.ref.removeprefix("refs/heads/") in how["branches"]
+        if "paths" in how and not wanted(how["paths"], files or []):
+            raise ValueError(f"{workflow['name']} is not started by a push of {files}")
+    if event.name == "pull_request":
+        base = event.payload["pull_request"].get("base", {"ref": "main"})["ref"]
+        if base not in how["branches"]:
+            raise ValueError(f"{workflow['name']} is not started by a pull request to {base}")
     given = dict(event.payload.get("inputs") or {})
     inputs = {}
     for name, one in (how.get("inputs") or {}).items() if event.name == "workflow_dispatch" else ():
@@ -124,12 +193,13 @@ class Execution:
     inputs: dict[str, Any]
     id: int
     results: dict[str, list[JobRun]] = field(default_factory=dict)
+    attempt: int = 1
 
     def all_jobs(self) -> Run:
         jobs = self.workflow["jobs"]
         contexts = {"github": self.github({}), "inputs": self.inputs, "vars": self.variables()}
         group = filled(self.workflow["concurrency"], contexts, {})
-        waiting = dict(jobs)
+        waiting = {name: job for name, job in jobs.items() if name not in self.results}
         while waiting:
             ready = [
                 n for n, one in waiting.items() if not set(listed(one, "needs")) & set(waiting)
@@ -138,7 +208,7 @@ class Execution:
             for name in ready:
                 self.results[name] = self.job(name, waiting.pop(name))
         done = {one.id: one for several in self.results.values() for one in several}
-        return Run(self.id, done, group)
+        return Run(self.id, done, group, self.attempt)
 
     def variables(self) -> dict[str, str]:
         return self.runner.github.variables
@@ -157,22 +227,47 @@ class Execution:
             "success": lambda: not reached - {"success"},
             "failure": lambda: "failure" in reached,
             "always": lambda: True,
-            "cancelled": lambda: False,
+            "cancelled": lambda: "cancelled" in reached,
         }
         if not condition(job.get("if"), base, functions):
+            self.told(str(job["name"]), "skipped")
             return [JobRun(name, name, "skipped")]
         matrix = (job.get("strategy") or {}).get("matrix") or {}
         cells = [dict(zip(matrix, values, strict=True)) for values in product(*matrix.values())]
-        return [
-            JobExecution(self, name, job, {**base, "matrix": cell}).all_steps() for cell in cells
-        ]
+        return [self.cell(name, job, {**base, "matrix": cell}) for cell in cells]
+
+    def cell(self, name: str, job: Mapping[str, Any], contexts: Mapping[str, Any]) -> JobRun:
+        shown = str(filled(job["name"], contexts, {}))
+        known = self.told(shown, None)
+        done = JobExecution(self, name, job, contexts).all_steps()
+        for secret in self.runner.secrets.values():  # GitHub would mask it, and drop the output
+            assert secret not in done.log + done.summary + str(done.outputs), name
+        done.name = shown
+        if "concurrency" in job:
+            done.concurrency = filled(job["concurrency"], contexts, {})
+        known.update(status="completed", conclusion=done.result)
+        return done
+
+    def told(self, name: str, conclusion: str | None) -> dict[str, Any]:
+        """Let the API know of a job of the latest attempt."""
+        jobs = self.runner.github.jobs.setdefault(self.id, [])
+        jobs[:] = [job for job in jobs if job["name"] != name]
+        jobs.append(
+            {
+                "name": name,
+                "status": "completed" if conclusion else "in_progress",
+                "conclusion": conclusion,
+                "started_at": f"2026-11-26T13:00:{len(jobs):03d}Z",
+            }
+        )
+        return jobs[-1]
 
     def needs(self, job: Mapping[str, Any], far: bool = False) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name in listed(job, "needs"):
             several = self.results[name]
             ends = {one.result for one in several}
-            worst = next((one for one in ("failure", "skipped") if one in ends), "success")
+            worst = next((r for r in ("cancelled", "failure", "skipped") if r in ends), "success")
             outputs = {key: value for one in several for key, value in one.outputs.items()}
             if far:
                 found |= self.needs(self.workflow["jobs"][name], far=True)
@@ -188,7 +283,7 @@ class Execution:
             "sha": self.event.sha,
             "repository": github.repository,
             "run_id": str(self.id),
-            "run_attempt": "1",
+            "run_attempt": str(self.attempt),
             "server_url": "https://github.test",
             "api_url": github.api,
             "workflow": self.workflow["name"],

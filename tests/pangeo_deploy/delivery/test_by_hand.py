@@ -1,21 +1,25 @@
 """What runs by the clock and by hand, on one rehearsed deployment: drift, rollback, destroy."""
 
 import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pangeo_deploy.delivery import deployment_record
+from pangeo_deploy.delivery import deployment_record, plan_review
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import connect
 from pangeo_deploy.terraform import lifecycle
 from tests.conftest import PROJECT
-from tests.pangeo_deploy.delivery.conftest import Stage
+from tests.pangeo_deploy.delivery.conftest import REPOSITORY, Stage, guard
 from tests.pangeo_deploy.delivery.results import Event, Run
+from tests.pangeo_deploy.delivery.runner import git
 
 ENVIRONMENTS = ("staging", "prod")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 def nightly(stage: Stage) -> Run:
@@ -67,6 +71,7 @@ def test_drift_opens_one_issue_keeps_it_up_to_date_and_closes_it(
     assert nightly(stage).results == {
         "drift staging": "success",
         "drift prod": "success",
+        "access": "skipped",  # there is no API in the rehearsal
         "book": "failure",
         "notify": "success",
     }
@@ -91,14 +96,17 @@ def test_going_back_takes_a_recorded_deployment_and_plans_it_anew(
     stage: Stage, deployed: Deployment
 ) -> None:
     run = stage.by_hand("rollback.yml", environment="staging", commit="0123456789")
-    assert run.results == {"reviewed": "failure", "back": "skipped", "keep": "success"}
+    assert run.results["reviewed"] == "failure"
+    assert run.results["back"] == "skipped"
     assert "staging was never deployed at 0123456789" in run.log
 
     good = stage.main()
     kept = deployment_record.make(deployed, "deploy", good)
     stage.github.files[f"deployments/{deployment_record.name(kept)}"] = json.dumps(kept).encode()
     values = "helm/environments/staging.yaml"
-    stage.commit({values: lambda text: text.replace("servers: 20", "servers: 9")})
+    # What goes back is Terraform and charts; they are carried out by the programs of main.
+    changes = {values: lambda text: text.replace("servers: 20", "servers: 9")}
+    stage.commit({"src/pangeo_deploy/cli/app.py": lambda text: f"{text}\n# newer\n", **changes})
     run = stage.by_hand("rollback.yml", environment="staging", commit=good[:10])
     assert run.result == "success", run.log
     assert "No resource changes" in run.jobs["reviewed"].summary
@@ -109,20 +117,53 @@ def test_going_back_takes_a_recorded_deployment_and_plans_it_anew(
     assert (last["kind"], last["commit"], last["smoke"]) == ("rollback", good, True)
 
 
-@pytest.mark.parametrize(("room", "servers"), [("extend", 100), ("shrink", 9)])
-def test_an_event_gets_room_at_a_stated_price_and_gives_it_back(
-    stage: Stage, deployed: Deployment, room: str, servers: int
-) -> None:
-    run = stage.by_hand("event.yml", event="example-hackweek", room=room)
+def dated(first: int, last: int) -> Callable[[str], str]:
+    """Return a change of the calendar: the event is from and to so many days from today."""
+    today = datetime.now(UTC).date()
+
+    def change(text: str) -> str:
+        for key, days in (("first_day", first), ("last_day", last)):
+            text = re.sub(rf"{key}: \S+", f"{key}: {today + timedelta(days=days)}", text)
+        return text
+
+    return change
+
+
+def servers(stage: Stage) -> int:
+    """Return how many servers at once the hub of staging allows."""
+    folder = Deployment("staging", project=PROJECT, state=stage.state()).folder
+    return int(
+        json.loads((folder / "hub" / "hub.json").read_text())["settings"]["limits"]["servers"]
+    )
+
+
+def test_an_event_has_its_room_by_the_calendar_alone(stage: Stage, deployed: Deployment) -> None:
+    """The old code took it back with the next merge, with the people inside."""
+    stage.commit({"helm/events.yaml": dated(10, 12)})
+    early = stage.by_hand("event.yml", event="example-hackweek", room="extend")
+    assert early.jobs["price"].failed == "Price"
+    assert "gets no room" in early.log
+
+    stage.commit({"helm/events.yaml": dated(-1, 2)})
+    run = stage.by_hand("event.yml", event="example-hackweek", room="extend")
     assert run.result == "success", run.log
     assert "example-hackweek" in run.jobs["price"].summary
     assert "USD" in run.jobs["price"].summary
     assert run.jobs["room"].environment == "staging"
-    folder = Deployment("staging", project=PROJECT, state=stage.state()).folder
-    hub = json.loads((folder / "hub" / "hub.json").read_text())
-    assert hub["settings"]["limits"]["servers"] == servers
-    last = [json.loads(one) for one in stage.github.files.values()][-1]
+    assert servers(stage) == 100
+    last = [json.loads(content) for content in stage.github.files.values()][-1]
     assert (last["kind"], last["commit"], last["smoke"]) == ("event", stage.main(), True)
+
+    # Somebody goes back to an older deployment meanwhile: the people keep their room.
+    first = git(stage.work, "rev-list", "--max-parents=0", "origin/main").strip()
+    good = {"environment": "staging", "commit": first}  # whose calendar does not have the event
+    record = deployment_record.make(deployed, "deploy", good["commit"])
+    stage.github.files[f"deployments/{deployment_record.name(record)}"] = json.dumps(
+        record
+    ).encode()
+    back = stage.by_hand("rollback.yml", **good)
+    assert back.result == "success", back.log
+    assert servers(stage) == 100
 
 
 def test_an_event_that_is_not_in_the_calendar_changes_nothing(stage: Stage) -> None:
@@ -137,8 +178,13 @@ def test_each_week_what_nobody_owns_and_what_becomes_dear_is_looked_for(
 ) -> None:
     run = stage.runner.run("weekly.yml", Event("schedule", stage.main(), schedule="43 9 * * 1"))
     assert run.result == "success", run.log
-    looked = {f"{what} {one}" for what in ("sweep", "support", "janitor") for one in ENVIRONMENTS}
-    assert set(run.results) == {*looked, "book", "notify"}
+    looked = {f"{what} {name}" for what in ("sweep", "support") for name in ENVIRONMENTS}
+    assert set(run.results) == {*looked, "book", "notify"}  # nobody has to approve any of it
+    assert {job.environment for job in run.jobs.values()} == {""}
+    event = Event("schedule", stage.main(), schedule="13 10 * * 1")
+    run = stage.runner.run("janitor.yml", event)
+    assert run.result == "success", run.log
+    assert set(run.results) == {"janitor staging", "janitor prod", "notify"}
     assert stage.github.open_issues() == {}
 
 
@@ -148,20 +194,35 @@ def test_each_month_its_figures_are_kept_for_the_book(stage: Stage, deployed: De
     assert any(name.startswith("months/") for name in stage.github.files)
 
 
-def test_destroy_wants_the_name_twice_and_keeps_the_data(
+def test_destroy_wants_the_name_twice_shows_what_goes_and_can_be_resumed(
     stage: Stage, deployed: Deployment
 ) -> None:
     wrong = stage.by_hand("destroy.yml", environment="staging", confirm="prod")
-    assert wrong.jobs["destroy"].failed == "Charts"
+    assert wrong.jobs["preview"].failed == "Plan"
     assert "This removes staging on rehearsal" in wrong.log
     assert present(stage) == (True, 2)
 
-    run = stage.by_hand("destroy.yml", environment="staging", confirm="staging")
+    stage.runner.extra["FAILING"] = "destroy staging"
+    inputs = {"environment": "staging", "confirm": "staging"}
+    event = Event("workflow_dispatch", stage.main(), payload={"inputs": inputs})
+    run = stage.runner.run("destroy.yml", event)
+    del stage.runner.extra["FAILING"]
+    assert run.jobs["destroy"].failed == "Destroy"
+    assert "destroys or replaces" in run.jobs["preview"].summary
+    assert "`module.cluster.aws_eks_cluster.this`" in run.jobs["preview"].summary
+    assert run.jobs["preview"].environment == ""  # before anybody approves
+    assert list(stage.github.open_issues()) == ["destroy fails: destroy"]
+
+    run = stage.runner.run_again("destroy.yml", event, run)
     assert run.result == "success", run.log
     assert run.jobs["destroy"].environment == "staging"
     assert present(stage) == (False, 2)  # homes and buckets stay unless asked otherwise
-    last = [json.loads(one) for one in stage.github.files.values()][-1]
-    assert last["kind"] == "destroy"
+    last = [json.loads(content) for content in stage.github.files.values()][-2:]
+    assert [(each["kind"], each["outcome"]) for each in last] == [
+        ("destroy", "failure"),
+        ("destroy", "success"),
+    ]
+    assert stage.github.open_issues() == {}
 
 
 def present(stage: Stage) -> tuple[bool, int]:
@@ -196,45 +257,48 @@ def test_an_expired_role_changes_nothing(stage: Stage, tmp_path: Path) -> None:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Expired)
     Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    head = stage.commit({"terraform/environments/staging.s3.tfbackend": lambda _: 'bucket = "b"\n'})
-    bundle = stage.github.folder / "artifacts" / "1" / "plan-staging"
-    bundle.mkdir(parents=True)
-    sealed(bundle, head)
-    stage.github.runs[1] = {
-        "id": 1,
-        "file": "review.yml",
+    backend = "terraform/environments/{}.s3.tfbackend"
+    changes = {backend.format(name): lambda _: 'bucket = "b"\n' for name in ENVIRONMENTS}
+    head = stage.commit(changes)
+    event = stage.open_pull(77, head)
+    stage.approve(77)
+    stage.github.pulls[77].update(merged_at="then", merge_commit_sha=head)
+    number = 1
+    stage.github.runs[number] = {
+        "id": number,
+        "path": ".github/workflows/review.yml",
+        "event": event.name,
         "head_sha": head,
-        "conclusion": "success",
+        "head_branch": "change-77",
+        "head_repository": {"full_name": REPOSITORY},
+        "created_at": "2026-11-26T12:00:00Z",
+        "status": "completed",
     }
+    stage.github.jobs[number] = [
+        {"name": name, "status": "completed", "conclusion": "success"}
+        for name in ("Checks", "Tests", "Plan staging", "Plan prod")
+    ]
+    for name in ENVIRONMENTS:
+        review = {"schema": 2, "environment": name, "target": "aws", "commit": head}
+        place = stage.github.folder / "artifacts" / str(number) / f"plan-{name}"
+        plan_review.write(place, review)
     stage.github.variables.update(
         PANGEO_TARGET="aws", AWS_REGION="us-west-2", AWS_ACCOUNT_ID="123456789012"
     )
-    stage.runner.trust = lambda role, subject: True
+    stage.runner.trust = lambda role, claims: True
     stage.runner.extra["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{server.server_port}"
     try:
-        late = stage.by_hand("deploy.yml", run="1")
+        unguarded = stage.runner.run("deploy.yml", Event("push", head))
+        guard(stage)
+        late = stage.runner.run("deploy.yml", Event("push", head))
     finally:
         server.shutdown()
         server.server_close()
         stage.github.variables.clear()
         stage.runner.extra.clear()
-    assert late.jobs["staging"].failed == "Apply", late.log
+    assert unguarded.jobs["reviewed"].failed == "Guards"
+    assert "there is no such environment" in unguarded.log
+    assert unguarded.results["staging"] == "skipped"
+    assert late.jobs["preview staging"].failed == "Plan again", late.log
     assert "The AWS credentials have expired." in late.log, late.log
-    assert late.results["production"] == "skipped"
-
-
-def sealed(folder: Path, commit: str) -> None:
-    """Write a bundle for aws: a plan that would be applied if AWS let it."""
-    import hashlib
-
-    (folder / "plan.tfplan").write_bytes(b"plan")
-    (folder / "plan.json").write_text("{}")
-    files = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in ("plan.tfplan", "plan.json")
-    }
-    review = {
-        "schema": 1, "environment": "staging", "target": "aws", "commit": commit, "made": "now",
-        "files": files, "policy": [], "charts": [], "cost": {"gate": {"ok": True}},
-    }  # fmt: skip
-    (folder / "review.json").write_text(json.dumps(review))
+    assert late.results["staging"] == late.results["production"] == "skipped"

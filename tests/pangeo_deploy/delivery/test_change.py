@@ -6,17 +6,20 @@ of them also runs alone.
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from pangeo_deploy.delivery import plan_review
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import connect
 from tests.conftest import PROJECT
 from tests.pangeo_deploy.delivery.conftest import Stage
 from tests.pangeo_deploy.delivery.results import Event, Run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+# However long it takes: a machine may be busy.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 STAGING = "terraform/environments/staging.tfvars"
 PROD = "terraform/environments/prod.tfvars"
@@ -52,6 +55,20 @@ def held(stage: Stage, environment: str) -> dict[str, Any]:
     }
 
 
+def reviewed(stage: Stage, run: Run, environment: str) -> dict[str, Any]:
+    """Return the review that a run has left of an environment's first plan."""
+    folder = stage.github.folder / "artifacts" / str(run.id) / f"plan-{environment}"
+    review = plan_review.read(folder / f"{environment}.json")
+    assert review["create"] > 100
+    return review
+
+
+def row(review: dict[str, Any]) -> str:
+    """Return how the comment's table begins for an environment of which all is made anew."""
+    floor = Decimal(review["cost"]["floor_after"])
+    return f"| {review['environment']} | 0 | 0 | 0 | {review['create']} | 0.00 → {floor:.2f} |"
+
+
 @pytest.fixture(scope="module")
 def pull(stage: Stage) -> tuple[Event, Run]:
     head = stage.commit({STAGING: added("scratch_days = 5")}, "shorter-scratch")
@@ -73,8 +90,29 @@ def forked(stage: Stage, pull: tuple[Event, Run]) -> Run:
 
 
 @pytest.fixture(scope="module")
-def merged(stage: Stage, pull: tuple[Event, Run], forked: Run) -> Run:
-    return stage.runner.run("deploy.yml", stage.merge(7))
+def failed(stage: Stage, pull: tuple[Event, Run], forked: Run) -> tuple[Event, Run]:
+    """The first attempt at a deployment: applied in staging, and stopped at its charts."""
+    push = stage.merge(7, "squash")
+    stage.runner.extra["FAILING"] = "charts deploy"
+    try:
+        return push, stage.runner.run("deploy.yml", push)
+    finally:
+        del stage.runner.extra["FAILING"]
+
+
+@pytest.fixture(scope="module")
+def seen(stage: Stage, failed: tuple[Event, Run]) -> dict[str, Any]:
+    """What stood where after the first attempt."""
+    return {
+        "issues": stage.github.open_issues(),
+        "records": [json.loads(content) for content in stage.github.files.values()],
+    }
+
+
+@pytest.fixture(scope="module")
+def merged(stage: Stage, failed: tuple[Event, Run], seen: dict[str, Any]) -> Run:
+    """The second attempt, as `Re-run failed jobs` makes it."""
+    return stage.runner.run_again("deploy.yml", *failed)
 
 
 def test_a_pull_request_gets_one_comment_that_says_what_it_does(
@@ -83,23 +121,19 @@ def test_a_pull_request_gets_one_comment_that_says_what_it_does(
     event, run = pull
     assert run.result == "success", run.log
     (text,) = stage.github.comment_texts(7)
-    assert "| staging | 0 | 0 | 0 | 112 | 0.00 → 160.43 |" in text
-    assert "| prod | 0 | 0 | 0 | 124 | 0.00 → 270.58 |" in text
+    for environment in ("staging", "prod"):
+        assert row(reviewed(stage, run, environment)) in text
     assert "within | none |" in text
     assert "`module.cluster.aws_eks_cluster.this`" in text
     assert "/artifacts/book-preview" in text
-    assert "- plan: success" in text
+    assert "- rehearse: success" in text
     assert event.payload["pull_request"]["head"]["sha"][:12] in text
     assert stage.github.refused == []
     assert run.jobs["comment"].summary == text
-    sealed = stage.github.folder / "artifacts" / str(run.id) / "plan-staging"
-    assert sorted(one.name for one in sealed.iterdir()) == [
-        "plan.json",
-        "plan.tfplan",
-        "review.json",
-    ]
-    review = json.loads((sealed / "review.json").read_text())
-    assert review["files"]["plan.tfplan"][:16] in text
+    folder = stage.github.folder / "artifacts" / str(run.id) / "plan-staging"
+    # No plan leaves the machine that made it: it holds every value of the state.
+    assert [file.name for file in folder.iterdir()] == ["staging.json"]
+    assert plan_review.read(folder / "staging.json")["commit"][:12] in text
 
 
 def test_a_fork_gets_a_review_in_the_rehearsal_and_no_role_secret_or_comment(
@@ -109,61 +143,108 @@ def test_a_fork_gets_a_review_in_the_rehearsal_and_no_role_secret_or_comment(
     assert stage.runner.assumed == []
     assert stage.github.comment_texts(8) == []
     assert "Planned in the rehearsal" in forked.jobs["comment"].summary
-    assert "| staging | 0 | 0 | 0 | 112 |" in forked.jobs["comment"].summary
+    assert row(reviewed(stage, forked, "staging")) in forked.jobs["comment"].summary
     names = [one.name for one in forked.jobs["comment"].steps if one.outcome == "skipped"]
     assert "Say it on the pull request" in names
     assert stage.github.refused == []  # it did not even try
 
 
-def test_a_merge_applies_the_reviewed_plan_in_staging_and_then_in_production(
+def test_a_deployment_that_fails_is_recorded_and_told_once(
+    stage: Stage, pull: tuple[Event, Run], failed: tuple[Event, Run], seen: dict[str, Any]
+) -> None:
+    run = failed[1]
+    assert run.results == {
+        "reviewed": "success",
+        "preview staging": "success",
+        "preview prod": "success",
+        "staging": "failure",
+        "production": "skipped",
+        "keep": "success",
+        "notify": "success",
+    }
+    assert run.jobs["staging"].failed == "Charts and smoke test"
+    (record,) = seen["records"]
+    made = reviewed(stage, pull[1], "staging")["create"]
+    assert (record["outcome"], record["resources"]["create"]) == ("failure", made)
+    assert record["seconds"].keys() == {"apply"}
+    ((title, body),) = seen["issues"].items()
+    assert title == "deploy fails: staging"
+    assert "Run the failed jobs again" in body
+
+
+def test_the_failed_jobs_run_again_go_on_where_they_stopped(
     stage: Stage, pull: tuple[Event, Run], merged: Run
 ) -> None:
+    """The old code refused the plan that it had applied itself as stale."""
     assert merged.result == "success", merged.log
+    assert merged.attempt == 2
     for environment in ("staging", "prod"):
         found = held(stage, environment)
         assert (found["networks"], found["cluster"]) == (1, True)
         assert len(found["buckets"]) == 2
         assert found["charts"]["current"] == 1
-    records = {name: json.loads(one) for name, one in stage.github.files.items()}
-    assert len(records) == 2
-    for one in records.values():
-        sealed = stage.github.folder / "artifacts" / str(pull[1].id)
-        review = json.loads((sealed / f"plan-{one['environment']}" / "review.json").read_text())
-        assert one["plan_sha256"] == review["files"]["plan.tfplan"]
-        assert one["commit"] == stage.main()
-        assert one["smoke"] is True
-        assert one["resources"]["create"] == len(review["resources"])
-        assert one["seconds"].keys() == {"apply", "charts"}
-        assert (one["benchmark"] is None) == (one["environment"] == "prod")
-    assert {merged.jobs["staging"].environment, merged.jobs["production"].environment} == {
-        "staging",
-        "prod",
+    records = [json.loads(content) for content in stage.github.files.values()]
+    done = {each["environment"]: each for each in records if each["outcome"] == "success"}
+    assert len(records) == 3
+    assert {name: each["resources"]["create"] for name, each in done.items()} == {
+        "staging": 0,  # made by the first attempt
+        "prod": reviewed(stage, pull[1], "prod")["create"],
     }
+    for environment, record in done.items():
+        assert record["commit"] == stage.main()
+        assert record["smoke"] is True
+        assert record["seconds"].keys() == {"apply", "charts"}
+        assert (record["benchmark"] is None) == (environment == "prod")
+    assert stage.github.open_issues() == {}
 
 
-def test_of_two_merges_at_once_the_second_waits_and_then_refuses_its_stale_plan(
+def test_who_approves_production_reads_first_what_will_be_applied(
+    stage: Stage, pull: tuple[Event, Run], merged: Run
+) -> None:
+    """Before its environment is asked for, in the run that waits."""
+    text = merged.jobs["preview prod"].summary
+    assert row(reviewed(stage, pull[1], "prod")) in text
+    assert "within | none |" in text
+    jobs = list(merged.jobs)
+    assert jobs.index("preview prod") < jobs.index("production")
+    assert merged.jobs["preview prod"].environment == ""
+    assert merged.jobs["production"].environment == "prod"
+
+
+def test_what_waits_for_an_approval_holds_back_neither_staging_nor_a_rollback(
+    merged: Run,
+) -> None:
+    groups = {name: merged.jobs[name].concurrency["group"] for name in ("staging", "production")}
+    assert groups == {"staging": "staging-deploy", "production": "prod-deploy"}
+    assert all(merged.jobs[name].concurrency["queue"] == "max" for name in groups)
+    assert str(merged.id) in merged.concurrency["group"]  # the run itself is in nobody's way
+
+
+def test_a_pull_request_of_a_fork_is_deployed_after_a_review_of_main(
     stage: Stage, merged: Run
 ) -> None:
-    """It was planned before the first was applied; nobody has seen what both do together."""
-    before = held(stage, "staging")
-    second = stage.runner.run("deploy.yml", stage.merge(8))
-    assert second.concurrency == merged.concurrency
-    assert str(second.concurrency["cancel-in-progress"]) == "False"
-    assert second.results == {
-        "reviewed": "success",
-        "staging": "failure",
-        "production": "skipped",
-        "keep": "success",
-    }
-    assert second.jobs["staging"].failed == "Apply"
-    assert "changed after staging was planned" in second.jobs["staging"].log
-    assert held(stage, "staging") == before
-    assert len(stage.github.files) == 2
+    """What the fork's own code planned is not believed, however it was merged."""
+    before = held(stage, "prod")
+    refused = stage.runner.run("deploy.yml", stage.merge(8, "rebase"))
+    assert refused.jobs["reviewed"].failed == "Find"
+    assert "without a review of its head" in refused.log
+    assert "Run the workflow Review on main" in refused.log
+    assert refused.results["staging"] == "skipped"
+    assert held(stage, "prod") == before
+    assert list(stage.github.open_issues()) == ["deploy fails: reviewed"]
+
+    review = stage.by_hand("review.yml")
+    assert review.result == "success", review.log
+    run = stage.by_hand("deploy.yml", run=str(review.id))
+    assert run.result == "success", run.log
+    assert "| prod | 0 | 0 | 1 | 0 |" in run.jobs["preview prod"].summary
+    assert stage.github.open_issues() == {}
 
 
 def test_a_failed_smoke_test_takes_the_charts_back_and_leaves_production_alone(
     stage: Stage, merged: Run
 ) -> None:
+    before = held(stage, "staging")["charts"]["current"]
     broken = added("spawner.pre_spawn_hook = lambda spawner: 1 / 0")
     event = stage.open_pull(9, stage.commit({"helm/files/hub.py": broken}, "broken-hub"))
     assert stage.runner.run("review.yml", event).result == "success"
@@ -171,12 +252,10 @@ def test_a_failed_smoke_test_takes_the_charts_back_and_leaves_production_alone(
     assert run.results["staging"] == "failure"
     assert run.results["production"] == "skipped"
     assert run.jobs["staging"].failed == "Charts and smoke test"
-    assert "pangeo went back to revision 1" in run.jobs["staging"].log
+    assert f"pangeo went back to revision {before}" in run.jobs["staging"].log
     charts = held(stage, "staging")["charts"]
-    assert charts["current"] == 1
-    assert [one["status"] for one in charts["revisions"]] == ["deployed", "failed"]
-    assert [one["revision"] for one in held(stage, "prod")["charts"]["revisions"]] == [1]
-    assert len(stage.github.files) == 2
+    assert charts["current"] == before
+    assert [each["status"] for each in charts["revisions"]][-1] == "failed"
 
 
 def test_a_broken_rule_and_a_passed_budget_stop_at_the_review_and_after_it(
@@ -191,8 +270,8 @@ def test_a_broken_rule_and_a_passed_budget_stop_at_the_review_and_after_it(
     before = held(stage, "staging")
     event = stage.open_pull(10, stage.commit(changes, "too-open"))
     run = stage.runner.run("review.yml", event)
-    assert run.results["plan staging"] == run.results["plan prod"] == "failure"
-    assert run.jobs["plan staging"].failed == "Policy and budget"
+    assert run.results["rehearse staging"] == run.results["rehearse prod"] == "failure"
+    assert run.jobs["rehearse staging"].failed == "Policy and budget"
     (text,) = stage.github.comment_texts(10)
     assert "This change may not be deployed as it is" in text
     assert "100, **PASSED**" in text
@@ -201,11 +280,7 @@ def test_a_broken_rule_and_a_passed_budget_stop_at_the_review_and_after_it(
     assert text.index("**Findings**") < text.index(" changed</summary>")
 
     late = stage.runner.run("deploy.yml", stage.merge(10))  # somebody merges it all the same
-    assert late.results == {
-        "reviewed": "failure",
-        "staging": "skipped",
-        "production": "skipped",
-        "keep": "success",
-    }
-    assert "without a review that passed" in late.jobs["reviewed"].log
+    assert late.jobs["reviewed"].failed == "Find"
+    assert "did not pass" in late.jobs["reviewed"].log
+    assert late.results["staging"] == late.results["production"] == "skipped"
     assert held(stage, "staging") == before

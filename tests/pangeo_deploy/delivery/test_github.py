@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pangeo_core.errors import CheckFailed, MissingPrerequisite
+from pangeo_core.errors import MissingPrerequisite
 from pangeo_deploy.delivery import github as calls
 from pangeo_deploy.delivery.notices import Notice, upkeep
 from tests.pangeo_deploy.delivery.github import BOT, GitHub, served
@@ -48,32 +48,17 @@ def test_a_token_that_may_not_is_told_so(github: GitHub) -> None:
     assert "reads" not in str(refused.value)
 
 
-def test_only_a_merged_and_passed_review_is_deployed(
-    github: GitHub, repository: calls.Repository
-) -> None:
-    with pytest.raises(CheckFailed, match="without a pull request"):
-        calls.reviewed(repository, "m" * 40, "review.yml")
-    pull = {"number": 7, "head": {"sha": "h" * 40}, "merged_at": "then", "merge_sha": "m" * 40}
-    github.pulls[7] = pull
-    run = {"file": "review.yml", "head_sha": "h" * 40}
-    github.runs[1] = {"id": 1, **run, "conclusion": "failure"}
-    with pytest.raises(CheckFailed, match="without a review that passed"):
-        calls.reviewed(repository, "m" * 40, "review.yml")
-    github.runs[2] = {"id": 2, **run, "conclusion": "success"}
-    github.runs[3] = {"id": 3, **run, "conclusion": "success"}
-    assert calls.reviewed(repository, "m" * 40, "review.yml") == calls.Reviewed(3, "h" * 40)
-    with pytest.raises(CheckFailed, match="did not pass"):
-        calls.planned_by(repository, 1)
-
-
-def test_a_kept_file_is_found_again_and_replaced(
+def test_a_saved_record_is_found_again_and_replaced(
     github: GitHub, repository: calls.Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_SHA", "s" * 40)
-    assert list(calls.kept(repository, "months")) == []
+    assert list(calls.saved_records(repository, "months")) == []
     for content in (b"first", b"second"):
-        calls.keep(repository, "months/prod-2026-10.json", content, "Record it")
-    assert list(calls.kept(repository, "months")) == [("prod-2026-10.json", b"second")]
+        calls.save_record(repository, "months/prod-2026-10.json", content, "Record it")
+    assert list(calls.saved_records(repository, "months")) == [("prod-2026-10.json", b"second")]
+    for n in range(1100):  # more than GitHub lists of a folder
+        github.files[f"deployments/{n}.json"] = b"{}"
+    assert len(list(calls.saved_records(repository, "deployments"))) == 1100
     assert github.refs == {"refs/heads/records": "s" * 40}
 
 

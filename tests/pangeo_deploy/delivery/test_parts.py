@@ -2,9 +2,10 @@
 
 import io
 import json
+import re
 import shutil
 import tarfile
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,22 +20,26 @@ from pangeo_deploy.charts.check import check as check_charts
 from pangeo_deploy.charts.values import settings
 from pangeo_deploy.delivery import (
     api_access,
+    charts_diff,
     deployment_record,
     event_calendar,
     notices,
-    plan_bundle,
+    plan_match,
+    plan_review,
 )
+from pangeo_deploy.delivery.api_access import Access
 from pangeo_deploy.delivery.notices import Notice, upkeep
 from pangeo_deploy.delivery.published_site import assemble
 from pangeo_deploy.delivery.pull_request_comment import LONGEST, code, comment
 from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.terraform.plans import drifted
 from tests.conftest import PROJECT
 
 
 def review(**changes: Any) -> dict[str, Any]:
     known: dict[str, Any] = {
-        "schema": 1, "environment": "staging", "target": "rehearsal", "commit": "c" * 40,
-        "made": "2026-11-26T12:00:00+00:00", "files": {"plan.tfplan": "f" * 64},
+        "schema": 2, "environment": "staging", "target": "rehearsal", "commit": "c" * 40,
+        "made": "2026-11-26T12:00:00+00:00", "changes": {},
         "create": 0, "update": 0, "replace": 0, "delete": 0, "resources": [],
         "cost": {
             "floor_before": "100", "floor_after": "130.5", "use_before": "0", "use_after": "0",
@@ -117,36 +122,116 @@ def shown(**change: Any) -> dict[str, Any]:
     ],
 )
 def test_a_secret_in_a_plan_is_seen(plan: dict[str, Any], found: set[str]) -> None:
-    assert plan_bundle.secrets(plan) == found
+    assert plan_review.secrets(plan) == found
 
 
-def sealed(folder: Path, **changes: Any) -> Path:
-    folder.mkdir()
-    for name in (plan_bundle.PLAN, plan_bundle.RECORD):
-        (folder / name).write_text(name)
-    files = {
-        name: plan_bundle._sha256(folder / name) for name in (plan_bundle.PLAN, plan_bundle.RECORD)
-    }
-    (folder / plan_bundle.REVIEW).write_text(json.dumps(review(files=files) | changes))
-    return folder
+def planned(
+    *actions: str, before: Any = None, after: Any = None, unknown: Any = None, **more: Any
+) -> dict[str, Any]:
+    """Return `terraform show -json` of a plan that changes one thing."""
+    change = {"actions": list(actions), "before": before, "after": after, "after_unknown": unknown}
+    return {"resource_changes": [{"address": "aws_x.y", "type": "aws_x", "change": change, **more}]}
 
 
-def test_only_the_reviewed_bundle_is_verified(tmp_path: Path) -> None:
-    deployment = Deployment("staging", project=PROJECT)
-    good = sealed(tmp_path / "good")
-    assert plan_bundle.verify(deployment, good, "c" * 40)["environment"] == "staging"
-    with pytest.raises(CheckFailed, match="was made of"):
-        plan_bundle.verify(deployment, good, "d" * 40)
-    with pytest.raises(CheckFailed, match="not for staging on aws"):
-        plan_bundle.verify(Deployment("staging", "aws", project=PROJECT), good, "c" * 40)
-    (good / plan_bundle.PLAN).write_text("another plan")
-    with pytest.raises(CheckFailed, match="not the file that was reviewed"):
-        plan_bundle.verify(deployment, good, "c" * 40)
+NEW = planned("create", after={"name": "a", "tags": {"k": "v"}}, unknown={"arn": True, "l": [True]})
+OLD = {"arn": "arn:1", "name": "a"}
+
+
+@pytest.mark.parametrize(
+    ("reviewed", "fresh"),
+    [
+        (NEW, NEW),
+        (NEW, {"resource_changes": []}),  # done already
+        (  # what was unknown is known by now
+            NEW,
+            planned("create", after={"name": "a", "tags": {"k": "v"}, "arn": "arn:9", "l": ["x"]}),
+        ),
+        (  # half-made by the attempt before
+            NEW,
+            planned(
+                "delete",
+                "create",
+                before={"arn": "arn:9"},
+                after={"name": "a", "tags": {"k": "v"}},
+                unknown={"arn": True, "l": [True]},
+                action_reason="replace_because_tainted",
+            ),
+        ),
+        (  # removed by the attempt before, and not made yet
+            planned("delete", "create", before=OLD, after={"name": "b"}),
+            planned("create", after={"name": "b"}),
+        ),
+    ],
+)
+def test_a_plan_that_does_what_was_reviewed_is_covered(
+    reviewed: dict[str, Any], fresh: dict[str, Any]
+) -> None:
+    found = [plan_match.fingerprints(each) for each in (fresh, reviewed)]
+    assert plan_match.differences(*found) == []
+
+
+@pytest.mark.parametrize(
+    ("reviewed", "fresh", "told"),
+    [
+        ({"resource_changes": []}, NEW, "create was not in the review"),
+        (NEW, planned("create", after={"name": "b", "tags": {"k": "v"}}), "values.*name"),
+        (NEW, planned("create", after={"name": "a", "tags": {"k": "w"}}), "values.*tags/k"),
+        (NEW, planned("create", after={"name": "a", "tags": {"k": "v", "n": "x"}}), "tags/n"),
+        (NEW, planned("create", after={"name": "a"}), "tags/k"),
+        (NEW, planned("create", after={"tags": {"k": "v"}}, unknown={"name": True}), "name"),
+        (NEW, planned("update", before=OLD, after={"name": "a"}), "create was reviewed, it is upd"),
+        (
+            planned("update", before=OLD, after={"name": "b"}),
+            planned("delete", before=OLD),
+            "update was reviewed, it is delete",
+        ),
+        (  # the same address, another thing
+            planned("delete", before=OLD),
+            planned("delete", before={"arn": "arn:2"}),
+            "another resource",
+        ),
+        (  # nobody says that it was made a moment ago
+            NEW,
+            planned("delete", "create", before=OLD, after={"name": "a", "tags": {"k": "v"}}),
+            "create was reviewed, it is replace",
+        ),
+    ],
+)
+def test_a_plan_that_does_anything_else_is_not(
+    reviewed: dict[str, Any], fresh: dict[str, Any], told: str
+) -> None:
+    made, seen = (
+        review(changes=plan_match.fingerprints(each), environment="staging")
+        for each in (fresh, reviewed)
+    )
+    with pytest.raises(CheckFailed) as refused:
+        plan_review.require_covered(made, seen)
+    assert re.search(told, refused.value.why), refused.value.why
+
+
+def test_a_review_of_another_environment_target_or_schema_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckFailed, match="for staging on rehearsal, not for staging on aws"):
+        plan_review.require_covered(review(target="aws"), review())
+    file = plan_review.write(tmp_path, review(schema=1))
+    with pytest.raises(BadInput, match="not a review that this version reads"):
+        plan_review.read(file)
     finding = {"rule": "closed", "address": "aws_s3_bucket.x", "why": "Anybody could read it."}
     with pytest.raises(CheckFailed, match="1 findings"):
-        plan_bundle.verify(deployment, sealed(tmp_path / "bad", policy=[finding]), "c" * 40)
-    with pytest.raises(BadInput, match="not a review"):
-        plan_bundle.verify(deployment, sealed(tmp_path / "newer", schema=2), "c" * 40)
+        plan_review.gate([review(), review(policy=[finding])])
+
+
+def test_a_review_holds_no_value_of_the_plan() -> None:
+    known = planned("create", after={"address": "10.9.8.7", "account": "123456789012"})
+    assert not re.search("10.9.8.7|123456789012", json.dumps(plan_match.fingerprints(known)))
+
+
+def test_what_jobs_open_for_a_while_is_no_drift() -> None:
+    """AWS keeps the addresses after the API is closed; the old code reported it every night."""
+    closed = {"vpc_config": [{"endpoint_public_access": False, "public_access_cidrs": []}], "v": 1}
+    left = {"vpc_config": [{"endpoint_public_access": True, "public_access_cidrs": ["x"]}], "v": 2}
+    change = {"before": closed, "after": left}
+    shown = {"resource_drift": [{"address": "c", "type": "aws_eks_cluster", "change": change}]}
+    assert [each.attribute for each in drifted(shown)] == ["v"]
 
 
 def test_an_issue_is_opened_updated_and_closed_once() -> None:
@@ -183,6 +268,10 @@ def test_what_was_never_deployed_is_not_gone_back_to(tmp_path: Path) -> None:
         deployment_record.find(tmp_path, "staging", "bbbbbbb")
     with pytest.raises(CheckFailed, match="never deployed"):
         deployment_record.find(tmp_path, "prod", "aaaaaaa")
+    failed = deployment_record.make(deployment, "deploy", "e" * 40, outcome="failure")
+    deployment_record.write(tmp_path, failed)
+    with pytest.raises(CheckFailed, match="never deployed"):
+        deployment_record.find(tmp_path, "staging", "eeeeeee")
     with pytest.raises(BadInput, match="7 characters"):
         deployment_record.find(tmp_path, "staging", "aaa")
 
@@ -203,7 +292,16 @@ def test_room_for_an_event_is_laid_over_its_environment_and_passes_the_checks(
     for folder in ("helm", "terraform"):
         shutil.copytree(PROJECT / folder, tmp_path / folder)
     before = settings(tmp_path, "staging")
-    event_calendar.lay(tmp_path, event_calendar.find(tmp_path, "example-hackweek"))
+    event = event_calendar.find(tmp_path, "example-hackweek")
+    day = timedelta(days=1)
+    for today in (event.first_day - 2 * day, event.last_day + day):
+        assert event_calendar.lay_current(tmp_path, "staging", today) == []
+        with pytest.raises(BadInput, match="gets no room"):
+            event_calendar.require_room(event, True, today)
+    assert event_calendar.lay_current(tmp_path, "prod", event.first_day) == []
+    assert event_calendar.lay_current(tmp_path, "staging", event.first_day) == [event.name]
+    with pytest.raises(BadInput, match="has its room"):
+        event_calendar.require_room(event, False, event.last_day)
     after = settings(tmp_path, "staging")
     assert (before["limits"]["servers"], after["limits"]["servers"]) == (20, 100)
     assert {k: v for k, v in after.items() if k != "limits"} == {
@@ -225,6 +323,30 @@ def test_a_wrong_calendar_says_what_is_wrong(tmp_path: Path) -> None:
         file.write_text(text.replace(old, new))
         with pytest.raises(BadInput, match=told):
             event_calendar.read(tmp_path)
+
+
+def test_the_comment_shows_what_a_change_does_to_the_charts(tmp_path: Path) -> None:
+    for folder in ("helm", "terraform"):
+        shutil.copytree(PROJECT / folder, tmp_path / folder)
+    assert charts_diff.changes(PROJECT, tmp_path, "staging") == {}
+    values = tmp_path / "helm" / "environments" / "staging.yaml"
+    settings_before = values.read_text()
+    assert "servers: 20" in settings_before
+    values.write_text(settings_before.replace("servers: 20", "servers: 9"))
+    found = charts_diff.changes(PROJECT, tmp_path, "staging")
+    changed = [line for line in found["pangeo"].splitlines() if line[0] in "+-"][2:]
+    assert changed
+    text = comment([review(charts_diff={"pangeo": f"{found['pangeo']}\n```\n@everyone"})])
+    assert "<summary>The chart pangeo</summary>" in text
+    assert text.count("```") == 2  # nothing in it ends the block
+    values.write_text("pangeo: [")
+    assert "cannot be rendered" in str(charts_diff.changes(PROJECT, tmp_path, "staging"))
+
+
+def test_a_secret_of_a_chart_is_not_in_the_diff() -> None:
+    secret = {"kind": "Secret", "metadata": {"name": "hub"}, "data": {"token": "hush"},
+              "stringData": {"other": "hush"}}  # fmt: skip
+    assert "hush" not in str(charts_diff._lines(secret))
 
 
 def archive(name: str) -> bytes:
@@ -252,7 +374,7 @@ def test_a_releases_book_cannot_leave_its_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_the_apis_door_is_open_for_one_machine_and_then_as_it_was(tmp_path: Path) -> None:
+def test_the_api_is_open_to_one_machine_and_then_as_it_was(tmp_path: Path) -> None:
     with open_account(tmp_path / "account") as account:
         eks = account.client("eks")
         ec2 = account.client("ec2")
@@ -263,22 +385,46 @@ def test_the_apis_door_is_open_for_one_machine_and_then_as_it_was(tmp_path: Path
             )
             for n, z in enumerate("ab")
         ]
-        ids = [one["Subnet"]["SubnetId"] for one in subnets]
-        shut = {"subnetIds": ids, "endpointPublicAccess": False, "endpointPrivateAccess": True}
+        ids = [subnet["Subnet"]["SubnetId"] for subnet in subnets]
+        config = {"subnetIds": ids, "endpointPublicAccess": False, "endpointPrivateAccess": True}
         role = "arn:aws:iam::123456789012:role/pangeo-staging-cluster"
         name = "pangeo-staging"
-        eks.create_cluster(name=name, roleArn=role, resourcesVpcConfig=shut)
-        assert api_access.seen(eks, name).public is False
-        mine, another, shut_again = "192.0.2.7/32", "192.0.2.8/32", api_access.Door(False)
-        assert api_access.open_to(eks, name, mine) == api_access.Door(True, frozenset({mine}))
-        both = api_access.open_to(eks, name, another)
-        assert both.networks == {mine, another}
-        assert api_access.shut_to(eks, name, mine, shut_again).networks == {another}
-        assert api_access.shut_to(eks, name, another, shut_again).public is False
-        assert api_access.shut_to(eks, "pangeo-gone", mine, shut_again) == shut_again
+        eks.create_cluster(name=name, roleArn=role, resourcesVpcConfig=config)
+        closed, mine, lost = Access(), "192.0.2.7/32", "192.0.2.8/32"
+        office = Access(frozenset({"198.51.100.0/24"}))
+        assert api_access.current(eks, name) == closed
+        assert api_access.open_to(eks, name, lost, closed) == Access(frozenset({lost}))
+        # That runner was lost; the next job takes its address out.
+        opened = api_access.open_to(eks, name, mine, office)
+        assert opened == Access(office.networks | {mine})
+        assert api_access.set_to(eks, name, office) == office
+        assert api_access.set_to(eks, name, closed) == closed
+        config = eks.describe_cluster(name=name)["cluster"]["resourcesVpcConfig"]
+        assert config["publicAccessCidrs"] == ["198.51.100.0/24"]  # AWS keeps the list
+        assert api_access.set_to(eks, "pangeo-gone", closed) is None
 
-    config = {"endpoint_public_access": True, "public_access_cidrs": ["198.51.100.0/24"]}
-    cluster = {"mode": "managed", "type": "aws_eks_cluster"}
-    state = {"resources": [{**cluster, "instances": [{"attributes": {"vpc_config": [config]}}]}]}
-    assert api_access.declared(state) == api_access.Door(True, frozenset({"198.51.100.0/24"}))
-    assert api_access.declared({}) == api_access.Door(False)
+
+def test_the_access_that_is_meant_to_be_is_read_from_the_configuration(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "terraform", tmp_path / "terraform")
+    deployment = Deployment("staging", project=tmp_path)
+    assert api_access.declared(deployment) == Access()
+    text = deployment.tfvars.read_text()
+    deployment.tfvars.write_text(f'{text}\napi_public_cidrs = ["198.51.100.0/24"]\n')
+    assert api_access.declared(deployment) == Access(frozenset({"198.51.100.0/24"}))
+
+
+@pytest.mark.parametrize("result", ["failure", "cancelled"])
+def test_a_deployment_that_did_not_finish_is_told_with_the_way_on(result: str) -> None:
+    needs = {"staging": {"result": result}, "production": {"result": "skipped"}}
+    notice = notices.outcome("deploy", needs, "https://github.test/run")
+    assert (notice.ok, notice.title) == (False, "deploy fails: staging")
+    assert "Run the failed jobs again" in notice.body
+    assert "Roll back" in notice.body
+    assert notices.outcome("deploy", {"staging": {"result": "success"}}, "").ok
+
+
+def test_an_api_that_was_left_open_is_told() -> None:
+    left = Access(frozenset({"192.0.2.8/32"}))
+    assert "`192.0.2.8/32`" in notices.left_open("prod", left, Access()).body
+    assert notices.left_open("prod", left, left).ok  # somebody is at work
+    assert notices.left_open("prod", None, None).ok

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
+from pangeo_deploy.delivery.turn import CHANGING
 from tests.conftest import PROJECT
-from tests.pangeo_deploy.delivery.actions import PLAYED
+from tests.pangeo_deploy.delivery.actions import INPUTS, PLAYED
 from tests.pangeo_deploy.delivery.conftest import Stage
+from tests.pangeo_deploy.delivery.queues import arrived
 from tests.pangeo_deploy.delivery.results import Event
 from tests.pangeo_deploy.delivery.runner import Loader
 
@@ -50,7 +52,7 @@ def test_a_job_has_only_what_it_declares_and_an_end() -> None:
     for workflow, name, job in jobs():
         assert WORKFLOWS[workflow]["permissions"] == {}
         assert job["permissions"], (workflow, name)
-        assert 0 < job["timeout-minutes"] <= 90, (workflow, name)
+        assert 0 < job["timeout-minutes"] <= 120, (workflow, name)
     writers = {
         (workflow, name): sorted(k for k, v in job["permissions"].items() if v == "write")
         for workflow, name, job in jobs()
@@ -60,19 +62,105 @@ def test_a_job_has_only_what_it_declares_and_an_end() -> None:
         assert granted in ([], ["id-token"]) or "id-token" not in granted or where[0] == "book.yml"
 
 
-def test_what_changes_a_deployment_never_meets_another_and_is_never_cut_off() -> None:
-    groups = {name: WORKFLOWS[name]["concurrency"] for name in DEPLOYING}
-    assert all(
-        one == {"group": "deployment", "cancel-in-progress": False} for one in groups.values()
-    )
+def test_what_changes_a_deployment_waits_its_turn_and_is_never_lost_or_cut_off() -> None:
+    """The old code had one group for all, in which GitHub cancels all that wait but the last."""
+    changing = [
+        (workflow, job)
+        for workflow, _, job in jobs()
+        if workflow in DEPLOYING and "environment" in job
+    ]
+    assert len(changing) == 5
+    for workflow, job in changing:
+        kind = "deploy" if workflow == "deploy.yml" else workflow.removesuffix(".yml")
+        group = job["concurrency"].pop("group")
+        assert job["concurrency"] == {"cancel-in-progress": False, "queue": "max"}
+        assert group == f"{job['environment']}-{kind}", workflow
+        assert job["name"].startswith(CHANGING), job["name"]
+        assert job["name"].endswith(f" {job['environment']}"), job["name"]
+        assert job["permissions"]["actions"] == "read"
+        names = [step["name"] for step in flat(job["steps"])]
+        assert names.index("Turn") < names.index("Credentials")
+        job["concurrency"]["group"] = group
+    for name in DEPLOYING:
+        assert "github.run_id" in WORKFLOWS[name]["concurrency"]["group"]
+
+
+def flat(listed: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield steps, with those of this repository's own actions in place of their use."""
+    for step in listed:
+        if str(step.get("uses", "")).startswith("$/"):
+            path = step["uses"].removeprefix("$/")
+            inner = yaml.load((PROJECT / path / "action.yml").read_text(), Loader)
+            yield from flat(inner["runs"]["steps"])
+        else:
+            yield step
+
+
+def test_no_deployment_is_lost_behind_an_approval_that_nobody_gives() -> None:
+    """Five merges, of which the first waits in production; then somebody rolls production back."""
+    deploy = WORKFLOWS["deploy.yml"]["jobs"]
+    back = WORKFLOWS["rollback.yml"]["jobs"]["back"]["concurrency"]
+    back = {**back, "group": back["group"].replace("${{ inputs.environment }}", "prod")}
+    merges = [
+        (f"{job} {n}", deploy[job]["concurrency"])
+        for n in range(5)
+        for job in ("staging", "production")
+    ]
+    queues = arrived([*merges, ("back", back)])
+    assert [name for queue in queues.values() for name in queue.cancelled] == []
+    assert queues["prod-rollback"].running == "back"
+    assert queues["prod-deploy"].pending == [f"production {n}" for n in range(1, 5)]
+    staging = queues["staging-deploy"]
+    for n in range(5):
+        assert staging.running == f"staging {n}"
+        staging.finish()
+    # As it was: one group for all, and one place to wait in.
+    old = {"group": "deployment", "cancel-in-progress": False}
+    lost = arrived([(name, old) for name, _ in [*merges, ("back", back)]])["deployment"]
+    assert len(lost.cancelled) == 9
+
+
+def test_a_workflow_starts_by_what_it_names(stage: Stage) -> None:
+    book = stage.commit({"README.md": lambda text: text + "\nMore.\n"})
+    with pytest.raises(ValueError, match="Deploy is not started by a push"):
+        stage.runner.run("deploy.yml", Event("push", book))
+    bootstrap = stage.commit({"terraform/bootstrap/main.tf": lambda text: text + "\n"})
+    with pytest.raises(ValueError, match="Deploy is not started by a push"):
+        stage.runner.run("deploy.yml", Event("push", bootstrap))
+    pull = {"number": 4, "head": {"sha": book}, "base": {"ref": "evil-base"}}
+    with pytest.raises(ValueError, match="Review is not started by a pull request to evil-base"):
+        stage.runner.run("review.yml", Event("pull_request", book, payload={"pull_request": pull}))
+
+
+def test_an_action_is_given_only_inputs_that_it_has() -> None:
+    """GitHub warns about another one and goes on without it; actionlint knows tags, not commits."""
+    given = [
+        (where, step["uses"].partition("@")[0], set(step.get("with") or {}))
+        for where, step in steps()
+        if "@" in step.get("uses", "")
+    ]
+    assert len(given) > 50
+    wrong = [(where, name, extra) for where, name, has in given if (extra := has - INPUTS[name])]
+    assert wrong == []
+    for plant in ({"if-no-file-found"}, {"retention-day"}):
+        assert plant - INPUTS["actions/upload-artifact"]
+
+
+def test_a_job_that_takes_no_role_has_no_word_on_who_it_is() -> None:
+    for workflow, name, job in jobs():
+        takes = any("configure-aws" in step.get("uses", "") for step in flat(job["steps"]))
+        allowed = takes or (workflow, name) == ("book.yml", "publish")
+        assert ("id-token" in job["permissions"]) == allowed, (workflow, name)
 
 
 def test_no_workflow_runs_a_forks_code_with_the_repositorys_rights() -> None:
     for workflow in WORKFLOWS.values():
         assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(workflow["on"])
-    roles = [step for _, step in steps() if "configure-aws" in step.get("uses", "")]
-    assert roles
-    assert all(step["if"] == "env.TARGET == 'aws'" for step in roles)
+    for workflow, name, job in jobs():
+        for step in flat(job["steps"]):
+            if "configure-aws" in step.get("uses", ""):
+                asked = f"{step.get('if', '')} {job.get('if', '')}"
+                assert re.search(r"(TARGET|target) == 'aws'", asked), (workflow, name)
 
 
 def test_no_step_pastes_an_expression_into_its_shell() -> None:
@@ -99,10 +187,12 @@ def test_secrets_are_an_environments_own() -> None:
 @pytest.mark.parametrize(
     ("workflow", "event", "expected"),
     [
-        ("review.yml", "pull_request", {"plan staging", "plan prod", "comment"}),
+        ("review.yml", "pull_request", {"rehearse staging", "rehearse prod", "comment"}),
+        ("review.yml", "merge_group", {"check", "test", "rehearse staging", "rehearse prod"}),
         ("book.yml", "push", {"build", "publish"}),
         ("book.yml", "release", {"build", "release"}),
-        ("weekly.yml", "schedule", {"sweep prod", "support staging", "janitor prod", "notify"}),
+        ("weekly.yml", "schedule", {"sweep prod", "support staging", "notify"}),
+        ("janitor.yml", "schedule", {"janitor staging", "janitor prod", "notify"}),
         ("monthly.yml", "schedule", {"figures", "keep", "notify"}),
     ],
 )
@@ -150,6 +240,7 @@ def test_the_pipelines_files_are_all_checked() -> None:
         "github-actions",
         "dependabot",
         "--persona auditor",
+        "actionlint",
         "yamllint",
     ):
         assert tool in makefile

@@ -1,79 +1,114 @@
-"""The verb `delivery`: what the workflows call between plan and production."""
+"""The verb `delivery`: what the workflows call between a pull request and production."""
 
+import shutil
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from pangeo_core.errors import BadInput
+from pangeo_core.errors import BadInput, CheckFailed
 from pangeo_core.files import read_json, write_whole
 from pangeo_deploy.cli.console import reporting, show
 from pangeo_deploy.cli.delivery.jobs import NeedsOption, RunOption, jobs
-from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
-from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
+from pangeo_deploy.deployment import Deployment, find_project
+from pangeo_deploy.targets import named, target_of
 
-CommitOption = Annotated[str, typer.Option(help="The commit, by its whole name.")]
-BundleArgument = Annotated[Path, typer.Argument(help="The folder that `delivery plan` wrote.")]
-BundlesArgument = Annotated[list[Path], typer.Argument(help="Folders that `delivery plan` wrote.")]
+CommitOption = Annotated[str, typer.Option(help="The full name of the commit.")]
+OutOption = Annotated[Path, typer.Option(help="The folder to write into.")]
+ReviewsArgument = Annotated[
+    list[Path], typer.Argument(help="Reviews that `delivery plan` wrote, or folders of them.")
+]
 Kind = StrEnum("Kind", ["deploy", "rollback", "event", "destroy"])
+Outcome = StrEnum("Outcome", ["success", "failure"])
 
 
 def plan(
     environment: EnvironmentArgument,
     commit: CommitOption,
-    out: Annotated[Path, typer.Option(help="The folder to write; it is replaced.")],
+    out: OutOption,
+    destroy: Annotated[bool, typer.Option("--destroy", help="Plan its removal.")] = False,
+    keep_data: Annotated[
+        bool, typer.Option(help="With --destroy: leave homes and buckets.")
+    ] = False,
+    confirm: ConfirmOption = "",
+    base: Annotated[
+        str, typer.Option(help="A checkout to compare the charts with; empty for none.")
+    ] = "",
     target: TargetOption = "rehearsal",
     json: JsonOption = False,
 ) -> None:
-    """Plan, price and check, and seal the plan in a folder that can be carried elsewhere."""
-    from pangeo_deploy.delivery import plan_bundle
+    """Plan, price and check an environment, and write the review of the plan."""
+    from pangeo_deploy.delivery import plan_review
 
+    deployment = Deployment(environment, target)
+    if destroy:
+        target_of(deployment).require_confirmation(confirm)
     with reporting(f"Planning {environment}") as progress:
-        review = plan_bundle.make(Deployment(environment, target), commit, out, progress)
-    counts = ", ".join(
-        f"{review[one]} to {one}" for one in ("delete", "replace", "update", "create")
-    )
-    found = len(plan_bundle.problems(review))
-    human = [f"{environment} on {target}: {counts}; {found} findings.", f"Sealed in {out}."]
-    show(review, json, human)
+        review = (
+            plan_review.make_destroy(deployment, commit, keep_data, progress)
+            if destroy
+            else plan_review.make(deployment, commit, progress, Path(base) if base else None)
+        )
+    file = plan_review.write(out, review)
+    show(review, json, [_summary(review), f"The review is in {file}."])
 
 
-def gate(bundles: BundlesArgument) -> None:
-    """Refuse plans that break a rule or pass their budget; exit 3 if any does."""
-    from pangeo_deploy.delivery import plan_bundle
+def gate(reviews: ReviewsArgument) -> None:
+    """Refuse plans that break a rule or exceed their budget; exit with 3 if any does."""
+    from pangeo_deploy.delivery import plan_review
 
-    plan_bundle.gate(bundles)
-    show({"ok": True}, False, ["No rule is broken and no budget passed."])
+    plan_review.gate(_reviews(reviews))
+    show({"ok": True}, False, ["No rule is broken and no budget exceeded."])
 
 
-def verify(
+def replan(
     environment: EnvironmentArgument,
-    folder: BundleArgument,
+    review: Annotated[Path, typer.Argument(help="The review that people saw.")],
     commit: CommitOption,
+    reviewed: Annotated[str, typer.Option(help="The commit that was reviewed.")],
+    out: OutOption,
     target: TargetOption = "rehearsal",
     json: JsonOption = False,
 ) -> None:
-    """Say whether a folder holds the plan that was reviewed, for this commit; exit 3 if not."""
-    from pangeo_deploy.delivery import plan_bundle
+    """Plan again, and save the plan for apply if it does only what was reviewed; else exit 3."""
+    from pangeo_deploy.delivery import plan_review
+    from pangeo_deploy.terraform import saved_plan
 
-    review = plan_bundle.verify(Deployment(environment, target), folder, commit)
-    show(review, json, [f"The plan of {environment} is the one made {review['made']}."])
+    deployment = Deployment(environment, target)
+    seen = plan_review.read(review)
+    if seen["commit"] != reviewed:
+        raise CheckFailed(
+            f"The review is of {seen['commit'][:12]}, not of {reviewed[:12]}.",
+            fix=plan_review.AGAIN,
+        )
+    with reporting(f"Planning {environment}") as progress:
+        fresh = plan_review.make(deployment, commit, progress)
+    plan_review.write(out, fresh)
+    try:
+        plan_review.gate([fresh])
+        done = plan_review.require_covered(fresh, seen)
+    except CheckFailed:
+        saved_plan.forget(deployment.folder / "plan.tfplan")  # no later step may apply it
+        raise
+    human = [_summary(fresh), "It does nothing that was not reviewed."]
+    if done:
+        human.append(f"{len(done)} reviewed changes are in place already.")
+    show({**fresh, "already": done}, json, human)
 
 
 def comment(
-    bundles: BundlesArgument,
+    reviews: ReviewsArgument,
     run: RunOption = "",
-    preview: Annotated[str, typer.Option(help="Where the book with the change is.")] = "",
+    preview: Annotated[str, typer.Option(help="The address of the book with the change.")] = "",
     needs: NeedsOption = "{}",
 ) -> None:
-    """Print the pull request's comment as Markdown: destroys first, cost, findings."""
-    from pangeo_deploy.delivery import plan_bundle
+    """Print what plans do as Markdown: what is destroyed first, then cost and findings."""
     from pangeo_deploy.delivery.pull_request_comment import comment as write
 
-    folders = [one for one in bundles if (one / plan_bundle.REVIEW).exists()]
-    text = write(map(plan_bundle.read, folders), run=run, preview=preview, results=_results(needs))
-    typer.echo(text, nl=False)
+    results = {name: str(each.get("result", "")) for name, each in jobs(needs).items()}
+    typer.echo(write(_reviews(reviews), run=run, preview=preview, results=results), nl=False)
 
 
 def say(
@@ -88,31 +123,83 @@ def say(
     show({"url": url}, False, [url])
 
 
-def reviewed(
-    commit: CommitOption,
-    workflow: Annotated[str, typer.Option(help="The workflow that plans.")] = "review.yml",
-    run: Annotated[str, typer.Option(help="A run by its number, not the merged one's.")] = "",
-) -> None:
-    """Find the run whose plans were reviewed: prints `run=` and `commit=`, as a job's outputs."""
-    from pangeo_deploy.delivery import github
+def guards(target: TargetOption = "rehearsal") -> None:
+    """Print how GitHub protects the environments; on aws exit with 3 if one is unprotected."""
+    from pangeo_deploy.delivery import github, provenance
+    from pangeo_deploy.deployment import environments
 
     repository = github.from_environment()
-    if run and not run.isdecimal():
-        raise BadInput(f"{run!r} is not the number of a run.")
-    found = (
-        github.planned_by(repository, int(run))
-        if run
-        else github.reviewed(repository, commit, workflow)
+    names = environments(find_project())
+    wrong = [
+        each
+        for name in names
+        for each in provenance.guards(repository, name, reviewers=name == "prod")
+    ]
+    for each in wrong:
+        typer.echo(f"- {each}")
+    if wrong and named(target).confirms:
+        raise CheckFailed(
+            "The environments are not protected: nothing is deployed to AWS.",
+            why="\n".join(wrong),
+            fix="Settings > Environments: reviewers for prod, and main as the only branch of each.",
+        )
+    typer.echo(
+        "Nothing is deployed to AWS from here." if wrong else "The environments are guarded."
     )
-    typer.echo(f"run={found.run}\ncommit={found.commit}")
+
+
+def reviewed(
+    commit: CommitOption,
+    run: Annotated[str, typer.Option(help="A run of Review on main, by its number.")] = "",
+    target: TargetOption = "rehearsal",
+) -> None:
+    """Find who reviewed what is deployed: prints `run=` and `commit=`, as a job's outputs."""
+    from pangeo_deploy.delivery import github, provenance
+
+    repository, approval = github.from_environment(), named(target).confirms
+    found = (
+        provenance.by_hand(repository, provenance.number(run), commit, approval=approval)
+        if run
+        else provenance.of_merge(repository, commit, approval=approval)
+    )
+    typer.echo(f"run={found.run}\ncommit={found.commit}\npull={found.pull}")
+
+
+def turn(environment: EnvironmentArgument) -> None:
+    """Wait until no other job changes the environment."""
+    from pangeo_deploy.delivery import github
+    from pangeo_deploy.delivery import turn as turns
+
+    with reporting(f"Waiting for {environment}") as progress:
+        turns.wait(github.from_environment(), environment, progress)
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(help="A checkout of what was deployed.")],
+) -> None:
+    """Put another checkout's terraform/ and helm/ in place of this one's; the calendar stays."""
+    from pangeo_deploy.delivery.event_calendar import CALENDAR
+
+    project = find_project()
+    calendar = (project / CALENDAR).read_bytes() if (project / CALENDAR).exists() else None
+    for name in ("terraform", "helm"):
+        if not (source / name).is_dir():
+            raise BadInput(f"{source} has no folder {name}.", fix="Name a checkout of the project.")
+    for name in ("terraform", "helm"):
+        shutil.rmtree(project / name)
+        shutil.copytree(source / name, project / name)
+    if calendar is not None:  # who is in a workshop keeps the room for it
+        write_whole(project / CALENDAR, calendar)
+    show({}, False, [f"terraform/ and helm/ are those of {source}."])
 
 
 def record(
     environment: EnvironmentArgument,
     commit: CommitOption,
-    out: Annotated[Path, typer.Option(help="The folder to write it into.")],
+    out: OutOption,
     kind: Annotated[Kind, typer.Option(help="What was done.")] = Kind.deploy,
-    bundle: Annotated[Path | None, typer.Option(help="The bundle that was applied.")] = None,
+    outcome: Annotated[Outcome, typer.Option(help="How it ended.")] = Outcome.success,
+    review: Annotated[Path | None, typer.Option(help="The review of what was applied.")] = None,
     part: Annotated[
         list[Path] | None, typer.Option(help="The JSON that a step printed, or a folder of them.")
     ] = None,
@@ -120,15 +207,21 @@ def record(
     target: TargetOption = "rehearsal",
     json: JsonOption = False,
 ) -> None:
-    """Write down what a deployment did."""
+    """Write down what a deployment did, also one that failed."""
     from pangeo_deploy.delivery import deployment_record as records
-    from pangeo_deploy.delivery import plan_bundle as bundles
+    from pangeo_deploy.delivery import plan_review
 
-    review = bundles.read(bundle) if bundle else None
-    files = [file for one in part or () for file in _json_files(one)]
-    parts = {file.stem: read_json(file) for file in files}
+    done = plan_review.read(review) if review and review.exists() else None
+    files = [file for path in part or () for file in _json_files(path)]
+    parts = {file.stem: content for file in files if (content := _content(file))}
     made = records.make(
-        Deployment(environment, target), str(kind), commit, review=review, parts=parts, run=run
+        Deployment(environment, target),
+        str(kind),
+        commit,
+        review=done,
+        parts=parts,
+        run=run,
+        outcome=str(outcome),
     )
     show(made, json, [f"Recorded in {records.write(out, made)}."])
 
@@ -138,10 +231,10 @@ def deployed(
     commit: CommitOption,
     records: Annotated[Path, typer.Option(help="The folder of the records.")],
 ) -> None:
-    """Say which recorded deployment a commit was: prints `commit=`; exit 3 if it was none."""
-    from pangeo_deploy.delivery import deployment_record as room
+    """Find the recorded deployment of a commit: prints `commit=`; exit with 3 if there is none."""
+    from pangeo_deploy.delivery import deployment_record
 
-    typer.echo(f"commit={room.find(records, environment, commit)['commit']}")
+    typer.echo(f"commit={deployment_record.find(records, environment, commit)['commit']}")
 
 
 def keep(
@@ -152,33 +245,51 @@ def keep(
     from pangeo_deploy.delivery import github
 
     repository = github.from_environment()
-    # A folder that is not there holds what no job has left: nothing.
-    found = [
-        one for path in files for one in (path.rglob("*.json") if not path.is_file() else [path])
-    ]
-    for file in sorted(found):
+    for file in sorted(each for path in files for each in _json_files(path)):
         name = f"{under}/{file.name}"
-        github.keep(repository, name, file.read_bytes(), f"Record {file.stem}")
-        show({}, False, [f"Kept {name}."])
+        github.save_record(repository, name, file.read_bytes(), f"Record {file.stem}")
+        show({}, False, [f"Saved {name}."])
 
 
 def fetch(
-    out: Annotated[Path, typer.Option(help="The folder to write them into.")],
+    out: OutOption,
     under: Annotated[str, typer.Option(help="The folder of the branch `records`.")] = "deployments",
 ) -> None:
-    """Bring the files of the repository's branch `records` here."""
+    """Download the files of the repository's branch `records`."""
     from pangeo_deploy.delivery import github
 
     names = []
-    for name, content in github.kept(github.from_environment(), under):
+    for name, content in github.saved_records(github.from_environment(), under):
         write_whole(out / Path(name).name, content)
         names.append(name)
     show({}, False, [f"{len(names)} files in {out}."])
 
 
-def _results(text: str) -> dict[str, str]:
-    return {name: str(one.get("result", "")) for name, one in jobs(text).items()}
+def _summary(review: dict[str, Any]) -> str:
+    from pangeo_deploy.delivery import plan_review
+
+    counts = ", ".join(
+        f"{review[action]} to {action}" for action in ("delete", "replace", "update", "create")
+    )
+    found = len(plan_review.problems(review))
+    return f"{review['environment']} on {review['target']}: {counts}; {found} findings."
+
+
+def _reviews(paths: list[Path]) -> list[dict[str, Any]]:
+    from pangeo_deploy.delivery import plan_review
+
+    return [plan_review.read(file) for path in paths for file in _json_files(path)]
 
 
 def _json_files(path: Path) -> list[Path]:
-    return sorted(path.glob("*.json")) if path.is_dir() else [path]
+    """Return a folder's JSON files at any depth, none of one that is not there; or the file."""
+    return [path] if path.is_file() else sorted(path.rglob("*.json"))
+
+
+def _content(file: Path) -> dict[str, Any] | None:
+    """Return what a step printed; None if it failed, or ended before it had printed all."""
+    try:
+        content = read_json(file)
+    except BadInput:
+        return None
+    return content if isinstance(content, dict) and "error" not in content else None

@@ -1,4 +1,4 @@
-"""The verbs of `delivery` around a deployment: scheduled checks, API access, events, the site."""
+"""The part of the verb `delivery` around a deployment: scheduled checks, API access, events."""
 
 import json as json_module
 from datetime import UTC, datetime, timedelta
@@ -14,17 +14,18 @@ from pangeo_deploy.cli.delivery.jobs import NeedsOption, RunOption, jobs
 from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment, find_project
 
-Check = StrEnum("Check", ["drift", "janitor", "support", "sweep"])
-Turn = StrEnum("Turn", ["open", "shut"])
+Check = StrEnum("Check", ["drift", "janitor", "support", "sweep", "undeployed"])
+Action = StrEnum("Action", ["open", "close", "reset"])
+Room = StrEnum("Room", ["extend", "shrink"])
 
 
 def watch(
-    check: Annotated[Check, typer.Argument(help="What to look at.")],
+    check: Annotated[Check, typer.Argument(help="What to check.")],
     environment: EnvironmentArgument,
     out: Annotated[Path, typer.Option(help="The file to write the notice into.")],
     target: TargetOption = "rehearsal",
 ) -> None:
-    """Run a scheduled check and write down its notice; what it finds is no failure of the check."""
+    """Run a scheduled check and write its notice; what it finds is no failure of the check."""
     from pangeo_deploy.delivery.scheduled_checks import CHECKS
 
     with reporting(f"{check} of {environment}") as progress:
@@ -37,71 +38,89 @@ def notify(
     notices: Annotated[
         list[Path] | None, typer.Argument(help="Notices, or folders of them.")
     ] = None,
-    outcome: Annotated[str, typer.Option(help="Tell of the jobs in --needs under this name.")] = "",
+    outcome: Annotated[str, typer.Option(help="Report the jobs in --needs under this name.")] = "",
     needs: NeedsOption = "{}",
     run: RunOption = "",
 ) -> None:
     """Open, update or close one issue for each notice, and one for jobs that failed."""
     from pangeo_deploy.delivery import github
-    from pangeo_deploy.delivery import notices as room
+    from pangeo_deploy.delivery import notices as writing
 
     repository = github.from_environment()
-    found = room.read(one for one in notices or () if one.exists())
+    found = writing.read(path for path in notices or () if path.exists())
     if outcome:
-        found.append(room.outcome(outcome, jobs(needs), run))
+        found.append(writing.outcome(outcome, jobs(needs), run))
+    if not github.has_issues(repository):
+        # As in a new fork: what there is to say stands in the run's log, and nothing fails.
+        said = [notice.title for notice in found if not notice.ok]
+        show(
+            {}, False, ["Issues are switched off in this repository (Settings > Features).", *said]
+        )
+        return
     issues = github.open_issues(repository)
-    done = [room.upkeep(one, issues) for one in found]
-    for what in done:
+    for what in [writing.upkeep(notice, issues) for notice in found]:
         url = github.carry_out(repository, what)
         show({}, False, [f"{what.action}: {what.title} {url}".rstrip()])
 
 
-def door(
-    turn: Annotated[Turn, typer.Argument(help="What to do.")],
+def api_access(
+    action: Annotated[Action, typer.Argument(help="What to do; reset closes what was left open.")],
     environment: EnvironmentArgument,
+    out: Annotated[Path | None, typer.Option(help="The file for the notice of a reset.")] = None,
     target: TargetOption = "rehearsal",
 ) -> None:
-    """Open the Kubernetes API to this machine's address, or shut it to it again."""
-    from pangeo_deploy.delivery import api_access as room
+    """Open the Kubernetes API to this machine, or close it again; prints whether it is there."""
+    from pangeo_deploy.delivery import api_access as access
+    from pangeo_deploy.delivery import github, notices
+    from pangeo_deploy.delivery import turn as turns
     from pangeo_deploy.targets import connect
-    from pangeo_deploy.terraform.lifecycle import recorded
 
     deployment = Deployment(environment, target)
-    declared = room.declared(recorded(deployment))
+    always = access.declared(deployment)
     with reporting(f"The API of {environment}"), connect(deployment) as cloud:
-        eks, mine = cloud.client("eks"), room.own_network()
-        if turn == Turn.open:
-            now = room.open_to(eks, deployment.name, mine)
+        eks = cloud.client("eks")
+        before = access.current(eks, deployment.name)
+        if action == Action.open:
+            now = access.open_to(eks, deployment.name, access.own_network(), always)
+        elif action == Action.reset and turns.others(github.from_environment(), environment, 0):
+            now = before  # somebody is at work, and needs it
         else:
-            now = room.shut_to(eks, deployment.name, mine, declared)
-    reach = ", ".join(sorted(now.networks)) if now.public else "nobody outside of its network"
-    show({}, False, [f"The API of {environment} is open to {reach}."])
+            now = access.set_to(eks, deployment.name, always)
+    if action == Action.open and now:
+        access.write_kubeconfig(deployment.name)
+    if out:
+        closed = notices.left_open(environment, before, now)
+        write_whole(out, json_module.dumps(closed.as_dict(), indent=1))
+    typer.echo(f"cluster={'true' if now else 'false'}")
+    typer.echo(
+        f"The API of {environment} is open to {now or 'nobody: there is no cluster'}.", err=True
+    )
 
 
 def event(
     name: Annotated[str, typer.Argument(help="An event of helm/events.yaml.")],
-    lay: Annotated[
-        bool, typer.Option("--lay", help="Lay its values over the environment's, in this checkout.")
-    ] = False,
+    room: Annotated[
+        Room | None, typer.Option(help="Refuse if today the calendar does not say so.")
+    ] = None,
     outputs: Annotated[
         bool, typer.Option("--outputs", help="Print `environment=`, as a job's output.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Price an event of the calendar beyond the always-on floor; with --lay make room for it."""
+    """Price an event of the calendar, beyond the always-on floor."""
     from pangeo_deploy.delivery import event_calendar
 
     project = find_project()
     found = event_calendar.find(project, name)
+    if room:
+        event_calendar.require_room(found, room == Room.extend, datetime.now(UTC).date())
     if outputs:
         typer.echo(f"environment={found.environment}")
         return
     cost = event_calendar.expected(project, found)
-    if lay:
-        event_calendar.lay(project, found)
     rows = [
-        (one["what"], one["count"], one["hours"], one["machines"], one["node_type"], one["usd"])
-        for one in cost["lines"]
+        tuple(line[key] for key in ("what", "count", "hours", "machines", "node_type", "usd"))
+        for line in cost["lines"]
     ]
     columns = ("what", "how many", "hours each", "machines", "type", "cost (USD)")
     human: list[Any] = [
@@ -109,6 +128,16 @@ def event(
         f"{cost['usd']} USD in all, {cost['usd_per_person']} USD a person, at list prices.",
     ]
     show(cost, json, human)
+
+
+def room(environment: EnvironmentArgument) -> None:
+    """Lay today's events of the calendar over the environment's values, in this checkout."""
+    from pangeo_deploy.delivery import event_calendar
+
+    project = find_project()
+    names = event_calendar.lay_current(project, environment, datetime.now(UTC).date())
+    told = f"{environment} has room for {', '.join(names)}." if names else "No event today."
+    show({"events": names}, False, [told])
 
 
 def month(
@@ -120,12 +149,12 @@ def month(
     json: JsonOption = False,
 ) -> None:
     """Write down a month's cost and usage for the book; made up in the rehearsal."""
-    from pangeo_deploy.delivery import monthly_figures as room
+    from pangeo_deploy.delivery import monthly_figures
 
     last = datetime.now(UTC).replace(day=1) - timedelta(days=1)
     with reporting("Reading the month") as progress:
         deployment = Deployment(environment, target)
-        made = room.report(deployment, name or f"{last:%Y-%m}", sessions, progress)
+        made = monthly_figures.report(deployment, name or f"{last:%Y-%m}", sessions, progress)
     file = out / f"{environment}-{made['month']}.json"
     write_whole(file, json_module.dumps(made, indent=1) + "\n")
     told = f"{made['month']}: {made['total']} USD ({made['origin']}), in {file}."
