@@ -1,6 +1,6 @@
 """The verbs on the charts: render, check, deploy."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +21,7 @@ app = typer.Typer(help="The Helm charts of an environment.", no_args_is_help=Tru
 def render(
     environment: EnvironmentArgument,
     out: Annotated[Path | None, typer.Option(help="A folder to write the files to.")] = None,
+    target: TargetOption = "rehearsal",
     json: JsonOption = False,
 ) -> None:
     """Render the charts; with --out to files, the values beside them with secrets struck out."""
@@ -30,7 +31,7 @@ def render(
     from pangeo_deploy.charts import values as charts_values
     from pangeo_deploy.charts.render import render as render_chart
 
-    project = Deployment(environment).project
+    project = Deployment(environment, target).project
     documents = []
     for chart in charts_values.CHARTS:
         values = charts_values.complete(project, chart, environment)
@@ -48,12 +49,22 @@ def render(
 
 
 @app.command()
-def check(environment: EnvironmentArgument, json: JsonOption = False) -> None:
-    """Check values, manifests and policies as they would be deployed; exit 3 on a finding."""
-    from pangeo_deploy.charts.check import check as check_charts
+def check(
+    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
+) -> None:
+    """Check values, manifests and policies as they would be deployed; exit 3 on a finding.
 
+    On a target that people reach, names that are examples are findings too.
+    """
+    from pangeo_deploy.charts.check import check as check_charts
+    from pangeo_deploy.preflight.report import unready
+    from pangeo_deploy.targets import target_of
+
+    deployment = Deployment(environment, target)
     with reporting(f"Checking the charts of {environment}") as progress:
-        found = check_charts(Deployment(environment).project, environment, progress=progress)
+        found = check_charts(deployment.project, environment, progress=progress)
+        if found.ok and target_of(deployment).for_real:
+            found = replace(found, findings=tuple(unready(deployment)))
     told = f"{environment}: {found.manifests} manifests, {len(found.findings)} findings."
     human: list[Any] = [told]
     if found.findings:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pangeo_core.errors import CheckFailed
+from pangeo_deploy.charts.check import Finding as ChartFinding
 from pangeo_deploy.charts.render import render
 from pangeo_deploy.charts.values import CHARTS, complete, platform
 from pangeo_deploy.deployment import Deployment
@@ -76,6 +77,16 @@ def require_own_names(deployment: Deployment, outputs: Mapping[str, Any]) -> Non
             why=f"The first: {first.where}: {first.message}. {first.fix}",
             fix=f"pangeo-deploy preflight {environment} --target {deployment.target}",
         )
+
+
+def unready(deployment: Deployment) -> list[ChartFinding]:
+    """Return what keeps the charts from being deployed for people, without a look at Terraform."""
+    facts = gather(deployment.project, deployment.environment, {}, {}, for_real=True)
+    return [
+        ChartFinding(one.where.partition(".")[0], one.where, one.rule, f"{one.message}. {one.fix}")
+        for one in judge(facts).findings
+        if one.rule == "placeholders"
+    ]
 
 
 def judge(facts: Facts) -> Preflight:

@@ -54,6 +54,13 @@ def test_check_is_green(cli: Cli, environment: str) -> None:
     assert ran.json["findings"] == []
 
 
+def test_examples_are_findings_where_people_reach_the_hub(cli: Cli) -> None:
+    ran = cli("charts", "check", "prod", "--target", "aws", "--json")
+    assert ran.code == 3
+    assert {one["rule"] for one in ran.json["findings"]} == {"placeholders"}
+    assert cli("charts", "check", "local", "--target", "kubernetes").code == 0
+
+
 @pytest.mark.parametrize("environment", ["staging", "prod"])
 def test_it_is_green_with_what_terraform_made(environment: str) -> None:
     for chart in CHARTS:
