@@ -7,9 +7,6 @@ import typer
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.preflight import preflight as join
-from pangeo_deploy.targets import target_of
-from pangeo_deploy.terraform.lifecycle import show as show_plan
 
 CHECK_FAILED = 3
 
@@ -18,6 +15,10 @@ def preflight(
     environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
 ) -> None:
     """Compare what the charts need with what Terraform plans; exit 3 if something is missing."""
+    from pangeo_deploy.preflight import preflight as join
+    from pangeo_deploy.targets import target_of
+    from pangeo_deploy.terraform.lifecycle import show as show_plan
+
     deployment = Deployment(environment, target)
     real = target_of(deployment).for_real
     with reporting(f"Joining plan and charts of {environment}") as progress:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -43,6 +44,16 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_h_is_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(words) == 0
     assert "Usage" in capsys.readouterr().out
+
+
+def test_help_loads_no_verbs_libraries() -> None:
+    """What a verb needs is imported when it runs: `--help` waits for none of it."""
+    heavy = ("requests", "yaml", "numpy", "botocore", "hub_user", "hub_costs", "local_hub")
+    code = f"import sys, pangeo_deploy.cli; print(*set({heavy}) & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
 
 
 @pytest.mark.parametrize(("words", "verb"), VERBS, ids=[" ".join(words) for words, _ in VERBS])
