@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +61,14 @@ def gather(
     Prometheus, `NotOnThisTarget` where it cannot be reached, `BadInput` for a time that is none.
     """
     users, where = None, None
-    zone: tzinfo | str = "UTC"
+    zone: str | None = "UTC"
     last = _moment(end, "end") or pd.Timestamp.now("UTC")
     first = _moment(start, "start")
     if not prometheus:
         where = target_of(deployment).usage_records()
         prometheus, log = where.prometheus, log or where.log
         first = first or pd.Timestamp(where.since)
-        zone = (
-            datetime.now().astimezone().tzinfo or UTC
-        )  # the rehearsed hub logs in the machine's own
+        zone = None  # the rehearsed hub logs in the machine's own
         janitor, _ = target_of(deployment).janitor()
         users = hub_collector.snapshot(f"{janitor.url}/hub/api", janitor.token)
     if not prometheus:
@@ -81,18 +78,37 @@ def gather(
             fix="apt-get install prometheus, then `hub down` and `hub up`.",
         )
     if first is None:
-        raise BadInput("Since when to collect is not said.", fix="Pass --start 2026-11-01.")
+        raise BadInput("Missing start time.", fix="Pass --start 2026-11-01.")
     found = pods_collector.collect(prometheus, first, last, progress=progress)
-    told = None
-    if log is not None:
-        told = hub_collector.from_log(log, cpu_cores=0, memory_gib=0, zone=zone).raw
-    sessions = joined(found, told, users or ()).sessions()
+    told = None if log is None else _log_of(log, zone)
+    clusters = None if where is None else _clusters_of(where.gateway, last)
+    sessions = joined(found, told, users or (), clusters).sessions()
     written = _write(sessions, found.gaps, out)
     if where:
         file = out / "homes.csv"
         written, kept = replace(written, homes_file=file), homes.measure(where.homes)
         write_whole(file, kept.to_csv(index=False, lineterminator="\n"))
     return written
+
+
+def _log_of(log: Path, zone: str | None) -> pd.DataFrame | None:
+    """Return what the log tells; None where no server was started since it began, as after `up`."""
+    try:
+        return hub_collector.from_log(log, cpu_cores=0, memory_gib=0, zone=zone).raw
+    except BadInput:
+        if not log.is_file():
+            raise
+        return None
+
+
+def _clusters_of(database: Path | None, now: pd.Timestamp) -> pd.DataFrame | None:
+    """Return the gateway's own records, None where it has none yet."""
+    if database is None:
+        return None
+    try:
+        return gateway_collector.collect(database, worker_cores=1, worker_memory_gib=1, now=now).raw
+    except BadInput:
+        return None
 
 
 def bring(

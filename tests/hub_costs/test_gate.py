@@ -15,9 +15,10 @@ from findings.peer_methods import by_memory_share_of_the_day, two_i2c
 from hub_costs.allocation.unit_costs import terabytes_of, units
 from hub_costs.bills import bill_files
 from hub_costs.bills import table as bill
+from hub_costs.bills.daily_cost import Daily
 from hub_costs.bills.fetch import fetch_explorer, fetch_export
 from hub_costs.bills.ingest import ingest
-from hub_costs.budgeting.budget_gate import budget_of, gate
+from hub_costs.budgeting.budget_gate import budget_of, gate, gate_total, judged_month
 from hub_costs.estimates import prices
 from hub_costs.estimates.estimate import estimate
 from hub_costs.estimates.reconcile import reconcile
@@ -50,6 +51,49 @@ def test_a_gate_without_budget_or_amount_is_refused():
         gate(Decimal(0), floor=Decimal(1))
     with pytest.raises(BadInput, match="nothing"):
         gate(Decimal(1))
+
+
+@pytest.mark.parametrize("wrong", ["NaN", "Infinity", "-1", "0"])
+def test_a_budget_that_is_no_amount_is_refused(wrong):
+    with pytest.raises(BadInput, match="Invalid budget"):
+        gate(Decimal(wrong), floor=Decimal(1))
+
+
+def days(start, count, usd="10"):
+    return Daily(start, tuple(Decimal(usd) for _ in range(count)))
+
+
+def test_the_gate_names_the_month_it_judges_and_refuses_a_stale_bill():
+    daily = days(date(2024, 10, 1), 60)  # to 29 November
+    judged = judged_month(daily, Decimal(290), today=date(2024, 12, 2))
+    assert (str(judged.month), judged.so_far) == ("2024-12", 0), "not November under its name"
+    assert judged.forecast_high == 310
+    now = judged_month(daily, Decimal(290), today=date(2024, 11, 30))
+    assert (str(now.month), now.so_far, now.forecast_high) == ("2024-11", 290, 300)
+    told = gate(
+        Decimal(295), month=now.month, month_so_far=now.so_far, forecast_high=now.forecast_high
+    )
+    assert "2024-11 so far" in [check.name for check in told.checks]
+    assert told.as_dict()["period"] == "2024-11"
+    assert not told.ok
+    with pytest.raises(CheckFailed, match="stale: its last day is 2024-11-29"):
+        judged_month(daily, Decimal(290), today=date(2026, 11, 29))
+
+
+def test_a_fixed_total_is_held_from_its_first_day_to_its_last():
+    daily, today = days(date(2024, 10, 1), 60), date(2024, 11, 30)
+    period = date(2024, 11, 20), date(2024, 12, 9)
+    told = gate_total(Decimal(200), daily, *period, today=today)
+    assert [check.usd for check in told.checks] == [100, 200]
+    assert told.ok
+    assert not gate_total(Decimal(199), daily, *period, today=today).ok
+    assert gate_total(Decimal(100), daily, period[0], date(2024, 11, 29), today=date(2026, 1, 1)).ok
+    with pytest.raises(CheckFailed, match="stale"):
+        gate_total(Decimal(200), daily, *period, today=date(2025, 1, 1))
+    with pytest.raises(BadInput, match="begins on"):
+        gate_total(Decimal(200), daily, date(2024, 9, 1), period[1], today=today)
+    with pytest.raises(BadInput, match="before it begins"):
+        gate_total(Decimal(200), daily, period[1], period[0], today=today)
 
 
 def test_the_budget_is_terraforms():

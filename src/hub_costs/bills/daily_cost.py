@@ -1,4 +1,4 @@
-"""Daily cost as a series: reading it, and its level and weekdays.
+"""Daily cost as a series.
 
 Amounts are exact where they come in and go out; what lies between is statistics, in floats.
 """
@@ -18,10 +18,6 @@ from hub_costs.estimates import published_tables
 from pangeo_core.errors import BadInput
 
 Floats = npt.NDArray[np.float64]
-WEEKS = 8  # how far back the weekdays' profile looks
-# How much of each new day the level takes: from a memory of three weeks to one of three days.
-ALPHAS = np.array([0.05, 0.08, 0.12, 0.2, 0.3])
-_WARM = 14  # days whose mean is the first level
 LEAST = 42  # days without which nothing can be said of a month ahead
 
 
@@ -103,29 +99,3 @@ def positive(values: Sequence[Decimal]) -> Floats:
     floor = y.expanding().median().clip(lower=0.01) / 100
     result: Floats = np.maximum(y, floor).to_numpy()
     return result
-
-
-def weekdays(y: Floats) -> Floats:
-    """Return seven factors around 1: each place in the week against its week, by the median.
-
-    Place 0 is that of the day after `y` ends, since the profile is for what comes next.
-    """
-    weeks = min(WEEKS, len(y) // 7)
-    table = y[len(y) - 7 * weeks :].reshape(weeks, 7)
-    factors = np.median(table / table.mean(axis=1, keepdims=True), axis=0)
-    result: Floats = factors / factors.mean()
-    return result
-
-
-def levels(y: Floats) -> Floats:
-    """Return the smoothed level after each day, one row for each of `ALPHAS`.
-
-    Each day counts as what it would be in the middle of its week, so that a week's end is no drop.
-    """
-    out = np.empty((len(ALPHAS), len(y)))
-    level = np.full(len(ALPHAS), y[:_WARM].mean())
-    for n, value in enumerate(y):
-        if n >= _WARM:
-            level = ALPHAS * value / weekdays(y[:n])[0] + (1 - ALPHAS) * level
-        out[:, n] = level
-    return out

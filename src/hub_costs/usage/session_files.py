@@ -1,10 +1,12 @@
 """Read and write the sessions table as csv or parquet."""
 
 import io
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
@@ -14,6 +16,7 @@ from hub_costs.usage.sessions import COLUMNS, OPTIONAL, Sessions, check
 from pangeo_core.errors import BadInput
 from pangeo_core.files import write_whole
 
+_APART = 60 * 10**9  # ns that two sources may differ in a start or an end: one scrape
 _REPEATED = ("user", "hub", "kind", "node_type", "capacity", "server")  # few values, many rows
 
 
@@ -51,9 +54,41 @@ def _read(
             raise _bad(
                 file, f"has no column {', '.join(missing)}", f"It needs {', '.join(COLUMNS)}."
             )
+    origin = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     whole = pd.concat([t.astype(object) for t in tables], ignore_index=True)
+    again = _again(whole, origin)
+    twice = whole[again].assign(source=[files[n].name for n in origin[again]], reason="twice")
+    refused = pd.concat([refused, twice.reindex(columns=refused.columns)], ignore_index=True)
     names = ", ".join(file.name for file in files)
-    return check(whole, source=names, window=window, rejected=refused, accounts=accounts)
+    return check(whole[~again], source=names, window=window, rejected=refused, accounts=accounts)
+
+
+def _again(whole: pd.DataFrame, origin: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Return which rows an earlier file has already: the same person, kind, start and end.
+
+    Sources differ by a sample in what they saw and in how they name hub and server, so starts and
+    ends may be a minute apart. Each row stands for one of another file only.
+    """
+    start, end = (
+        pd.to_datetime(whole[name], utc=True, format="ISO8601", errors="coerce").astype("int64")
+        for name in ("start", "end")
+    )
+    again = np.zeros(len(whole), bool)
+    for _, places in whole.groupby(["user", "kind"], observed=True).indices.items():
+        kept: list[tuple[int, int]] = []  # start and row, in order of time
+        taken: set[tuple[int, int]] = set()  # a kept row, and the file that showed it again
+        for n in sorted(places, key=lambda n: (origin[n], start[n])):
+            low = bisect_left(kept, (start[n] - _APART, -1))
+            high = bisect_right(kept, (start[n] + _APART, len(whole)))
+            for _, k in kept[low:high]:
+                other = origin[k] != origin[n] and (k, origin[n]) not in taken
+                if other and abs(end[k] - end[n]) <= _APART:
+                    taken.add((k, origin[n]))
+                    again[n] = True
+                    break
+            else:
+                insort(kept, (start[n], n))
+    return again
 
 
 def read_gaps(path: Path) -> pd.DataFrame:

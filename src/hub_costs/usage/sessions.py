@@ -67,6 +67,7 @@ FIXES: Mapping[str, str] = {
     "open": "Nothing to do, if the server was still running when the data ended.",
     "window": "Nothing to do: only the part inside the window counts.",
     "broken": "Quote values that hold a comma.",
+    "twice": "Nothing to do: another file has the same session.",
 }
 _CODES = {reason: code for code, reason in enumerate(FIXES, start=1)}
 Reasons = npt.NDArray[np.int8]

@@ -75,13 +75,14 @@ class GatewayAccess:
 @dataclass(frozen=True)
 class UsageRecords:
     """Where a hub's usage is recorded: Prometheus' address ("" without one), the hub's log, the
-    folder of its homes, and since when it runs.
+    folder of its homes, since when it runs, and the gateway's database (None: it keeps none).
     """
 
     prometheus: str
     log: Path
     homes: Path
     since: datetime
+    gateway: Path | None = None
 
 
 @dataclass(frozen=True)

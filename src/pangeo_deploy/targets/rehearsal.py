@@ -144,8 +144,15 @@ class Rehearsal(Target):
     def usage_records(self) -> UsageRecords:
         """Return where the running hub records its usage."""
         self._running()
-        records = control.records(hub_place(self.deployment))
-        return UsageRecords(records.prometheus, records.log, records.homes, records.since)
+        place = hub_place(self.deployment)
+        records = control.records(place)
+        return UsageRecords(
+            records.prometheus,
+            records.log,
+            records.homes,
+            records.since,
+            place.folder / "gateway.sqlite",
+        )
 
     def bench_columns(self) -> Mapping[str, str]:
         """Say that the gateway shared this machine with everything else."""

@@ -134,7 +134,7 @@ def test_several_files_are_one_table(tmp_path):
     one, two = csv(tmp_path, GOOD), csv(tmp_path, GOOD.replace("ada", "bob"), name="t.csv")
     assert len(read([one, two]).table) == 2
     # The same export twice: nobody's server counts twice.
-    assert read([one, one]).as_dict()["rejected_by_reason"] == {"overlap": 1}
+    assert read([one, one]).as_dict()["rejected_by_reason"] == {"twice": 1}
 
 
 @pytest.mark.parametrize(

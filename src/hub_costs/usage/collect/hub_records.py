@@ -4,10 +4,11 @@ Neither says what a server asked for: `cpu_cores` and `memory_gib` are what the 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import tzinfo
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -16,11 +17,20 @@ from hub_costs.usage.collect.json_client import ask
 from pangeo_core.errors import BadInput
 
 PAGES = "application/jupyterhub-pagination+json"
-# As JupyterHub 1 to 5 write them (handlers/base.py), with traitlets' default log format.
+# As JupyterHub 1 to 5 write them (handlers/base.py and app.py), with traitlets' default log format.
+_TIME = r"\[\w (?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,]\d{3}) "
+_ANY = re.compile(_TIME)
+_DISORDER = timedelta(seconds=5)  # lines of one log may be this much out of order
 _LINE = re.compile(
-    r"\[\w (?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,]\d{3}) \S+ [^\]]*\] User (?P<user>.+?)"
-    r"(?P<what> took (?P<took>[\d.]+) seconds to start| server took [\d.]+ seconds to stop)$"
+    _TIME + r"\S+ [^\]]*\] (?:User )?(?P<user>\S+?)"
+    r"(?: took (?P<took>[\d.]+) seconds to start"
+    r"|(?P<stop> server took [\d.]+ seconds to stop)"
+    r"|(?P<died> server stopped, with exit code: .*)"
+    r"|(?P<missed> appears to have stopped while the Hub was down))$"
 )
+# How the end of a session is known: the hub stopped it; the hub saw that it had died, which it
+# looks for every half minute; or only that it was gone by then.
+STOPPED, DIED, INFERRED = "stopped", "died", "inferred"
 
 
 def snapshot(url: str, token: str, *, timeout: float = 30.0) -> list[dict[str, Any]]:
@@ -98,13 +108,15 @@ def from_log(
     cpu_cores: float,
     memory_gib: float,
     hub: str = "hub",
-    zone: str | tzinfo = "UTC",
+    zone: str | tzinfo | None = "UTC",
 ) -> Collected:
-    """Return the sessions that a hub's log tells of; its times are in `zone`.
+    """Return the sessions that a hub's log tells of; its times are in `zone` (None: the machine's).
 
     A stop names the user but not the server: it ends that user's server that has run longest. A
-    stop without a start is of a server from before the log, which then begins with the log. Raises
-    `BadInput` where the file cannot be read or has no line of a server.
+    server that died ends when the hub saw it; the column `ended` says how each end is known. A
+    stop without a start is of a server from before the log, which then begins with the log. In the
+    hour that a change of clocks repeats, the order of the lines tells which of the two it is.
+    Raises `BadInput` where the file cannot be read or has no line of a server.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -112,37 +124,60 @@ def from_log(
         raise BadInput(
             f"The log {path.name} cannot be read.", why=str(error), fix="Check the path."
         ) from None
-    found = [match for line in lines if (match := _LINE.search(line))]
-    if not found:
+    told = list(_told(lines, ZoneInfo(zone) if isinstance(zone, str) else zone))
+    if not told:
         raise BadInput(
             f"The log {path.name} has no line of a server that started or stopped.",
             fix="Pass JupyterHub's own log, at level INFO, in its default format.",
         )
-    times = [
-        pd.Timestamp(m["time"].replace(",", ".")).tz_localize(zone).tz_convert("UTC") for m in found
-    ]
+    first, last = told[0][0], told[-1][0]
     running: dict[str, list[dict[str, Any]]] = {}
     rows: list[dict[str, Any]] = []
-    for moment, match in zip(times, found, strict=True):
+    for moment, match in told:
         user, _, name = match["user"].partition(":")
+        theirs = running.setdefault(user, [])
         if match["took"]:
             row = _fixed(user, name, hub, cpu_cores, memory_gib)
-            row |= {"start": moment, "end": None}
+            row |= {"start": moment, "end": None, "ended": None}
             row["requested"] = moment - pd.Timedelta(seconds=float(match["took"]))
-            # The same server again: the hub was restarted and its stop is not in the log.
-            for old in [r for r in running.get(user, []) if r["server"] == name]:
-                old["end"] = row["requested"]
-                running[user].remove(old)
-            running.setdefault(user, []).append(row)
+            # The same server again: its end is not in the log, and was before this start.
+            for old in [r for r in theirs if r["server"] == name]:
+                old.update(end=row["requested"], ended=INFERRED)
+                theirs.remove(old)
+            theirs.append(row)
             rows.append(row)
-        elif running.get(user):
-            running[user].pop(0)["end"] = moment
+            continue
+        how = STOPPED if match["stop"] else DIED if match["died"] else INFERRED
+        named = [r for r in theirs if r["server"] == name]
+        if theirs:
+            row = (named or theirs)[0]
+            row.update(end=moment, ended=how)
+            theirs.remove(row)
         else:
             row = _fixed(user, name, hub, cpu_cores, memory_gib)
-            rows.append(row | {"start": times[0], "end": moment, "requested": None})
-    frame = pd.DataFrame(rows, columns=[*_COLUMNS, "requested"])
-    end = max(times[-1], times[0] + pd.Timedelta(milliseconds=1))
-    return Collected(frame, path.name, times[0], end)
+            rows.append(row | {"start": first, "end": moment, "requested": None, "ended": how})
+    frame = pd.DataFrame(rows, columns=[*_COLUMNS, "requested", "ended"])
+    end = max(last, first + pd.Timedelta(milliseconds=1))
+    return Collected(frame, path.name, first, end)
+
+
+def _told(
+    lines: Iterable[str], zone: tzinfo | None
+) -> Iterator[tuple[pd.Timestamp, re.Match[str]]]:
+    """Yield the lines about servers with their times in UTC."""
+    before = datetime(1970, 1, 1, tzinfo=UTC)
+    for line in lines:
+        stamped = _ANY.match(line) or _ANY.search(line)
+        if not stamped:
+            continue
+        naive = datetime.fromisoformat(stamped["time"].replace(",", "."))
+        moment = (naive.replace(tzinfo=zone) if zone else naive).astimezone(UTC)
+        if moment < before - _DISORDER:  # the clocks went back: it is the hour's second time
+            again = naive.replace(tzinfo=zone, fold=1) if zone else naive.replace(fold=1)
+            moment = max(moment, again.astimezone(UTC))
+        before = max(before, moment)
+        if match := _LINE.search(line):
+            yield pd.Timestamp(moment), match
 
 
 _COLUMNS = [

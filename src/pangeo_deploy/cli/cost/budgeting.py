@@ -1,9 +1,10 @@
 """The verbs of `cost` that look ahead: forecast, anomalies, gate."""
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,9 +14,9 @@ from pangeo_deploy.cli.cost.plan import plan_of
 from pangeo_deploy.cli.options import (
     BillOption,
     DailyOption,
-    EnvironmentArgument,
     JsonOption,
     PricesOption,
+    RegionOption,
     TargetOption,
     finite,
     usd,
@@ -37,7 +38,7 @@ def forecast(
     ] = 0.8,
     json: JsonOption = False,
 ) -> None:
-    """Say what the coming days and this month will cost, and how wrong that can be."""
+    """Forecast daily and month-end cost, with prediction intervals."""
     from hub_costs.budgeting import forecast as room
 
     known, days = _days(daily, bill)
@@ -67,7 +68,7 @@ def anomalies(
     rate: Annotated[float, typer.Option(callback=finite, help="Target false-alarm rate.")] = 0.01,
     json: JsonOption = False,
 ) -> None:
-    """Find the days that cost what their past does not explain, and what changed on them."""
+    """Flag days with unexpected cost and show what drove them."""
     from hub_costs.budgeting import anomalies as room
 
     known, days = _days(daily, bill, sessions)
@@ -77,52 +78,94 @@ def anomalies(
         for one in found
     ]
     columns = ("day", "cost (USD)", "expected (USD)", "kind", "what changed, USD")
-    human = [table("Out of line", columns, rows)] if found else ["No day is out of line."]
+    human = [table("Unexpected cost", columns, rows)] if found else ["No unexpected cost."]
     notes = days.notes if days else []
     document = {"anomalies": [one.as_dict() for one in found], "notes": notes}
     show(document, json, [*human, *notes])
 
 
 def gate(
-    environment: EnvironmentArgument,
+    environment: Annotated[
+        str, typer.Argument(help="Whose plan and budget; not needed with --total.")
+    ] = "",
     target: TargetOption = "rehearsal",
     prices: PricesOption = None,
+    region: RegionOption = "",
     bill: BillOption = None,
     month_so_far: Annotated[str, typer.Option(help="USD billed this month, from the bill.")] = "",
     forecast_high: Annotated[
         str, typer.Option(help="Month so far plus the forecast's upper bound, USD.")
     ] = "",
     budget: Annotated[
-        str, typer.Option(help="USD a month, instead of the plan's own budget.")
+        str, typer.Option(help="Monthly budget in USD, instead of the plan's own.")
     ] = "",
+    total: Annotated[
+        str, typer.Option(help="A fixed total in USD, for an event or a grant, with --bill.")
+    ] = "",
+    since: Annotated[str, typer.Option(help="The first day that the total is for.")] = "",
+    until: Annotated[str, typer.Option(help="The last day that the total is for.")] = "",
+    max_age: Annotated[
+        int | None, typer.Option(help="Days that the bill may end before today (default 4).")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Hold the plan's floor, the month and the forecast against the budget; exit 3 if over.
+    """Check the plan's floor, this month's bill and the forecast against a budget; exit 3 if over.
 
-    With a bill, the month so far and the upper bound of its forecast come from there.
+    A stale bill is refused. With --total, what was spent in a period is checked instead.
     """
-    from hub_costs.budgeting import budget_gate as room
-    from hub_costs.estimates import estimate as estimates
+    from hub_costs.budgeting import budget_gate
     from hub_costs.estimates.prices import read
+    from pangeo_deploy.monthly_cost import estimate_of
 
-    limit = usd("--budget", budget)
-    given = {
-        "month_so_far": usd("--month-so-far", month_so_far),
-        "forecast_high": usd("--forecast-high", forecast_high),
-    }
-    known = _month(bill) if bill else {}
-    known |= {name: amount for name, amount in given.items() if amount is not None}
-    plan = plan_of(environment, target)
-    floor = estimates.estimate(plan, read(prices)).floor
-    result = room.gate(room.budget_of(plan) if limit is None else limit, floor=floor, **known)
+    today = datetime.now(UTC).date()
+    oldest = budget_gate.MAX_AGE_DAYS if max_age is None else max_age
+    if total:
+        if not (bill and since and until):
+            raise BadInput(
+                "A total needs a bill and a period.", fix="Add --bill, --since and --until."
+            )
+        days, _ = _days(None, bill)
+        limit = usd("--total", total) or Decimal(0)
+        first, last = _day("--since", since), _day("--until", until)
+        result = budget_gate.gate_total(limit, days, first, last, today=today, max_age_days=oldest)
+    else:
+        if not environment:
+            raise BadInput("No environment given.", fix="Name one, or pass --total.")
+        own = usd("--budget", budget)
+        known: dict[str, Any] = {}
+        if bill:
+            daily, billed = _days(None, bill)
+            so_far = billed.month_so_far if billed else Decimal(0)
+            judged = budget_gate.judged_month(daily, so_far, today=today, max_age_days=oldest)
+            known = {
+                "month": judged.month,
+                "month_so_far": judged.so_far,
+                "forecast_high": judged.forecast_high,
+            }
+        given = {
+            "month_so_far": usd("--month-so-far", month_so_far),
+            "forecast_high": usd("--forecast-high", forecast_high),
+        }
+        known |= {name: amount for name, amount in given.items() if amount is not None}
+        plan = plan_of(environment, target)
+        floor = estimate_of(environment, plan, read(prices), region=region or None).floor
+        monthly = budget_gate.budget_of(plan) if own is None else own
+        result = budget_gate.gate(monthly, floor=floor, **known)
     rows = [
         (check.name, f"{check.usd:.2f}", "within" if check.ok else "OVER")
         for check in result.checks
     ]
-    title = f"Against the budget of {result.budget} USD a month"
+    title = f"Against the budget of {result.budget} USD{f', {result.period}' * bool(result.period)}"
     show(result.as_dict(), json, [table(title, ("what", "amount (USD)", "budget"), rows)])
     if not result.ok:
         raise typer.Exit(REFUSED)
+
+
+def _day(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{option} is not a day: {text!r}.", fix="Write YYYY-MM-DD.") from None
 
 
 def _days(
@@ -141,20 +184,6 @@ def _days(
         return series.read(daily), None
     days = bill_days.of(bill or Path(), sessions)
     return days.daily, days
-
-
-def _month(bill: Path) -> dict[str, Decimal | None]:
-    """Return what the last month in a bill has cost and, if its past is long enough, at most will.
-
-    The first weeks of a hub have no past to forecast from: then what they cost so far is held.
-    """
-    from hub_costs.bills.daily_cost import LEAST
-    from hub_costs.budgeting.forecast import month_end
-
-    known, days = _days(None, bill)
-    so_far = days.month_so_far if days else None
-    told = month_end(known, so_far=so_far) if len(known.usd) >= LEAST else None
-    return {"month_so_far": so_far, "forecast_high": told.high if told else None}
 
 
 def _changes(parts: Sequence[tuple[str, Decimal]]) -> str:
