@@ -10,7 +10,7 @@ import pytest
 from hub_costs.budgeting.budget_gate import budget_of, gate
 from hub_costs.estimates import prices
 from hub_costs.whatif import arrivals, what_if
-from pangeo_deploy.delivery import plan_bundle
+from pangeo_deploy.delivery import plan_review
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.monthly_cost import change_of, config_of, estimate_of
 from pangeo_deploy.terraform import lifecycle
@@ -58,7 +58,7 @@ def test_everyone_says_the_same_floor(plans: Plans, environment: str) -> None:
     floor = estimate_of(environment, plan, LIST).floor
     _, after = change_of(environment, plan, LIST)
     assert after.floor == floor
-    reviewed = plan_bundle.cost(plan, environment)
+    reviewed = plan_review.cost(plan, environment)
     assert reviewed["floor_after"] == format(floor, "f")
     (check,) = gate(budget_of(plan), floor=floor).checks
     assert reviewed["gate"]["checks"][0]["usd"] == format(check.usd, "f")
