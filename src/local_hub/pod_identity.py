@@ -32,7 +32,7 @@ from local_hub.hub_state import pod_name
 from pangeo_core.lifeline import die_with_parent
 
 LIFETIME_SECONDS = 3600
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38})")  # no character that means something in a policy
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,38})")  # no character that means something in a policy
 OBJECT_ACTIONS = [
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
