@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib import util
 from pathlib import Path
 
+from hub_user.loopback import loopback
 from local_hub.hub_state import BUCKET, FOLDER, HOST, ROLE, HubState
 from pangeo_core.errors import MissingPrerequisite
 from pangeo_core.files import write_whole
@@ -56,13 +57,13 @@ def parts(hub: HubState) -> list[Part]:
         Part(
             "gateway-proxy",
             (program("dask-gateway-server"), "proxy", "--config", configuration),
-            f"{hub.url('gateway_web')}/services/dask-gateway/api/health",
+            f"{hub.service_url('dask-gateway')}/api/health",
             settings,
         ),
         Part(
             "identity",
             (*python, "local_hub.pod_identity"),
-            f"{hub.url('identity')}/services/identity/health",
+            f"{hub.service_url('identity')}/health",
             identity(hub),
         ),
     ]
@@ -100,7 +101,7 @@ def binder(hub: HubState) -> list[Part]:
         Part(
             "binder",
             (*python, "local_hub.binder_service", "--config", configuration),
-            f"{hub.url('binder')}/services/binder/metrics",
+            f"{hub.service_url('binder')}/metrics",
             environment,
         ),
     ]
@@ -139,8 +140,10 @@ def require_binderhub() -> None:
 def answers(url: str) -> bool:
     """Tell whether the address answers well; no proxy of the machine is asked."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    reached, host = loopback(url)
     try:
-        with direct.open(url, timeout=5) as answer:
+        asked = urllib.request.Request(reached, headers={"Host": host})  # noqa: S310 - our own parts
+        with direct.open(asked, timeout=5) as answer:
             return bool(answer.status < 400)
     except (OSError, urllib.error.HTTPError):
         return False
