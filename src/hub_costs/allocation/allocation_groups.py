@@ -55,12 +55,15 @@ def make(
     known = f'{usd} = "EffectiveCost"'
     usage = "coalesce(\"x_UsageType\", '')"
     machine = (
-        f"CASE WHEN regexp_matches({usage}, '{_HOURS}') AND \"ConsumedQuantity\" > 0"
+        'CASE WHEN "x_View" <> \'split\' AND "ConsumedQuantity" > 0'
+        f" AND regexp_matches({usage}, '{_HOURS}')"
         f" THEN nullif(regexp_extract({usage}, '{_TYPE}', 1), '') END"
     )
     # The region as its own column, or as the usage type's prefix has it.
     prefix = f"regexp_extract({usage}, '^([A-Z]{{2,4}}[0-9]?)-', 1)"
-    region = f"coalesce(\"RegionId\", nullif({prefix}, ''), '')"
+    region = (
+        f"CASE WHEN \"x_View\" <> 'split' THEN coalesce(\"RegionId\", nullif({prefix}, ''), '') END"
+    )
     pod = "split_part(\"ResourceId\", ':pod/', 2)"
     of_split = "\"x_View\" = 'split'"
     of_machine = "rule = 'machine'"
@@ -90,7 +93,7 @@ def make(
           {region} AS region,
           {usage} AS usage, coalesce("ServiceName", '') AS service,
           {machine} AS machine,
-          CASE WHEN regexp_matches({usage}, '(?i)spot') THEN 'spot'
+          CASE WHEN "x_View" <> 'split' AND contains(lower({usage}), 'spot') THEN 'spot'
             ELSE 'on-demand' END AS capacity,
           CASE WHEN {of_split} THEN split_part({pod}, '/', 2) ELSE '' END AS namespace,
           CASE WHEN {of_split} THEN split_part({pod}, '/', 3) ELSE '' END AS pod,

@@ -67,6 +67,7 @@ class People:
 
     users: frozenset[str]
     _names: dict[str, str] = field(default_factory=dict)
+    _pods: dict[str, Pod] = field(default_factory=dict)  # found before: a bill has each every day
 
     @classmethod
     def of(cls, servers: Iterable[tuple[str, str]]) -> "People":
@@ -85,6 +86,11 @@ class People:
 
     def whose(self, pod: str) -> Pod:
         """Return whose the pod of this name is."""
+        if pod not in self._pods:
+            self._pods[pod] = self._find(pod)
+        return self._pods[pod]
+
+    def _find(self, pod: str) -> Pod:
         for prefix in _DASK:
             if pod.startswith(prefix):
                 return Pod(dask=prefix[:-1])

@@ -74,15 +74,15 @@ def divide(connection: duckdb.DuckDBPyConnection, people: People) -> tuple[list[
             rule = "dask-without-session"
             rows.append(Row(day, "Dask pods", "unallocated", COMPONENT, rule, where, int(units)))
             continue
-        for (user, at, _), used, spare in zip(
-            shares,
-            apportion(int(units) - int(unused), weights),
-            apportion(int(unused), weights),
-            strict=True,
-        ):
-            rows.append(Row(day, user, "user", COMPONENT, "split-pod", at, used))
-            basis = ((user, at, 1),)
-            rows.append(Row(day, "idle", "idle", COMPONENT, "split-unused", at, spare, basis))
+        used, spare = int(units) - int(unused), int(unused)
+        parts = [(used, spare)]
+        if len(shares) > 1:
+            parts = list(zip(apportion(used, weights), apportion(spare, weights), strict=True))
+        for (user, at, _), (own, idle) in zip(shares, parts, strict=True):
+            rows.append(Row(day, user, "user", COMPONENT, "split-pod", at, own))
+            if idle:
+                basis = ((user, at, 1),)
+                rows.append(Row(day, "idle", "idle", COMPONENT, "split-unused", at, idle, basis))
     warnings = []
     if unknown:
         some = ", ".join(sorted(unknown)[:5])
