@@ -7,12 +7,13 @@ LOCKED := requirements.lock pyproject.toml tools/lock.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book docs-live test cluster-test cluster-k3s check format lock provider-lock debian clean \
+.PHONY: help book bench-counts docs-live test cluster-test cluster-k3s check format lock provider-lock debian clean \
   conformance kills
 
 help:
 	@echo 'make book    execute the notebooks and build the book (the last line is the page to open)'
 	@echo 'make docs-live  build the book again at each change, and serve it on this machine'
+	@echo 'make bench-counts  compare the tasks, bytes and requests of benchmarks with the recorded ones'
 	@echo 'make test    run the whole test suite'
 	@echo 'make cluster-test  test the charts on a real Kubernetes API server (Go builds it, once)'
 	@echo 'make check   run the linters and schema checks'
@@ -23,6 +24,12 @@ help:
 
 book: $(VENV)/book.installed
 	@$(BIN)/pangeo-deploy book build
+
+# What the recorded campaign did, done once more: tasks, bytes and requests must not have grown.
+bench-counts: $(VENV)/book.installed
+	@mkdir -p _build && rm -f _build/counts.parquet*
+	@$(BIN)/pangeo-deploy bench run core --grid 2 120 160 --blocks 1 --most 1 --out _build/counts.parquet
+	@$(BIN)/pangeo-deploy bench compare data/bench_repeats.parquet _build/counts.parquet --counts
 
 docs-live: $(VENV)/book.installed
 	@$(BIN)/pangeo-deploy book serve

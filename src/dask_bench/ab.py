@@ -115,7 +115,7 @@ class Interleaved:
         label = f"{one.label} in {name}"
         self.progress(Event(label, "start", role))
         began = time.perf_counter()
-        row = arm.ask(request_of(one, block))
+        row = arm.ask(request_of(one, block, role))
         if row.get("started"):
             row["started"] = datetime.fromisoformat(row["started"])
         place = {"campaign": self.plan.campaign, "block": block, "role": role, "arm": name}

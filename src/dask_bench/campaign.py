@@ -21,7 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from dask_bench import data_place, expected_answers, journal, run_environment, runs, zarr_store
+from dask_bench import (
+    allocator,
+    data_place,
+    expected_answers,
+    journal,
+    run_environment,
+    runs,
+    zarr_store,
+)
 from dask_bench.campaign_plan import Configuration, Plan, configurations, todo
 from dask_bench.cluster import Cluster
 from dask_bench.counts_gate import BASELINE
@@ -72,6 +80,7 @@ class Campaign:
         Raises what keeps a cluster elsewhere from working before anything is measured.
         """
         block = configurations(self.plan)
+        allocator.keep_memory()
         try:
             if self.cluster.on != "local" and any(one.workload.needs_cluster for one in block):
                 self.cluster.ready(self.plan.workers[0])
@@ -143,7 +152,7 @@ class Campaign:
     def _run(self, one: Configuration, block: int, role: str, left: int) -> None:
         self.progress(Event(one.label, "start", self._outlook(left)))
         began = time.perf_counter()
-        columns = self.measured(one, block)
+        columns = self.measured(one, block, role)
         row = {
             **self.common,
             **columns,
@@ -166,7 +175,7 @@ class Campaign:
             - sum(row.get(name) or 0.0 for name in ("seconds", "check_seconds", "overhead_seconds"))
         )
 
-    def measured(self, one: Configuration, block: int) -> dict[str, Any]:
+    def measured(self, one: Configuration, block: int, role: str = "run") -> dict[str, Any]:
         """Run `one` and return its columns; what cannot even begin is a failed run."""
         workload, layout, longest = one.workload, one.layout(self.plan), self.plan.longest
         base = self._parameters(workload, layout, one.workers)
@@ -179,7 +188,7 @@ class Campaign:
                     base |= {"nodes": self.cluster.workers, "nodes_asked": one.workers}
             columns = within(
                 longest + self.checking,
-                lambda: run(workload, scene, right, longest),
+                lambda: run(workload, scene, right, longest, anew=role == "warm-up"),
                 f"The run took longer than {longest:g} s, and its cluster does not answer."
                 if workload.needs_cluster
                 else f"The check of the answer took longer than {self.checking:g} s.",

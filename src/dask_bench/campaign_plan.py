@@ -1,5 +1,6 @@
 """What a campaign sets out to do: its plan, and the configurations that each block holds."""
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -122,8 +123,9 @@ def todo(
         (*(row[name] for name in columns), row.get("nodes_asked") or row["nodes"], row["role"])
         for row in rows
     }
+    name = zlib.crc32(plan.campaign.encode())  # two campaigns of one seed have other orders
     for at in range(plan.most):
-        order = np.random.default_rng([plan.seed, at]).permutation(len(block))
+        order = np.random.default_rng([plan.seed, name, at]).permutation(len(block))
         for one in (block[number] for number in order):
             what = one.workload
             key = (at, what.operation, what.variant, what.scheme, one.workers, one.role)

@@ -15,6 +15,7 @@ import dask
 from distributed import Client, LocalCluster
 
 from dask_bench import probe, run_environment
+from dask_bench.allocator import MMAP_BYTES, TRIM_BYTES
 from dask_bench.faults import TookTooLong, within
 from dask_bench.fields import MEGABYTE
 from pangeo_core.errors import MissingPrerequisite
@@ -26,12 +27,10 @@ STARTING = 60.0  # seconds more, until the scheduler answers
 CLOSING, CLOSING_DEAD = 60.0, 5.0  # seconds to wait until a cluster is gone
 WORKERS_OF_LIFE = 2  # of the clusters that start, end and lose a worker
 
-# Workers' memory that is freed stays with the process: to give it back and take it again costs more
-# than the arithmetic of a chunk. Dask's own default gives back every 64 KiB.
 KEEP_MEMORY = {
     "distributed.nanny.pre-spawn-environ": {
-        "MALLOC_TRIM_THRESHOLD_": 2**31 - 1,
-        "MALLOC_MMAP_THRESHOLD_": 2**30,
+        "MALLOC_TRIM_THRESHOLD_": TRIM_BYTES,
+        "MALLOC_MMAP_THRESHOLD_": MMAP_BYTES,
         "OMP_NUM_THREADS": 1,
         "MKL_NUM_THREADS": 1,
         "OPENBLAS_NUM_THREADS": 1,

@@ -117,7 +117,9 @@ WORK: Mapping[str, Column] = {
     "requests_written": Column("integer", "1", "files written or PUTs"),
     "memory_mean_mb": Column("number", "MB", "all workers together, mean over the run"),
     "memory_peak_mb": Column("number", "MB", "all workers together, at most"),
-    "memory_added_mb": Column("number", "MB", "the peak above what was in use before the run"),
+    "memory_added_mb": Column(
+        "number", "MB", "peak above the start; a warm-up gives back before what was freed"
+    ),
     "spill_mb": Column("number", "MB", "spilled to disk, at most"),
     "lost_workers": Column("integer", "1", "workers that went away during the run"),
     "nodes_asked": Column("integer", "1", "workers asked for, where fewer or more were there"),

@@ -212,6 +212,19 @@ def better_coarsen(scene: Scene) -> Lazy:
     return array(da.map_blocks(one, blocks, dtype=blocks.dtype, chunks=chunks), "time", *MAP)
 
 
+def on_threads(run: Any, *, flox: bool) -> Any:
+    """Return the plain formulation on threads of this process: no cluster, one keyword."""
+
+    def alone(scene: Scene) -> Any:
+        with (
+            dask.config.set(scheduler="threads", num_workers=scene.threads),
+            xr.set_options(use_flox=flox),  # type: ignore[no-untyped-call]
+        ):
+            return run(scene).compute()
+
+    return alone
+
+
 def rechunk(method: str) -> Any:
     """From chunks in time to chunks in space, by tasks or peer to peer."""
 
@@ -283,6 +296,17 @@ WORKLOADS: tuple[Workload, ...] = (
     _row("climatology-day", "better", better_climatology("dayofyear"), "space"),
     _row("climatology-month", "cohorts", flox_climatology("month", "cohorts"), "time"),
     _row("climatology-month", "blockwise", flox_climatology("month", "blockwise"), "space"),
+    # What a user of one node would pick instead of a cluster.
+    *(
+        _row(operation, name, on_threads(run, flox=flox), scheme, sink=None, needs_cluster=False)
+        for scheme in _MEANS
+        for operation, run in (
+            ("area-mean", naive_area_mean),
+            ("climatology-month", naive_climatology("month")),
+        )
+        for name, flox in (("threads", False), ("threads-flox", True))
+        if flox is False or operation != "area-mean"
+    ),
     _row("anomaly", "naive", naive_anomaly, "space", tasks_a_chunk=600),
     _row("anomaly", "better", better_anomaly, "space"),
     _row("anomaly-variance", "naive", naive_anomaly_variance, "space", tasks_a_chunk=600),

@@ -130,7 +130,7 @@ def _source(folder: Path) -> Path | None:
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
     """Answer requests: the first is the plan, each other a configuration to run once."""
-    from dask_bench import campaign, zarr_store
+    from dask_bench import allocator, campaign, zarr_store
     from dask_bench.campaign_plan import Plan
     from dask_bench.cluster import Shape, local
     from dask_bench.fields import Field
@@ -150,20 +150,21 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     common = campaign.origin_of(Path(__file__).parents[2])
     run = campaign.Campaign(plan, Path("ab"), Path(asked["folder"]), cluster, common)
     known = {one.key: one for one in configurations(plan)}
+    allocator.keep_memory()
     try:
         print(json.dumps(_READY), file=answers, flush=True)
         for line in requests:
             request = json.loads(line)
             one = known[request["workload"], request["workers"], 0]
-            row = {**common, **run.measured(one, request["block"])}
+            row = {**common, **run.measured(one, request["block"], request["role"])}
             print(json.dumps(row, default=_plain), file=answers, flush=True)
     finally:
         cluster.close()
 
 
-def request_of(one: Configuration, block: int) -> dict[str, Any]:
+def request_of(one: Configuration, block: int, role: str) -> dict[str, Any]:
     """Return the request to run a configuration once."""
-    return {"workload": one.workload.name, "workers": one.workers, "block": block}
+    return {"workload": one.workload.name, "workers": one.workers, "block": block, "role": role}
 
 
 def _plain(value: Any) -> Any:

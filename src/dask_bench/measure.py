@@ -47,21 +47,28 @@ class _Clock:
         self.marks.append(time.perf_counter())
 
 
-def run(workload: Workload, scene: Scene, right: Known | None, longest: float) -> dict[str, Any]:
+def run(
+    workload: Workload, scene: Scene, right: Known | None, longest: float, *, anew: bool = False
+) -> dict[str, Any]:
     """Do `workload` once and return its columns of the run table.
+
+    With `anew` all processes first give back the memory that earlier runs freed, so that what this
+    one adds can be seen; taking it again makes the run slower, as a first run is anyway.
 
     Whatever goes wrong in it is a failed run with its reason; only an interrupt ends more than it.
     """
     with contextlib.nullcontext() if scene.client is None else scene.client.as_current():
-        return _run(workload, scene, right, longest)
+        return _run(workload, scene, right, longest, anew)
 
 
-def _run(workload: Workload, scene: Scene, right: Known | None, longest: float) -> dict[str, Any]:
+def _run(
+    workload: Workload, scene: Scene, right: Known | None, longest: float, anew: bool
+) -> dict[str, Any]:
     began, started, load = time.perf_counter(), datetime.now(UTC), os.getloadavg()[0]
     clock, columns = _Clock(), dict[str, Any]()
     result: Any = None
     try:
-        with _watched(scene, columns), _in_time(scene):
+        with _watched(scene, columns, anew), _in_time(scene):
             result = within(longest, lambda: _do(workload, scene, clock))
         columns.update(_split(workload, clock, columns))
         checking = time.perf_counter()
@@ -129,17 +136,17 @@ def _in_time(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
-def _watched(scene: Scene, columns: dict[str, Any]) -> Iterator[None]:
+def _watched(scene: Scene, columns: dict[str, Any], anew: bool) -> Iterator[None]:
     """Watch the cluster's processes, or this one, and put what they saw into `columns`."""
     client = scene.client
     if client is None:
-        probe.begin()
+        probe.begin(anew)
         try:
             yield
         finally:
             columns.update(_processes([probe.end()]))
         return
-    columns["_ahead"] = client.sync(_begin, client)
+    columns["_ahead"] = client.sync(_begin, client, anew)
     try:
         yield
     finally:
@@ -157,7 +164,7 @@ def _watched(scene: Scene, columns: dict[str, Any]) -> Iterator[None]:
             columns["spill_mb"] = max(columns.get("spill_mb", 0.0), seen["spill_mb"])
 
 
-async def _begin(client: Any) -> float:
+async def _begin(client: Any, anew: bool) -> float:
     """Begin a run in all processes at once; return the scheduler's clock less ours."""
 
     async def ahead() -> float:
@@ -165,7 +172,7 @@ async def _begin(client: Any) -> float:
         there: float = await client.run_on_scheduler(probe.clear)
         return there - (before + time.time()) / 2
 
-    return (await asyncio.gather(ahead(), client.run(probe.begin)))[0]
+    return (await asyncio.gather(ahead(), client.run(probe.begin, anew)))[0]
 
 
 async def _end(client: Any) -> tuple[dict[str, Any], dict[str, Any]]:

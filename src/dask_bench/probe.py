@@ -18,6 +18,7 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.utils import nbytes
 from zarr.storage import WrapperStore
 
+from dask_bench import allocator
 from dask_bench.fields import MEGABYTE
 
 STEP_SECONDS = 0.02  # between two looks at the memory
@@ -52,8 +53,11 @@ class _Probe:
 _probe = _Probe()
 
 
-def begin(dask_worker: Any = None) -> None:
-    """Reset the counters of this process and start to watch its memory."""
+def begin(anew: bool = False, dask_worker: Any = None) -> None:
+    """Reset the counters of this process and start to watch its memory.
+
+    With `anew` it gives back what it has freed before.
+    """
     if _probe.stop is not None:  # another worker of this process was first
         _probe.workers.append(dask_worker)
         return
@@ -61,6 +65,8 @@ def begin(dask_worker: Any = None) -> None:
     _probe.workers[:] = [dask_worker] if dask_worker is not None else []
     _probe.memory.clear()
     _probe.spilled = 0
+    if anew:
+        allocator.give_back()
     _probe.look(psutil.Process())
     _probe.cpu = time.process_time()
     _probe.stop = threading.Event()
@@ -80,6 +86,7 @@ def end(dask_worker: Any = None) -> dict[str, Any]:
         "process": (platform.node(), os.getpid()),
         "memory_mean_mb": sum(seen) / len(seen) / MEGABYTE,
         "memory_peak_mb": max(seen) / MEGABYTE,
+        "memory_added_mb": (max(seen) - seen[0]) / MEGABYTE,
         "spill_mb": _probe.spilled / MEGABYTE,
         "cpu_seconds": _probe.cpu,
         **_probe.counts,

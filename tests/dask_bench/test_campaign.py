@@ -164,7 +164,7 @@ def test_medians_are_told_after_each_block_and_settled_ones_leave_their_time_to_
     )  # fmt: skip
     campaign = start(**prepare(request), progress=told.append)
 
-    def measured(one: Any, block: int) -> dict[str, Any]:
+    def measured(one: Any, block: int, _role: str) -> dict[str, Any]:
         steady = one.workload.operation == "memory-sum"
         seconds = 1.0 + (0.001 if steady else 1.0) * (block % 3)
         return {**campaign._parameters(one.workload, request_layout, 0), "failed": False,
