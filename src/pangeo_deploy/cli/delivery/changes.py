@@ -13,7 +13,6 @@ from pangeo_deploy.cli.console import reporting, show
 from pangeo_deploy.cli.delivery.jobs import NeedsOption, RunOption, jobs
 from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment, find_project
-from pangeo_deploy.targets import named, target_of
 
 CommitOption = Annotated[str, typer.Option(help="The full name of the commit.")]
 OutOption = Annotated[Path, typer.Option(help="The folder to write into.")]
@@ -41,6 +40,7 @@ def plan(
 ) -> None:
     """Plan, price and check an environment, and write the review of the plan."""
     from pangeo_deploy.delivery import plan_review
+    from pangeo_deploy.targets import target_of
 
     deployment = Deployment(environment, target)
     if destroy:
@@ -127,6 +127,7 @@ def guards(target: TargetOption = "rehearsal") -> None:
     """Print how GitHub protects the environments; on aws exit with 3 if one is unprotected."""
     from pangeo_deploy.delivery import github, provenance
     from pangeo_deploy.deployment import environments
+    from pangeo_deploy.targets import named
 
     repository = github.from_environment()
     names = environments(find_project())
@@ -155,6 +156,7 @@ def reviewed(
 ) -> None:
     """Find who reviewed what is deployed: prints `run=` and `commit=`, as a job's outputs."""
     from pangeo_deploy.delivery import github, provenance
+    from pangeo_deploy.targets import named
 
     repository, approval = github.from_environment(), named(target).confirms
     found = (
