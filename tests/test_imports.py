@@ -42,7 +42,13 @@ def _speaks(file: Path) -> list[str]:
             told += [one for one in modules if one.split(".")[0] in ("rich", "typer", "click")]
         elif isinstance(node, ast.Call):
             called = ast.unparse(node.func)
-            told += [called] if called in ("print", "sys.exit", "exit", "quit") else []
+            # What is printed to a file of its own (a pipe to a child) is not for a terminal.
+            elsewhere = called == "print" and any(one.arg == "file" for one in node.keywords)
+            told += (
+                [called]
+                if called in ("print", "sys.exit", "exit", "quit") and not elsewhere
+                else []
+            )
         elif isinstance(node, ast.Raise) and node.exc is not None:
             raised = ast.unparse(node.exc)
             told += [raised] if "SystemExit" in raised else []

@@ -6,7 +6,9 @@ from pangeo_core.errors import MissingPrerequisite
 
 
 def find(file: str, start: Path | None = None) -> Path:
-    """Return the nearest `data/FILE`: in `start` (default: here) or above, else our checkout's.
+    """Return the nearest `data/FILE`: in `start` (default: here) or above, else our own.
+
+    Our own is the checkout's, or the copy that an installed package carries.
 
     Raises `MissingPrerequisite` where there is none.
     """

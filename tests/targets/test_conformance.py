@@ -81,10 +81,10 @@ def test_an_account_that_is_opened_is_the_deployments(site: Site) -> None:
         assert cloud.kept_types <= site.target.known_types().taggable | cloud.kept_types
         # What a deployment left is found by its tags, and nothing else is.
         vpc = cloud.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
-        assert not sweep.sweep_account(cloud, site.deployment, price)
+        assert not sweep.sweep_account(cloud, site.deployment)
         tags = [{"Key": key, "Value": value} for key, value in site.deployment.tags.items()]
         cloud.client("ec2").create_tags(Resources=[vpc], Tags=tags)
-        assert [left.id for left in sweep.sweep_account(cloud, site.deployment, price)] == [vpc]
+        assert [left.id for left in sweep.sweep_account(cloud, site.deployment)] == [vpc]
         cloud.client("ec2").delete_vpc(VpcId=vpc)
 
 
