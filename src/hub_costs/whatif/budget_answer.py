@@ -134,7 +134,10 @@ def serving(
 ) -> Iterable[WhatIf]:
     """Yield what each of `configs` gives that serves `sessions` within the wait and the limit."""
     for config in configs:
-        got = what_if(sessions, config, prices)
+        try:
+            got = what_if(sessions, config, prices)
+        except BadInput:  # not one session fits a node of this type: another candidate's may
+            continue
         waited = got.wait(PERCENTILE)
         quick = waited is not None and waited <= wait_seconds and not got.problems
         if quick and (limit is None or got.usd_per_month <= limit):

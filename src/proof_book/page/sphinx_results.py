@@ -5,6 +5,8 @@
     ```
     {value}`05-cost/headline-low`
     {origin}`measured`         (the label; ```{origins}``` lists what the labels mean)
+    ```{embedded-data} 06-what-if/calculator-grid
+    ```                        (the rows of a result, for a script of the page: JSON, not shown)
 
 The same rendering serves the result in its own notebook's page, through myst-nb's entry point for
 mime types. What may be shown is in `results/index.json` beside the pages.
@@ -12,6 +14,7 @@ mime types. What may be shown is in `results/index.json` beside the pages.
 
 import csv
 import difflib
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -79,6 +82,23 @@ class ResultDirective(SphinxDirective):
         return [block]
 
 
+class EmbeddedData(SphinxDirective):
+    """Put the rows of a figure or table into the page as JSON, for a script of the page to read."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return a script element whose id is the result's anchor with `-rows` after it."""
+        result = find(self.env, self.arguments[0], self.get_location())
+        if result is None or "data" not in result.files:
+            return []
+        with (Path(self.env.srcdir) / FOLDER / result.files["data"]).open(newline="") as file:
+            rows = [[shown(cell) for cell in row] for row in csv.reader(file)]
+        text = json.dumps(rows, separators=(",", ":")).replace("<", "\\u003c")
+        opened = f'<script type="application/json" id="{result.anchor}-rows">'
+        return [nodes.raw("", f"{opened}{text}</script>", format="html")]
+
+
 class ValueRole(SphinxRole):
     """Show a number of a notebook in running text, linked to where it was computed."""
 
@@ -141,7 +161,7 @@ def block_of(result: Result, env: BuildEnvironment) -> nodes.Element:
     """Return `result` as a block: the thing itself, its caption, and where it comes from."""
     at_home = _is_home(result, env)
     provenance = nodes.container(classes=["result-provenance"])
-    provenance += _origin(result)
+    provenance += _origin(result, env)
     provenance += _links(result, env)
     if result.kind == "figure":
         block = _figure(result, unnumbered_figure if at_home else nodes.figure)
@@ -218,10 +238,13 @@ def badge(origin: str) -> nodes.Element:
     return nodes.inline(origin, origin, classes=["origin", f"origin-{origin}"])
 
 
-def _origin(result: Result) -> nodes.Element:
+def _origin(result: Result, env: BuildEnvironment) -> nodes.Element:
+    """Return the label and the sources; what the label means is said where a page first has it."""
     line = nodes.paragraph(classes=["result-origin"])
     line += badge(result.origin)
-    if result.kind != "number":
+    explained = env.temp_data.setdefault("proof_book_explained", set())
+    if result.kind != "number" and result.origin not in explained:
+        explained.add(result.origin)
         line += nodes.Text(f" {Origin(result.origin).meaning}")
     line += nodes.Text(f" Sources: {'; '.join(result.sources)}.")
     return line
@@ -272,6 +295,7 @@ def _finish_page(
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive, the role and the page's source links with Sphinx."""
     app.add_directive("result", ResultDirective)
+    app.add_directive("embedded-data", EmbeddedData)
     app.add_directive("origins", OriginsDirective)
     app.add_role("value", ValueRole())
     app.add_role("origin", OriginRole())
