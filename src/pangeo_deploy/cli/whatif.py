@@ -1,7 +1,9 @@
 """The verb `whatif`: what the same workload would cost under another configuration."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +12,7 @@ from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import JsonOption, TargetOption, finite, usd
 
 CANNOT_SERVE = 3
+SHORT_DAYS = 14  # sessions of fewer days are an event, not a month
 
 
 def whatif(
@@ -44,11 +47,18 @@ def whatif(
             min=0, callback=finite, help="The 95th-percentile wait that users accept, in seconds."
         ),
     ] = 60.0,
+    memory_gib: Annotated[
+        float | None, typer.Option(help="With --model: memory of a server, GiB.")
+    ] = None,
+    home_gib: Annotated[
+        float, typer.Option(help="With --model and --budget: home directory of each user, GiB.")
+    ] = 5.0,
     json: JsonOption = False,
 ) -> None:
     """Replay sessions against a configuration: its cost and how long users wait (modelled)."""
     from hub_costs.usage import session_files
     from hub_costs.whatif import arrivals, load, what_if
+    from hub_costs.whatif.budget_answer import Load, supported
     from hub_costs.whatif.config import Config
     from hub_costs.whatif.configurations import users_within
     from pangeo_deploy.cli.cost.plan import plan_of
@@ -68,11 +78,17 @@ def whatif(
         who = (
             session_files.read(sessions)
             if sessions
-            else arrivals.generate(arrivals.sized(model, people), 1)
+            else arrivals.generate(_sized(model, people, memory_gib), 1)
         )
         result = what_if(who, chosen, progress=progress)
-        carried = users_within(who, chosen, limit, wait_seconds, resamples=20) if limit else None
-    document = result.as_dict() | ({"capacity": carried.as_dict()} if carried else {})
+        capacity = None
+        if limit and model and chosen == Config():
+            answer = supported(Load(model, memory_gib, home_gib=home_gib), limit, wait_seconds)
+            capacity = answer.as_dict()
+        elif limit:
+            fixed = users_within(who, chosen, limit, wait_seconds, resamples=20)
+            capacity = fixed.as_dict()
+    document = result.as_dict() | ({"capacity": capacity} if capacity else {})
     rows = [
         (line["part"], line["item"], line["quantity"], line["unit"], line["usd_per_month"])
         for line in document["lines"]
@@ -84,15 +100,42 @@ def whatif(
         f"95 % of waits are under {document['wait_p95_seconds']} s; {document['users']} users, "
         f"{document['sessions']} sessions, {document['interruptions']} interruptions.",
         *document["problems"],
-        *(
-            [
-                f"A budget of {budget} USD a month supports {carried.users} such users "
-                f"({carried.low} to {carried.high}) who wait at most {wait_seconds:g} s."
-            ]
-            if carried
-            else []
-        ),
+        *_supports(capacity, budget, wait_seconds),
+        *_short(who),
     ]
     show(document, json, human)
     if not document["serves_the_load"]:
         raise typer.Exit(CANNOT_SERVE)
+
+
+def _sized(model: str, people: int | None, memory_gib: float | None) -> Any:
+    """Return the model of so many people, each with so much memory."""
+    from hub_costs.whatif import arrivals
+    from hub_costs.whatif.budget_answer import Load
+
+    sized = arrivals.sized(model, people)
+    Load(model, memory_gib)  # says what is wrong with a size
+    return sized if memory_gib is None else replace(sized, memory_gib=memory_gib)
+
+
+def _supports(capacity: Mapping[str, Any] | None, budget: str, wait_seconds: float) -> list[str]:
+    """Return the sentence on the budget, if one was given."""
+    if not capacity:
+        return []
+    typical = capacity.get("typical")
+    return [
+        f"A budget of {budget} USD per month supports {capacity['users']} such users "
+        f"({capacity['low']} to {capacity['high']}) who wait at most {wait_seconds:g} s"
+        + (f", on {typical['configuration']} held ready." if typical else ".")
+    ]
+
+
+def _short(sessions: Any) -> list[str]:
+    """Return a warning where a few days stand for a month."""
+    days = (sessions.end - sessions.start).total_seconds() / 86400
+    if days >= SHORT_DAYS:
+        return []
+    return [
+        f"The sessions span {days:.0f} days: the cost is for a month of such days. For an event "
+        "of its own length, use `pangeo-deploy delivery event`."
+    ]
