@@ -22,9 +22,9 @@ from pangeo_core.files import write_whole
 from pangeo_deploy.deployment import find_project
 
 STYLES = ("class", "group", "hackweek")
-PEOPLE = (5, 10, 20, 40, 80, 160, 320)
-MEMORY_GIB = (1, 2, 4, 8, 16)
-ROOM = (0.0, 0.1, 0.2, 0.3)
+PEOPLE = (5, 20, 80, 320)
+MEMORY_GIB = (1, 4, 16)
+ROOM = (0.0, 0.1, 0.3)
 SEEDS = (1, 2, 3)
 CORES_PER_GIB = 0.25
 DAY = 86_400.0  # seconds: any wait will do
