@@ -19,7 +19,7 @@ STYLES = ("class", "group")
 BUDGETS_USD = (500, 1000, 2000)
 WAITS_SECONDS = (60, 300)
 MEMORY_GIB = {"class": (2, 7), "group": (7,)}
-SEEDS = 10
+SEEDS = 5
 HEAD = f"""# How many people a monthly budget supports, 5 GiB of home each.
 # Median over {SEEDS} months, 90 % interval. Modelled by tools/model_budgets.py;
 # `pangeo-deploy whatif --model STYLE --budget USD` computes a row.

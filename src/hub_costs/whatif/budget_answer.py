@@ -198,7 +198,10 @@ def _largest(load: Load, budget_usd: Decimal, wait: float, prices: Any, seed: in
         return serving(sessions, candidates(load, people), wait, prices, budget_usd)
 
     def fits(people: int) -> bool:
-        return any(True for _ in ways(people))
+        try:
+            return any(True for _ in ways(people))
+        except BadInput:  # of a few people nobody came that month
+            return people < MOST_PEOPLE and fits(people + 1)
 
     low, high = _bracket(fits)
     while high - low > max(1, low // 50):
