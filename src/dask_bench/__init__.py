@@ -5,7 +5,33 @@ this package too, and need little of it.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dask_bench.ab import Interleaved
+    from dask_bench.bench_report import report
+    from dask_bench.campaign import Campaign, start
+    from dask_bench.campaign_plan import Plan
+    from dask_bench.catalogue import WORKLOADS
+    from dask_bench.cluster import Cluster, Shape, local
+    from dask_bench.runs import read
+    from dask_bench.tiers import TIERS
+    from dask_bench.zarr_store import Layout
+
+__all__ = [
+    "TIERS",
+    "WORKLOADS",
+    "Campaign",
+    "Cluster",
+    "Interleaved",
+    "Layout",
+    "Plan",
+    "Shape",
+    "local",
+    "read",
+    "report",
+    "start",
+]
 
 _HOME = {
     "Campaign": "campaign",
@@ -21,7 +47,6 @@ _HOME = {
     "report": "bench_report",
     "start": "campaign",
 }
-__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:
