@@ -64,7 +64,9 @@ def make_destroy(
 ) -> dict[str, Any]:
     """Return the review of what `destroy` would remove. Saves no plan and judges nothing."""
     plan = lifecycle.plan_destroy(deployment, keep_data=keep_data, progress=progress)
-    return {**_described(deployment, plan, commit), "policy": [], "charts": []}
+    review = {**_described(deployment, plan, commit), "policy": [], "charts": []}
+    review["cost"]["gate"] = {"ok": True, "budget": None, "checks": []}  # nothing is left to pay
+    return review
 
 
 def _described(deployment: Deployment, plan: Plan, commit: str) -> dict[str, Any]:

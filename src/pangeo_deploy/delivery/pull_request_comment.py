@@ -122,7 +122,7 @@ def _count(review: Review, action: str) -> str:
 def _budget(review: Review) -> str:
     held = review["cost"]["gate"]
     if held["budget"] is None:
-        return "**unknown**"
+        return "none needed" if held["ok"] else "**unknown**"
     return f"{held['budget']}, " + ("within" if held["ok"] else "**PASSED**")
 
 

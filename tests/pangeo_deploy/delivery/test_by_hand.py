@@ -167,10 +167,13 @@ def test_an_event_has_its_room_by_the_calendar_alone(stage: Stage, deployed: Dep
 
 
 def test_an_event_that_is_not_in_the_calendar_changes_nothing(stage: Stage) -> None:
+    before = stage.github.open_issues()
     run = stage.by_hand("event.yml", event="no-such-week", room="extend")
     assert run.results["price"] == "failure"
     assert run.results["room"] == "skipped"
     assert "example-hackweek" in run.log
+    assert set(stage.github.open_issues()) - set(before) == {"event fails: price"} - set(before)
+    stage.github.issues.clear()
 
 
 def test_each_week_what_nobody_owns_and_what_becomes_dear_is_looked_for(
