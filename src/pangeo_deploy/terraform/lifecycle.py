@@ -21,7 +21,7 @@ from pangeo_deploy.terraform.sweep import Leftover, sweep_account
 from pangeo_deploy.terraform.workspace import Workspace, open_workspace, sources_digest
 
 # What `destroy --keep-data` leaves, as a sweep names it.
-DATA_KINDS = ("s3", "elasticfilesystem:file-system", "kms:key")
+DATA_KINDS = ("s3", "elasticfilesystem:file-system", "elasticfilesystem:access-point", "kms:key")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,15 @@ from pangeo_deploy.deployment import Deployment
 
 # Homes, buckets and the keys they are encrypted with, with their settings: a bucket without its
 # public access block is no safe place.
-DATA = ("aws_s3_bucket", "aws_efs_file_system", "aws_efs_backup_policy", "aws_kms_key", "data")
+# The homes' policy names their access point: whoever keeps the one keeps the other.
+DATA = (
+    "aws_s3_bucket",
+    "aws_efs_file_system",
+    "aws_efs_access_point",
+    "aws_efs_backup_policy",
+    "aws_kms_key",
+    "data",
+)
 # A plan that removes one of these is applied only under the environment's name.
 IRREPLACEABLE = ("aws_s3_bucket", "aws_efs_file_system", "aws_kms_key", "aws_eks_cluster")
 # Attributes by which AWS refuses to delete a thing, after it has deleted what needs it.
