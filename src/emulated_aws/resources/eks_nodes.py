@@ -60,7 +60,10 @@ def settle_nodes(api: Api, old: State, new: State) -> None:
         had, has = taints(old), taints(new)
         asked = {
             "scalingConfig": shapes["scalingConfig"],
-            "updateConfig": shapes.get("updateConfig"),
+            # The state of an SDK type holds 0 for what is not set; the provider does not send that.
+            "updateConfig": {
+                name: value for name, value in (shapes.get("updateConfig") or {}).items() if value
+            },
             "labels": {
                 "addOrUpdateLabels": after,
                 "removeLabels": sorted(before.keys() - after.keys()),
