@@ -205,8 +205,10 @@ def test_after_any_change_of_variables_the_second_plan_is_empty(
     arguments = ("-var-file=environments/prod.tfvars", f"-var-file={chosen}")
     with rehearse(folder, *arguments) as rehearsal:
         rehearsal.terraform.read("init", "-input=false")
+        # Renaming a deployment that runs is refused by AWS too: its endpoints hold the old group.
+        project = steps[0].get("project", "pangeo")
         for step in steps:
-            chosen.write_text(json.dumps(step))
+            chosen.write_text(json.dumps({**step, "project": project}))
             rehearsal.apply()
             assert rehearsal.plan() == {}
 
