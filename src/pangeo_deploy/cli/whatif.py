@@ -48,10 +48,14 @@ def whatif(
         ),
     ] = 60.0,
     memory_gib: Annotated[
-        float | None, typer.Option(help="With --model: memory of a server, GiB.")
+        float | None,
+        typer.Option(min=0, callback=finite, help="With --model: memory of a server, GiB."),
     ] = None,
     home_gib: Annotated[
-        float, typer.Option(help="With --model and --budget: home directory of each user, GiB.")
+        float,
+        typer.Option(
+            min=0, callback=finite, help="With --model and --budget: home of each user, GiB."
+        ),
     ] = 5.0,
     json: JsonOption = False,
 ) -> None:
