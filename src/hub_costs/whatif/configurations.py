@@ -68,7 +68,7 @@ def sweep(
     rows = mapped(job, configs, client, workers)
     progress(Event("sweep", "done"))
     table = pd.DataFrame(rows)
-    table["frontier"] = _frontier(table)
+    table["frontier"] = frontier(table)
     return table
 
 
@@ -212,7 +212,8 @@ def _one(sessions: Sessions, config: Config, prices: Prices) -> dict[str, Any]:
     }
 
 
-def _frontier(table: pd.DataFrame) -> list[bool]:
+def frontier(table: pd.DataFrame) -> list[bool]:
+    """Return for each row of a sweep whether no other that serves the load costs and waits less."""
     good = table[table.serves_the_load]
     best = []
     for row in table.itertuples():
