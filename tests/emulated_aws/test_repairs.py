@@ -1,7 +1,9 @@
 """Each of moto's faults that the account repairs: without the repair it is there, with it not."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -121,25 +123,37 @@ def test_every_repair_is_asked_for() -> None:
     assert len(PROBES) == len(moto_repairs.REPAIRS)
 
 
-@pytest.mark.parametrize(
-    ("repair", "probe"),
-    list(zip(moto_repairs.REPAIRS, PROBES, strict=True)),
-    ids=[f"{one.owner}.{one.method}" for one in moto_repairs.REPAIRS],
-)
-def test_moto_alone_has_the_fault_and_the_account_has_not(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    repair: moto_repairs.Repair,
-    probe: Callable[[Account], Any],
-) -> None:
-    with open_account(tmp_path / "repaired") as account:
-        assert probe(account) is True
+def probed_alone(folder: Path) -> list[Any]:
+    """Return what each probe finds with moto as it comes."""
 
     @contextmanager
     def nothing() -> Iterator[None]:
         yield
 
-    monkeypatch.setattr(moto_patches, "mended", nothing)
-    with open_account(tmp_path / "alone") as account:
-        said = f"moto {__version__} does as AWS does now: remove this repair ({repair.fault})"
-        assert probe(account) is False, said
+    moto_patches.mended = nothing
+    found: list[Any] = []
+    for number, probe in enumerate(PROBES):
+        with open_account(folder / str(number)) as account:
+            found.append(probe(account))
+    return found
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """In a process of its own: the repairs hold for a process as long as any account is open."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as another:
+        return another.submit(probed_alone, tmp_path_factory.mktemp("alone")).result()
+
+
+@pytest.mark.parametrize(
+    "number",
+    range(len(PROBES)),
+    ids=[f"{one.owner}.{one.method}" for one in moto_repairs.REPAIRS],
+)
+def test_moto_alone_has_the_fault_and_the_account_has_not(
+    tmp_path: Path, alone: list[Any], number: int
+) -> None:
+    with open_account(tmp_path) as account:
+        assert PROBES[number](account) is True
+    fault = moto_repairs.REPAIRS[number].fault
+    assert alone[number] is False, f"moto {__version__} does as AWS does: remove this ({fault})"
