@@ -118,7 +118,7 @@ def test_it_works_from_the_keyboard_and_gives_a_file(page: Page) -> None:
 
 def test_what_it_adds_to_the_page_is_small(html: Path) -> None:
     text = (html / "calculator.html").read_text()
-    script = (html / "_static" / "scripts" / "calculator.js").stat().st_size
+    script = (html / "calculator.js").stat().st_size
     embedded = sum(
         len(part.split("</script>")[0]) for part in text.split('type="application/json"')[1:]
     )

@@ -32,6 +32,7 @@ from proof_book.page import (
 from proof_book.run.executed import Executed
 
 PROSE = "book"
+# Published as it is, at the root of the site.
 PUBLISHED = "published"
 DEFAULT_BRANCH = "main"
 FOLD = "hide-input"
