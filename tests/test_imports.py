@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,45 @@ def _speaks(file: Path) -> list[str]:
             raised = ast.unparse(node.exc)
             told += [raised] if "SystemExit" in raised else []
     return told
+
+
+def test_no_module_uses_what_another_keeps_private() -> None:
+    """A leading underscore means: of this module alone, whoever the neighbour is."""
+    used = [
+        (name, what)
+        for name, file in files_of(source_folder()).items()
+        if name.endswith(".py")
+        for what in _private_uses(ast.parse(file.read_text()))
+        if what != "pangeo_deploy._moved"  # a module, imported for what it does
+    ]
+    ours = tuple(packages(source_folder()))
+    assert [(name, what) for name, what in used if what.startswith(ours)] == []
+
+
+def test_a_private_use_is_noticed() -> None:
+    planted = "from hub_user import janitor\nfrom hub_user.user import _one, User\njanitor._two()\n"
+    uses = set(_private_uses(ast.parse(planted)))
+    assert uses == {"hub_user.user._one", "hub_user.janitor._two"}
+
+
+def _private_uses(tree: ast.Module) -> Iterator[str]:
+    """Yield the private names of other modules that are imported, or reached through a module."""
+    modules: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                modules[alias.asname or alias.name] = full = f"{node.module}.{alias.name}"
+                if _is_private(alias.name):
+                    yield full
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _is_private(node.attr):
+            holder = ast.unparse(node.value)
+            if holder in modules and holder.islower():
+                yield f"{modules[holder]}.{node.attr}"
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
 
 
 def test_contributing_shows_every_package(project: Path) -> None:

@@ -1,1 +1,3 @@
 """What it costs and who caused it."""
+
+__all__ = ["machines", "months"]

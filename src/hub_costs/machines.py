@@ -25,6 +25,8 @@ from typing import NamedTuple
 from hub_costs import data_files
 from pangeo_core.errors import BadInput
 
+__all__ = ["machine", "room"]
+
 _KUBELET_CPU, _KUBELET_CPU_REST = ("0.06", "0.01", "0.005", "0.005"), Decimal("0.0025")
 _KUBELET_MIB, _KUBELET_MIB_PER_POD = 255 + 100, 11
 _MEMORY_OVERHEAD = Decimal("0.075")

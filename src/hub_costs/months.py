@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from pangeo_core.errors import BadInput
 
+__all__ = ["Month"]
+
 DAY = timedelta(days=1)
 
 

@@ -1,1 +1,3 @@
 """What every package here shares: errors, whole-file writes, progress, origin labels."""
+
+__all__ = ["errors", "files"]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+__all__ = ["BadInput", "CheckFailed", "PangeoDeployError"]
+
 
 class PangeoDeployError(Exception):
     """Something the user can act on.

@@ -10,6 +10,8 @@ from typing import Any
 
 from pangeo_core.errors import BadInput
 
+__all__ = ["write_whole"]
+
 
 def write_whole(path: Path, content: bytes | str, mode: int = 0o644, durable: bool = True) -> None:
     """Write `content` to `path` so that a reader sees the old file or the new one, never a part.

@@ -12,6 +12,8 @@ import platformdirs
 
 from pangeo_core.errors import BadInput
 
+__all__ = ["Deployment"]
+
 TargetName = Literal["rehearsal", "kubernetes", "aws"]
 # Targets that need the charts alone.
 WITHOUT_TERRAFORM: frozenset[TargetName] = frozenset({"kubernetes"})

@@ -9,18 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from emulated_aws.operations import billing, ecr, eks
-from emulated_aws.operations.protocol import (
-    DECLINED,
-    Answer,
-    Call,
-    Failure,
-    answer,
-    read_operation,
-    refuse,
-)
-from emulated_aws.operations.store import Things
-
-__all__ = ["OPERATIONS", "Call", "Failure", "Things", "perform", "refuse"]
+from emulated_aws.operations.protocol import DECLINED, Answer, answer, read_operation
+from emulated_aws.operations.protocol import Call as Call
+from emulated_aws.operations.protocol import Failure as Failure
+from emulated_aws.operations.protocol import refuse as refuse
+from emulated_aws.operations.store import Things as Things
 
 Operation = Callable[[Things, Call], Any]
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {

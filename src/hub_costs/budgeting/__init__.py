@@ -1,1 +1,3 @@
 """Forecasts, anomalies, and the budget gate."""
+
+__all__ = ["anomalies", "budget_gate", "forecast"]

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from hub_costs.bills.daily_cost import Daily, positive
 from pangeo_core.errors import BadInput
 
+__all__ = ["anomalies"]
+
 Floats = NDArray[np.float64]
 _WARM = 7  # days whose level the first error is taken from
 _FIRST = 14  # days before the first that is judged: the third week's

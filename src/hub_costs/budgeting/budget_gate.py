@@ -15,6 +15,8 @@ from hub_costs.months import Month
 from pangeo_core.errors import BadInput, CheckFailed
 from pangeo_core.terraform_json import Shown, planned
 
+__all__ = ["gate", "gate_total"]
+
 # How old a bill may be: exports are refreshed up to three times a day, and lag by one or two.
 MAX_AGE_DAYS = 4
 

@@ -25,6 +25,8 @@ from hub_costs.bills.daily_cost import LEAST, Daily, Floats, positive
 from hub_costs.months import Month
 from pangeo_core.errors import BadInput
 
+__all__ = ["backtest", "forecast", "month_end"]
+
 _FITTED = 180  # days that the smoothing is fitted to
 _LEVEL = 4  # weeks whose mean is the present level
 _FIRST = 21  # days of the first forecast of the past: three weeks

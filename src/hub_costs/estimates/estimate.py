@@ -20,6 +20,8 @@ from pangeo_core.terraform_json import (
     without_index,
 )
 
+__all__ = ["Estimate", "difference", "estimate"]
+
 DEFAULT_REGION = "us-west-2"
 CLUSTER = "aws_eks_cluster"
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from hub_costs import data_files
 from pangeo_core.errors import BadInput
 
+__all__ = ["Prices", "read"]
+
 COLUMNS = ("service", "item", "unit", "usd", "region", "as_of", "source")
 
 

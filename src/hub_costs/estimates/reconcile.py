@@ -15,6 +15,8 @@ from hub_costs.estimates.price_items import bill_rule
 from hub_costs.months import Month
 from pangeo_core.errors import PangeoDeployError
 
+__all__ = ["reconcile"]
+
 _OWN = {"tax": "tax and credit", "credit": "tax and credit", "adjustment": "tax and credit"}
 _OWN |= {
     "unknown": "not tagged or not known",

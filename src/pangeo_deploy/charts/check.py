@@ -13,6 +13,8 @@ from pangeo_deploy.charts import dependencies, manifest_policy
 from pangeo_deploy.charts.render import Manifest, Rendered, kubernetes_version, render
 from pangeo_deploy.charts.values import CHARTS, Values, complete, merged, overlays, read, text_of
 
+__all__ = ["check"]
+
 # Below these keys any key may stand: Kubernetes' maps of labels and the like, lists, programs.
 FREE_KEYS = re.compile(
     r"(nodeSelector|node_selector|[aA]nnotations|[lL]abels|matchLabels|resources|extraEnv|limits|requests"

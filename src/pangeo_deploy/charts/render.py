@@ -17,6 +17,8 @@ from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_deploy.charts import dependencies
 from pangeo_deploy.charts.values import Values
 
+__all__ = ["render"]
+
 NAMESPACES = {"pangeo": "pangeo", "support": "support"}
 
 Manifest = dict[str, Any]

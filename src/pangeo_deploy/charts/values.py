@@ -14,6 +14,8 @@ from hub_user import idle_rules
 from pangeo_core.errors import BadInput
 from pangeo_deploy.charts import alerts
 
+__all__ = ["settings"]
+
 Values = dict[str, Any]
 CHARTS = ("support", "pangeo")  # in the order of installing
 LOAD_BALANCER_TAGS = "service.beta.kubernetes.io/aws-load-balancer-additional-resource-tags"

@@ -1,5 +1,3 @@
-"""The command line: parse, call, print. What there is to decide lives in the rooms."""
+"""The command line: parse, call, print. What there is to decide is decided elsewhere."""
 
-from pangeo_deploy.cli.app import main
-
-__all__ = ["main"]
+from pangeo_deploy.cli.app import main as main

@@ -11,6 +11,8 @@ from pangeo_core.errors import BadInput, CheckFailed
 from pangeo_core.files import read_json, write_whole
 from pangeo_deploy.deployment import Deployment
 
+__all__ = ["read"]
+
 SCHEMA = 1
 KINDS = ("deploy", "rollback", "event", "destroy")
 FOLDER = "data/deployments"  # of the project: where the book finds them

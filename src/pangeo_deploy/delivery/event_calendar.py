@@ -15,6 +15,8 @@ from pangeo_core.files import write_whole
 from pangeo_deploy.charts.values import load, merged
 from pangeo_deploy.charts.values import read as read_values
 
+__all__ = ["expected", "read"]
+
 CALENDAR = "helm/events.yaml"
 CENT = Decimal("0.01")
 

@@ -1,1 +1,3 @@
 """Run Terraform on a deployment: plan, apply, destroy, drift."""
+
+__all__ = ["lifecycle", "sweep"]

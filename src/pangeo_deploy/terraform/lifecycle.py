@@ -20,6 +20,8 @@ from pangeo_deploy.terraform.state_files import parsed
 from pangeo_deploy.terraform.sweep import Leftover, sweep_account
 from pangeo_deploy.terraform.workspace import Workspace, open_workspace, sources_digest
 
+__all__ = ["apply", "destroy", "drift", "plan", "show"]
+
 # What `destroy --keep-data` leaves, as a sweep names it.
 DATA_KINDS = ("s3", "elasticfilesystem:file-system", "elasticfilesystem:access-point", "kms:key")
 

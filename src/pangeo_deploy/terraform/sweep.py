@@ -11,6 +11,8 @@ from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import Cloud, connect
 from pangeo_deploy.terraform.leftover_cost import usd_per_month
 
+__all__ = ["sweep"]
+
 # EC2's things by kind: how to list them, where the answer has them, and what their id is called.
 # The tagging API is not asked for these: it goes on naming what was deleted for a while.
 EC2 = {

@@ -3,8 +3,9 @@
     ```{api-reference}
     ```
 
-What a package's `__init__` names in `__all__` is public, and nothing else is listed. The sources
-are read, not imported: boto3, moto and Dask would load in the process that renders.
+What a package's `__init__` names in `__all__` is public, and if that is a module, what the module
+names in its own. Nothing else is listed. The sources are read, not imported: boto3, moto and Dask
+would load in the process that renders.
 """
 
 import ast
@@ -47,11 +48,20 @@ def packages(root: Path) -> Iterator[Package]:
     files = files_of(root)
     trees = {name: ast.parse(file.read_text()) for name, file in files.items() if _is_code(name)}
     for name, tree in sorted(trees.items()):
-        exported = _exported(tree) if name.endswith("/__init__.py") else []
-        public = {one: node for one in exported if (node := _find(one, name, trees)) is not None}
+        public = dict(_public(name, trees)) if name.endswith("/__init__.py") else {}
         if public:
             dotted = name.removesuffix("/__init__.py").replace("/", ".")
             yield Package(dotted, ast.get_docstring(tree) or "", public)
+
+
+def _public(file: str, trees: dict[str, ast.Module]) -> Iterator[tuple[str, Documented]]:
+    """Yield what a package exports, and as `module.name` what the modules that it exports do."""
+    for name in _exported(trees[file]):
+        module = f"{file.removesuffix('__init__.py')}{name}.py"
+        if (node := _find(name, file, trees)) is not None:
+            yield name, node
+        elif module in trees:
+            yield from ((f"{name}.{inner}", node) for inner, node in _public(module, trees))
 
 
 def _is_code(name: str) -> bool:

@@ -10,33 +10,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hub_costs.whatif.kernel.events import run
-from hub_costs.whatif.kernel.nodes import spot_life
-from hub_costs.whatif.kernel.records import (
-    COUNT,
-    LIFE,
-    NODE,
-    POD,
-    SETTINGS,
-    SHAPE,
-    STRETCH,
-    World,
-    record,
-)
+from hub_costs.whatif.kernel.events import run as run
+from hub_costs.whatif.kernel.nodes import spot_life as spot_life
+from hub_costs.whatif.kernel.records import COUNT as COUNT
+from hub_costs.whatif.kernel.records import LIFE as LIFE
+from hub_costs.whatif.kernel.records import NODE as NODE
+from hub_costs.whatif.kernel.records import POD as POD
+from hub_costs.whatif.kernel.records import SETTINGS, record
+from hub_costs.whatif.kernel.records import SHAPE as SHAPE
+from hub_costs.whatif.kernel.records import STRETCH as STRETCH
+from hub_costs.whatif.kernel.records import World as World
 from pangeo_core.files import digest
-
-__all__ = [
-    "COUNT",
-    "LIFE",
-    "NODE",
-    "POD",
-    "SHAPE",
-    "STRETCH",
-    "World",
-    "new_settings",
-    "run",
-    "spot_life",
-]
 
 
 def new_settings() -> npt.NDArray[np.void]:
