@@ -1,7 +1,7 @@
-"""The one reader of `terraform show -json`: the resources of a plan or of a state."""
+"""The one reader of `terraform show -json`: the resources and the changes of a plan or a state."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,67 @@ class Resource:
     values: Mapping[str, Any] = field(default_factory=dict)
     mode: str = "managed"
     sensitive: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a plan does to one resource or output, or found changed behind Terraform's back.
+
+    `actions` are Terraform's own words (`create`; `delete`, `create`; `no-op`; ...), `change` is
+    its JSON with `before`, `after`, and what of them is unknown or sensitive. `reason` says why
+    Terraform replaces or deletes, `moved_from` is the address before, `import_id` what is imported,
+    each empty for none.
+    """
+
+    address: str
+    actions: tuple[str, ...]
+    change: Mapping[str, Any] = field(repr=False)
+    type: str = ""
+    reason: str = ""
+    moved_from: str = ""
+
+    @property
+    def before(self) -> Mapping[str, Any]:
+        """Its values before, none for something new."""
+        return self.change.get("before") or {}
+
+    @property
+    def import_id(self) -> str:
+        """The id that it is imported by."""
+        return str((self.change.get("importing") or {}).get("id", ""))
+
+
+def resource_changes(shown: Shown) -> tuple[Changed, ...]:
+    """Return what a plan does to each resource it reads or manages, no-ops too, by address."""
+    return _changed(shown.get("resource_changes"))
+
+
+def resource_drift(shown: Shown) -> tuple[Changed, ...]:
+    """Return what a plan found changed since the state was written, by address."""
+    return _changed(shown.get("resource_drift"))
+
+
+def output_changes(shown: Shown) -> tuple[Changed, ...]:
+    """Return what a plan does to the root module's outputs, by name."""
+    return tuple(
+        Changed(name, tuple(change.get("actions", ())), change)
+        for name, change in sorted((shown.get("output_changes") or {}).items())
+    )
+
+
+def _changed(listed: Iterable[Mapping[str, Any]] | None) -> tuple[Changed, ...]:
+    changes = (
+        Changed(
+            entry["address"],
+            tuple(entry["change"].get("actions", ())),
+            entry["change"],
+            entry.get("type", ""),
+            entry.get("action_reason", ""),
+            entry.get("previous_address", ""),
+        )
+        for entry in listed or ()
+    )
+    return tuple(sorted(changes, key=lambda change: change.address))
 
 
 def planned(shown: Shown) -> tuple[Resource, ...]:

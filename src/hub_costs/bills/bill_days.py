@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from hub_costs.allocation.allocate import allocate
 from hub_costs.apportion import amount
 from hub_costs.bills import table as bill
-from hub_costs.bills.daily_cost import Daily, series
+from hub_costs.bills.daily_cost import Daily, read, series
 from hub_costs.months import Month
 from pangeo_core.errors import BadInput
 
@@ -21,17 +21,17 @@ _MONTHLY = frozenset(("tax", "credit", "adjustment", "commitment"))
 
 @dataclass(frozen=True)
 class BillDays:
-    """A bill's usage by day, and the parts that it consists of.
+    """Usage by day, and the parts that it consists of.
 
     `parts` are series that add to `daily`: by service, or by component and owner. `left_out` is the
     last day where its amounts may still grow. `month_so_far` is all that the last day's month has
-    been billed, taxes and credits included.
+    been billed, taxes and credits included. A csv of days has no parts, and only its days' sum.
     """
 
     daily: Daily
-    parts: dict[str, tuple[Decimal, ...]]
-    left_out: date | None
-    month_so_far: Decimal
+    parts: dict[str, tuple[Decimal, ...]] = field(default_factory=dict)
+    left_out: date | None = None
+    month_so_far: Decimal | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -39,6 +39,23 @@ class BillDays:
         found = [f"{self.left_out} is left out: it is not final."] if self.left_out else []
         filled = ", ".join(map(str, self.daily.filled))
         return found + ([f"The bill lacks days, which are interpolated: {filled}."] * bool(filled))
+
+
+def days_of(
+    daily: Path | None = None, bill: Path | None = None, sessions: Path | None = None
+) -> BillDays:
+    """Return the days of a csv (`daily`), or those of a bill's table, by sessions if given.
+
+    Raises `BadInput` unless it is one of the two.
+    """
+    if daily and not (bill or sessions):
+        return BillDays(read(daily))
+    if bill and not daily:
+        return of(bill, sessions)
+    raise BadInput(
+        "It is not clear which days to read.",
+        fix="Give --daily FILE, or --bill with the table that `cost ingest` wrote.",
+    )
 
 
 def of(table: Path, session_file: Path | None = None) -> BillDays:

@@ -7,7 +7,7 @@ its last day.
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub_costs.bills.daily_cost import LEAST, Daily
 from hub_costs.budgeting.forecast import forecast, month_end
@@ -15,7 +15,10 @@ from hub_costs.months import Month
 from pangeo_core.errors import BadInput, CheckFailed
 from pangeo_core.terraform_json import Shown, planned
 
-__all__ = ["gate", "gate_total"]
+if TYPE_CHECKING:
+    from hub_costs.bills.bill_days import BillDays  # it imports all of the allocation
+
+__all__ = ["gate", "gate_month", "gate_total"]
 
 # How old a bill may be: exports are refreshed up to three times a day, and lag by one or two.
 MAX_AGE_DAYS = 4
@@ -93,6 +96,33 @@ def gate(
     return Gate(budget, checks, str(month or ""))
 
 
+def gate_month(
+    budget: Decimal,
+    floor: Decimal | None,
+    days: "BillDays | None",
+    *,
+    today: date,
+    max_age_days: int | None = None,
+    month_so_far: Decimal | None = None,
+    forecast_high: Decimal | None = None,
+) -> Gate:
+    """Compare a plan's floor and what a bill says of today's month with the monthly budget.
+
+    `month_so_far` and `forecast_high` are taken instead of the bill's where they are given.
+    """
+    if days is None:
+        return gate(budget, floor=floor, month_so_far=month_so_far, forecast_high=forecast_high)
+    so_far = days.month_so_far or Decimal(0)
+    judged = judged_month(days.daily, so_far, today=today, max_age_days=max_age_days)
+    return gate(
+        budget,
+        floor=floor,
+        month_so_far=judged.so_far if month_so_far is None else month_so_far,
+        forecast_high=judged.forecast_high if forecast_high is None else forecast_high,
+        month=judged.month,
+    )
+
+
 @dataclass(frozen=True)
 class MonthJudged:
     """The month of today, what it was billed so far, and what it will cost at most, if known."""
@@ -103,7 +133,7 @@ class MonthJudged:
 
 
 def judged_month(
-    daily: Daily, so_far: Decimal, *, today: date, max_age_days: int = MAX_AGE_DAYS
+    daily: Daily, so_far: Decimal, *, today: date, max_age_days: int | None = None
 ) -> MonthJudged:
     """Return today's month by a bill whose last day's month was billed `so_far`.
 
@@ -129,7 +159,7 @@ def gate_total(
     last: date,
     *,
     today: date,
-    max_age_days: int = MAX_AGE_DAYS,
+    max_age_days: int | None = None,
 ) -> Gate:
     """Compare what was spent from `first` to `last` (both included) with a fixed `total`, in USD.
 
@@ -170,11 +200,11 @@ def _checks(budget: Decimal, known: dict[str, Decimal | None] | dict[str, Decima
     return tuple(Check(k, v, v <= budget) for k, v in known.items() if v is not None)
 
 
-def _fresh(daily: Daily, today: date, max_age_days: int) -> date:
+def _fresh(daily: Daily, today: date, max_age_days: int | None) -> date:
     """Return the last day of the bill; raises `CheckFailed` where that is too long ago."""
     last = daily.day(len(daily.usd) - 1)
     age = (today - last).days
-    if age > max_age_days:
+    if age > (MAX_AGE_DAYS if max_age_days is None else max_age_days):
         raise CheckFailed(
             f"The bill is stale: its last day is {last}, {age} days ago.",
             why="A budget cannot be checked on a bill that does not grow.",

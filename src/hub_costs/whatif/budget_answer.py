@@ -18,7 +18,7 @@ import numpy as np
 from hub_costs.usage.sessions import Sessions
 from hub_costs.whatif import arrivals
 from hub_costs.whatif.config import Config, parse
-from hub_costs.whatif.configurations import mapped
+from hub_costs.whatif.configurations import Capacity, mapped, users_within
 from hub_costs.whatif.result import WhatIf, money, what_if
 from pangeo_core.errors import BadInput
 
@@ -45,8 +45,8 @@ class Load:
             if value is not None and not 0 <= value < 10_000:
                 raise BadInput(f"Invalid {name}: {value}.", fix="Give a size of 0 or more.")
 
-    def of(self, people: int) -> arrivals.Model:
-        """Return the model of so many people."""
+    def of(self, people: int | None) -> arrivals.Model:
+        """Return the model of so many people (None: as many as the model has by itself)."""
         own = arrivals.sized(self.model, people)
         return replace(
             own,
@@ -181,6 +181,24 @@ def supported(
         wait_seconds,
         typical if middle else None,
     )
+
+
+def supported_users(
+    budget_usd: Decimal,
+    wait_seconds: float,
+    sessions: Sessions,
+    config: Config,
+    load: Load | None = None,
+) -> Supported | Capacity:
+    """Return how many people like those of `sessions` a monthly budget supports.
+
+    Where they are a model's (`load`) and no configuration of their own is given, it is the best of
+    many configurations, over months drawn anew (`supported`). Else people are drawn from the
+    sessions, on `config` (`users_within`).
+    """
+    if load and config == Config():
+        return supported(load, budget_usd, wait_seconds)
+    return users_within(sessions, config, budget_usd, wait_seconds, resamples=20)
 
 
 def distribution(values: Sequence[Any], level: float = 0.9) -> Mapping[str, float]:

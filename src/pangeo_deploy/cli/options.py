@@ -1,5 +1,6 @@
 """The options that several verbs share, each declared once."""
 
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 from pathlib import Path
@@ -49,3 +50,11 @@ def usd(option: str, text: str) -> Decimal | None:
     if not amount.is_finite():
         raise BadInput(f"{option} is not a number: {text!r}.", fix="Write it as 123.45.")
     return amount
+
+
+def day(option: str, text: str) -> date:
+    """Return the day that an option names."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{option} is not a day: {text!r}.", fix="Write YYYY-MM-DD.") from None

@@ -1,7 +1,6 @@
 """The verb `whatif`: what the same workload would cost under another configuration."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,9 +61,8 @@ def whatif(
     """Replay sessions against a configuration: its cost and how long users wait (modelled)."""
     from hub_costs.usage import session_files
     from hub_costs.whatif import arrivals, load, what_if
-    from hub_costs.whatif.budget_answer import Load, supported
+    from hub_costs.whatif.budget_answer import Load, supported_users
     from hub_costs.whatif.config import Config
-    from hub_costs.whatif.configurations import users_within
     from pangeo_deploy.cli.cost.plan import plan_of
     from pangeo_deploy.monthly_cost import config_of
 
@@ -78,20 +76,19 @@ def whatif(
     chosen = load(config) if config else Config()
     if environment:
         chosen = config_of(environment, plan_of(environment, target))
+    load_of_model = Load(model, memory_gib, home_gib=home_gib) if model else None
     with reporting("Replaying") as progress:
         who = (
-            session_files.read(sessions)
-            if sessions
-            else arrivals.generate(_sized(model, people, memory_gib), 1)
+            arrivals.generate(load_of_model.of(people), 1)
+            if load_of_model
+            else session_files.read(sessions or [])
         )
         result = what_if(who, chosen, progress=progress)
-        capacity = None
-        if limit and model and chosen == Config():
-            answer = supported(Load(model, memory_gib, home_gib=home_gib), limit, wait_seconds)
-            capacity = answer.as_dict()
-        elif limit:
-            fixed = users_within(who, chosen, limit, wait_seconds, resamples=20)
-            capacity = fixed.as_dict()
+        capacity = (
+            supported_users(limit, wait_seconds, who, chosen, load_of_model).as_dict()
+            if limit
+            else None
+        )
     document = result.as_dict() | ({"capacity": capacity} if capacity else {})
     rows = [
         (line["part"], line["item"], line["quantity"], line["unit"], line["usd_per_month"])
@@ -110,16 +107,6 @@ def whatif(
     show(document, json, human)
     if not document["serves_the_load"]:
         raise typer.Exit(CANNOT_SERVE)
-
-
-def _sized(model: str, people: int | None, memory_gib: float | None) -> Any:
-    """Return the model of so many people, each with so much memory."""
-    from hub_costs.whatif import arrivals
-    from hub_costs.whatif.budget_answer import Load
-
-    sized = arrivals.sized(model, people)
-    Load(model, memory_gib)  # says what is wrong with a size
-    return sized if memory_gib is None else replace(sized, memory_gib=memory_gib)
 
 
 def _supports(capacity: Mapping[str, Any] | None, budget: str, wait_seconds: float) -> list[str]:

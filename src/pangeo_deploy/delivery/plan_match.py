@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pangeo_core.terraform_json import resource_changes
 from pangeo_deploy.terraform.plans import ACTIONS
 
 UNKNOWN = "?"  # a value that Terraform learns while it applies
@@ -25,17 +26,16 @@ def fingerprints(shown: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     new), `values` (a digest by path, `?` where unknown), and `tainted`.
     """
     found = {}
-    for resource in shown.get("resource_changes", ()):
-        change = resource["change"]
-        if not (action := ACTIONS.get(tuple(change["actions"]))):
+    for resource in resource_changes(shown):
+        if not (action := ACTIONS.get(resource.actions)):
             continue
-        before = change.get("before") or {}
-        thing = before.get("arn") or before.get("id") or ""
-        found[resource["address"]] = {
+        change = resource.change
+        thing = resource.before.get("arn") or resource.before.get("id") or ""
+        found[resource.address] = {
             "action": action,
             "thing": _digest(thing) if thing else "",
             "values": dict(_values(change.get("after"), change.get("after_unknown"))),
-            "tainted": resource.get("action_reason") == TAINTED,
+            "tainted": resource.reason == TAINTED,
         }
     return found
 

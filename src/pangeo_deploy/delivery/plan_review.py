@@ -16,7 +16,7 @@ from typing import Any
 from pangeo_core.errors import BadInput, CheckFailed
 from pangeo_core.files import read_json, write_whole
 from pangeo_core.progress import Progress, silent
-from pangeo_core.terraform_json import everything, everything_before
+from pangeo_core.terraform_json import everything, everything_before, resource_changes
 from pangeo_deploy.charts.check import check as check_charts
 from pangeo_deploy.delivery import charts_diff, plan_match
 from pangeo_deploy.deployment import Deployment
@@ -88,10 +88,7 @@ def _with_attributes(
     resources: Iterable[Mapping[str, Any]], shown: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Return the resources, each with the names of the attributes that an update changes."""
-    changed = {
-        resource["address"]: _changed(resource["change"])
-        for resource in shown.get("resource_changes", ())
-    }
+    changed = {resource.address: _changed(resource.change) for resource in resource_changes(shown)}
     return [
         {**resource, "attributes": changed.get(resource["address"], [])}
         if resource["action"] in ("update", "replace")
@@ -134,11 +131,10 @@ def cost(shown: Mapping[str, Any], environment: str, project: Path | None = None
 def secrets(shown: Mapping[str, Any]) -> set[str]:
     """Return the addresses of what `terraform show -json` marks as sensitive and gives a value."""
     found = set()
-    for resource in shown.get("resource_changes", ()):
-        change = resource["change"]
+    for changed in resource_changes(shown):
         for side in ("before", "after"):
-            if _holds(change.get(side), change.get(f"{side}_sensitive")):
-                found.add(resource["address"])
+            if _holds(changed.change.get(side), changed.change.get(f"{side}_sensitive")):
+                found.add(changed.address)
     for resource in (*everything(shown), *everything_before(shown)):
         if _holds(resource.values, resource.sensitive):
             found.add(resource.address)

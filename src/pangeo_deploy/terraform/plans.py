@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pangeo_core import terraform_json
 from pangeo_deploy.terraform.attributes import AttributeChange, changed
 from pangeo_deploy.terraform.services import service
 
@@ -119,37 +120,36 @@ class Plan:
 
 def changes(shown: Mapping[str, Any], kept_types: frozenset[str]) -> tuple[Change, ...]:
     """Return the changes in `terraform show -json` of a plan, without reads and no-ops."""
-    resources = sorted(shown.get("resource_changes", ()), key=lambda one: one["address"])
     return tuple(
         Change(
-            resource["address"],
-            resource["type"],
+            resource.address,
+            resource.type,
             action,
-            resource["type"] not in kept_types,
-            attributes=changed(resource["change"]) if action in ("update", "replace") else (),
-            reason=resource.get("action_reason", "").replace("_", " "),
-            moved_from=resource.get("previous_address", ""),
-            import_id=(resource["change"].get("importing") or {}).get("id", ""),
+            resource.type not in kept_types,
+            attributes=changed(resource.change) if action in ("update", "replace") else (),
+            reason=resource.reason.replace("_", " "),
+            moved_from=resource.moved_from,
+            import_id=resource.import_id,
         )
-        for resource in resources
+        for resource in terraform_json.resource_changes(shown)
         if (action := _action(resource))
     )
 
 
-def _action(resource: Mapping[str, Any]) -> str:
+def _action(resource: terraform_json.Changed) -> str:
     """Return what a plan does to a resource, nothing where that is nothing."""
-    if action := ACTIONS.get(tuple(resource["change"]["actions"])):
+    if action := ACTIONS.get(resource.actions):
         return action
-    if resource["change"].get("importing"):
+    if resource.import_id:
         return "import"
-    return "move" if resource.get("previous_address") else ""
+    return "move" if resource.moved_from else ""
 
 
 def output_changes(shown: Mapping[str, Any]) -> Iterator[OutputChange]:
     """Yield what a plan changes in the outputs, by name."""
-    for name, change in sorted((shown.get("output_changes") or {}).items()):
-        if action := ACTIONS.get(tuple(change["actions"])):
-            yield OutputChange(name, action, changed(change))
+    for output in terraform_json.output_changes(shown):
+        if action := ACTIONS.get(output.actions):
+            yield OutputChange(output.address, action, changed(output.change))
 
 
 @dataclass(frozen=True)
@@ -172,19 +172,19 @@ TEMPORARY = {
 def drifted(shown: Mapping[str, Any]) -> tuple[Drifted, ...]:
     """Return the attributes that `terraform show -json` of a refresh-only plan found changed."""
     return tuple(
-        Drifted(resource["address"], *difference)
-        for resource in sorted(shown.get("resource_drift", ()), key=lambda each: each["address"])
+        Drifted(resource.address, *difference)
+        for resource in terraform_json.resource_drift(shown)
         for difference in _differences(_lasting(resource))
     )
 
 
-def _lasting(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+def _lasting(resource: terraform_json.Changed) -> Mapping[str, Any]:
     """Return a resource's change without what is temporary on purpose."""
-    change: Mapping[str, Any] = resource["change"]
+    change = resource.change
     before, after = dict(change["before"] or {}), change["after"]
     if after is None:
         return change
-    for block, names in TEMPORARY.get(resource["type"], {}).items():
+    for block, names in TEMPORARY.get(resource.type, {}).items():
         known = (before.get(block) or [{}])[0]
         settled = {name: known.get(name) for name in names}
         after = {**after, block: [{**each, **settled} for each in after.get(block) or ()]}

@@ -1,10 +1,12 @@
 """What users of command lines expect of every verb, whatever it does."""
 
+import ast
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -60,6 +62,19 @@ def test_help_loads_no_verbs_libraries() -> None:
 def test_every_verb_has_the_same_default_target(words: list[str], verb: Any) -> None:
     defaults = {one.name: one.default for one in verb.params}
     assert defaults.get("target", DEFAULT_TARGET) == DEFAULT_TARGET
+
+
+def test_an_option_that_verbs_share_is_declared_once() -> None:
+    declared = Counter(
+        (argument.arg, ast.unparse(argument.annotation))
+        for file in (PROJECT / "src/pangeo_deploy/cli").rglob("*.py")
+        for verb in ast.walk(ast.parse(file.read_text()))
+        if isinstance(verb, ast.FunctionDef)
+        for argument in verb.args.args
+        if argument.annotation and "Annotated[" in ast.unparse(argument.annotation)
+    )
+    assert len(declared) > 50
+    assert [name for (name, _), times in declared.items() if times > 1] == []
 
 
 def test_every_option_that_is_a_number_refuses_one_that_is_none() -> None:

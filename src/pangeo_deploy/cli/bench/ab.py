@@ -5,17 +5,25 @@ from typing import Annotated
 
 import typer
 
+from pangeo_deploy.cli.bench.options import (
+    ChunkOption,
+    FolderOption,
+    GridOption,
+    OutOption,
+    SeedOption,
+    ThreadsOption,
+    TierOption,
+    WorkersOption,
+    WorkloadsArgument,
+)
 from pangeo_deploy.cli.console import reporting, show
-from pangeo_deploy.cli.options import JsonOption, finite
+from pangeo_deploy.cli.options import JsonOption
 
 Environment = "a virtual environment, a checkout of another commit, or a Dask setting KEY=VALUE"
 
 
 def ab(
-    workloads: Annotated[
-        list[str] | None,
-        typer.Argument(help="Sets, operations, or operation:variant:scheme (default: core)."),
-    ] = None,
+    workloads: WorkloadsArgument = None,
     a: Annotated[
         list[str] | None,
         typer.Option("--a", help=f"The environment before (default: this one): {Environment}."),
@@ -23,30 +31,18 @@ def ab(
     b: Annotated[
         list[str] | None, typer.Option("--b", help=f"The environment after: {Environment}.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Run file to write, to resume, or to extend.")] = Path(
-        "ab.parquet"
-    ),
-    tier: Annotated[str, typer.Option(help="Size of the data: xs, s, m or l.")] = "xs",
-    folder: Annotated[
-        Path | None, typer.Option(help="Folder for files (default: the project's state).")
-    ] = None,
-    workers: Annotated[
-        list[int] | None, typer.Option(help="Number of workers; repeat to compare cluster sizes.")
-    ] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads of each worker.")] = None,
+    out: OutOption = Path("ab.parquet"),
+    tier: TierOption = "xs",
+    folder: FolderOption = None,
+    workers: WorkersOption = None,
+    threads: ThreadsOption = None,
     blocks: Annotated[int, typer.Option(min=1, help="Number of blocks.")] = 10,
     confirm: Annotated[
         int, typer.Option(min=0, help="Number of blocks in which flagged workloads are repeated.")
     ] = 10,
-    grid: Annotated[
-        tuple[int, int, int] | None,
-        typer.Option(metavar="YEARS LATITUDES LONGITUDES", help="Size of the data instead."),
-    ] = None,
-    chunk_mb: Annotated[
-        float | None,
-        typer.Option(min=0.001, callback=finite, help="Size of a chunk (MB; default: the tier's)."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the data's noise and of the order.")] = 0,
+    grid: GridOption = None,
+    chunk_mb: ChunkOption = None,
+    seed: SeedOption = 0,
     json: JsonOption = False,
 ) -> None:
     """Measure A and B in turns, repeat what looks slower, and end with 3 where B is worse."""

@@ -5,6 +5,17 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from pangeo_deploy.cli.bench.options import (
+    ChunkOption,
+    FolderOption,
+    GridOption,
+    OutOption,
+    SeedOption,
+    ThreadsOption,
+    TierOption,
+    WorkersOption,
+    WorkloadsArgument,
+)
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import JsonOption, finite
 from pangeo_deploy.deployment import DEFAULT_TARGET, TargetName
@@ -13,21 +24,14 @@ FAILED = 3
 
 
 def run(
-    workloads: Annotated[
-        list[str] | None,
-        typer.Argument(help="Sets, operations, or operation:variant:scheme (default: core)."),
-    ] = None,
-    tier: Annotated[str, typer.Option(help="Size of the data: xs, s, m or l.")] = "xs",
+    workloads: WorkloadsArgument = None,
+    tier: TierOption = "xs",
     on: Annotated[
         Literal["local", "gateway"],
         typer.Option(help="Run on processes of this machine or on a hub's Dask-Gateway."),
     ] = "local",
-    out: Annotated[Path, typer.Option(help="Run file to write, to resume, or to extend.")] = Path(
-        "bench.parquet"
-    ),
-    folder: Annotated[
-        Path | None, typer.Option(help="Folder for files (default: the project's state).")
-    ] = None,
+    out: OutOption = Path("bench.parquet"),
+    folder: FolderOption = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -35,10 +39,8 @@ def run(
             "hub's scratch bucket)."
         ),
     ] = None,
-    workers: Annotated[
-        list[int] | None, typer.Option(help="Number of workers; repeat to compare cluster sizes.")
-    ] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads of each worker.")] = None,
+    workers: WorkersOption = None,
+    threads: ThreadsOption = None,
     memory_mb: Annotated[
         float | None, typer.Option(min=1, callback=finite, help="Memory limit of each worker (MB).")
     ] = None,
@@ -58,15 +60,9 @@ def run(
             "are least certain.",
         ),
     ] = None,
-    grid: Annotated[
-        tuple[int, int, int] | None,
-        typer.Option(metavar="YEARS LATITUDES LONGITUDES", help="Size of the data instead."),
-    ] = None,
-    chunk_mb: Annotated[
-        float | None,
-        typer.Option(min=0.001, callback=finite, help="Size of a chunk (MB; default: the tier's)."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the data's noise and of the order.")] = 0,
+    grid: GridOption = None,
+    chunk_mb: ChunkOption = None,
+    seed: SeedOption = 0,
     longest: Annotated[
         float, typer.Option(min=1, callback=finite, help="Maximum duration of a run (s).")
     ] = 600.0,

@@ -1,10 +1,10 @@
 """The verbs of `cost` that look ahead: forecast, anomalies, gate."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -18,13 +18,10 @@ from pangeo_deploy.cli.options import (
     PricesOption,
     RegionOption,
     TargetOption,
+    day,
     finite,
     usd,
 )
-
-if TYPE_CHECKING:
-    from hub_costs.bills.bill_days import BillDays
-    from hub_costs.bills.daily_cost import Daily
 
 REFUSED = 3
 
@@ -39,11 +36,12 @@ def forecast(
     json: JsonOption = False,
 ) -> None:
     """Forecast daily and month-end cost, with prediction intervals."""
-    from hub_costs.budgeting import forecast as room
+    from hub_costs.bills.bill_days import days_of
+    from hub_costs.budgeting.forecast import forecast, month_end
 
-    known, days = _days(daily, bill)
-    result = room.forecast(known, horizon, level)
-    end = room.month_end(known, level, so_far=days.month_so_far if days else None)
+    days = days_of(daily, bill)
+    result = forecast(days.daily, horizon, level)
+    end = month_end(days.daily, level, so_far=days.month_so_far)
     rows = [
         (day.date or "total", f"{day.mean:.2f}", f"{day.low:.2f}", f"{day.high:.2f}")
         for day in (*result.days, result.total)
@@ -54,9 +52,8 @@ def forecast(
         f"{end.month} so far {end.so_far:.2f} USD; at its end {end.mean:.2f}"
         f" ({end.low:.2f} to {end.high:.2f}).",
     ]
-    notes = days.notes if days else []
-    document = result.as_dict() | {"month_end": end.as_dict(), "notes": notes}
-    show(document, json, [*human, *notes])
+    document = result.as_dict() | {"month_end": end.as_dict(), "notes": days.notes}
+    show(document, json, [*human, *days.notes])
 
 
 def anomalies(
@@ -69,19 +66,19 @@ def anomalies(
     json: JsonOption = False,
 ) -> None:
     """Flag days with unexpected cost and show what drove them."""
-    from hub_costs.budgeting import anomalies as room
+    from hub_costs.bills.bill_days import days_of
+    from hub_costs.budgeting.anomalies import anomalies
 
-    known, days = _days(daily, bill, sessions)
-    found = room.anomalies(known, rate=rate, parts=days.parts if days else None)
+    days = days_of(daily, bill, sessions)
+    flagged = anomalies(days.daily, rate=rate, parts=days.parts or None)
     rows = [
-        (one.date, f"{one.usd:.2f}", f"{one.expected:.2f}", one.kind, _changes(one.parts))
-        for one in found
+        (day.date, f"{day.usd:.2f}", f"{day.expected:.2f}", day.kind, _changes(day.parts))
+        for day in flagged
     ]
     columns = ("day", "cost (USD)", "expected (USD)", "kind", "what changed, USD")
-    human = [table("Unexpected cost", columns, rows)] if found else ["No unexpected cost."]
-    notes = days.notes if days else []
-    document = {"anomalies": [one.as_dict() for one in found], "notes": notes}
-    show(document, json, [*human, *notes])
+    human = [table("Unexpected cost", columns, rows)] if rows else ["No unexpected cost."]
+    document = {"anomalies": [day.as_dict() for day in flagged], "notes": days.notes}
+    show(document, json, [*human, *days.notes])
 
 
 def gate(
@@ -113,44 +110,37 @@ def gate(
 
     A stale bill is refused. With --total, what was spent in a period is checked instead.
     """
-    from hub_costs.budgeting import budget_gate
+    from hub_costs.bills.bill_days import days_of
+    from hub_costs.budgeting.budget_gate import budget_of, gate_month, gate_total
     from hub_costs.estimates.prices import read
     from pangeo_deploy.monthly_cost import estimate_of
 
     today = datetime.now(UTC).date()
-    oldest = budget_gate.MAX_AGE_DAYS if max_age is None else max_age
+    days = days_of(bill=bill) if bill else None
     if total:
-        if not (bill and since and until):
+        if not (days and since and until):
             raise BadInput(
                 "A total needs a bill and a period.", fix="Add --bill, --since and --until."
             )
-        days, _ = _days(None, bill)
         limit = usd("--total", total) or Decimal(0)
-        first, last = _day("--since", since), _day("--until", until)
-        result = budget_gate.gate_total(limit, days, first, last, today=today, max_age_days=oldest)
+        first, last = day("--since", since), day("--until", until)
+        result = gate_total(limit, days.daily, first, last, today=today, max_age_days=max_age)
     else:
         if not environment:
             raise BadInput("No environment given.", fix="Name one, or pass --total.")
-        own = usd("--budget", budget)
-        known: dict[str, Any] = {}
-        if bill:
-            daily, billed = _days(None, bill)
-            so_far = billed.month_so_far if billed else Decimal(0)
-            judged = budget_gate.judged_month(daily, so_far, today=today, max_age_days=oldest)
-            known = {
-                "month": judged.month,
-                "month_so_far": judged.so_far,
-                "forecast_high": judged.forecast_high,
-            }
-        given = {
-            "month_so_far": usd("--month-so-far", month_so_far),
-            "forecast_high": usd("--forecast-high", forecast_high),
-        }
-        known |= {name: amount for name, amount in given.items() if amount is not None}
+        monthly = usd("--budget", budget)
+        so_far = usd("--month-so-far", month_so_far)
+        high = usd("--forecast-high", forecast_high)
         plan = plan_of(environment, target)
-        floor = estimate_of(environment, plan, read(prices), region=region or None).floor
-        monthly = budget_gate.budget_of(plan) if own is None else own
-        result = budget_gate.gate(monthly, floor=floor, **known)
+        result = gate_month(
+            budget_of(plan) if monthly is None else monthly,
+            estimate_of(environment, plan, read(prices), region=region or None).floor,
+            days,
+            today=today,
+            max_age_days=max_age,
+            month_so_far=so_far,
+            forecast_high=high,
+        )
     rows = [
         (check.name, f"{check.usd:.2f}", "within" if check.ok else "OVER")
         for check in result.checks
@@ -159,31 +149,6 @@ def gate(
     show(result.as_dict(), json, [table(title, ("what", "amount (USD)", "budget"), rows)])
     if not result.ok:
         raise typer.Exit(REFUSED)
-
-
-def _day(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"{option} is not a day: {text!r}.", fix="Write YYYY-MM-DD.") from None
-
-
-def _days(
-    daily: Path | None, bill: Path | None, sessions: Path | None = None
-) -> tuple["Daily", "BillDays | None"]:
-    """Return the days of a csv or of a bill, and what else the bill says of them."""
-    from hub_costs.bills import bill_days
-    from hub_costs.bills import daily_cost as series
-
-    if (daily is None) == (bill is None) or (daily and sessions):
-        raise BadInput(
-            "It is not clear which days to read.",
-            fix="Give --daily FILE, or --bill with the table that `cost ingest` wrote.",
-        )
-    if daily:
-        return series.read(daily), None
-    days = bill_days.of(bill or Path(), sessions)
-    return days.daily, days
 
 
 def _changes(parts: Sequence[tuple[str, Decimal]]) -> str:

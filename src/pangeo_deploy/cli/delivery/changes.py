@@ -16,6 +16,7 @@ from pangeo_deploy.deployment import Deployment, find_project
 
 CommitOption = Annotated[str, typer.Option(help="The full name of the commit.")]
 OutOption = Annotated[Path, typer.Option(help="The folder to write into.")]
+FolderOfRecords = Annotated[str, typer.Option(help="The folder of the branch `records`.")]
 ReviewsArgument = Annotated[
     list[Path], typer.Argument(help="Reviews that `delivery plan` wrote, or folders of them.")
 ]
@@ -241,7 +242,7 @@ def deployed(
 
 def keep(
     files: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
-    under: Annotated[str, typer.Option(help="The folder of the branch `records`.")] = "deployments",
+    under: FolderOfRecords = "deployments",
 ) -> None:
     """Add files to the repository's branch `records`."""
     from pangeo_deploy.delivery import github
@@ -255,7 +256,7 @@ def keep(
 
 def fetch(
     out: OutOption,
-    under: Annotated[str, typer.Option(help="The folder of the branch `records`.")] = "deployments",
+    under: FolderOfRecords = "deployments",
 ) -> None:
     """Download the files of the repository's branch `records`."""
     from pangeo_deploy.delivery import github
