@@ -8,7 +8,7 @@ LOCKED := requirements.lock pyproject.toml tools/lock.py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help book bench-counts docs-live test cluster-test cluster-k3s check format lock provider-lock debian clean \
-  conformance kills
+  conformance kills properties
 
 help:
 	@echo 'make book    execute the notebooks and build the book (the last line is the page to open)'
@@ -72,8 +72,13 @@ conformance: $(VENV)/test.installed
 
 # Kills at points that no run had before; the seeds, to repeat them, are the first line.
 kills: $(VENV)/test.installed
-	@KILL_SEEDS="$$(od -An -N8 -tu2 /dev/urandom)"; export KILL_SEEDS; \
+	@KILL_SEEDS="$${KILL_SEEDS:-$$(od -An -N8 -tu2 /dev/urandom)}"; export KILL_SEEDS; \
 	  echo "KILL_SEEDS=$$KILL_SEEDS"; $(BIN)/pytest tests/emulated_aws/test_kills.py
+
+# Properties on examples that no run had before; the seed, to repeat them, is the first line.
+properties: $(VENV)/test.installed
+	@SEED="$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}"; echo "SEED=$$SEED"; \
+	  $(BIN)/pytest -m hypothesis --hypothesis-profile=default --hypothesis-seed="$$SEED"
 
 format: $(VENV)/check.installed
 	@$(BIN)/ruff check --fix .
