@@ -1,7 +1,7 @@
 """The verb `cost` as an operator uses it: files in, one JSON document out, amounts that add up."""
 
 import csv
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def good(ran: Ran) -> Ran:
 
 @pytest.fixture
 def month(cli: Cli, tmp_path: Path) -> Path:
-    good(cli("cost", "sample", "2026-10", "--out", str(tmp_path)))
+    good(cli("cost", "sample", str(before_today(1)), "--out", str(tmp_path)))
     good(cli("cost", "ingest", str(tmp_path / "bill.parquet"), "--out", str(tmp_path / "table")))
     return tmp_path
 
@@ -136,35 +136,49 @@ def test_the_day_that_is_out_of_line(cli: Cli, daily: Path) -> None:
     assert "2026-04-11" in {one["date"] for one in found}
 
 
+def before_today(months: int) -> Month:
+    """Return the month that lies so many before today's: a bill is held against today's month."""
+    day = datetime.now(UTC).date()
+    for _ in range(months):
+        day = day.replace(day=1) - timedelta(1)
+    return Month.of(day)
+
+
 @pytest.mark.slow
 def test_a_bill_of_months_is_looked_ahead_from_and_held_against_a_budget(
     cli: Cli, tmp_path: Path
 ) -> None:
-    made = [sample_bill.sample(Month(2026, n), users=3, seed=n) for n in (8, 9)]
+    made = [sample_bill.sample(before_today(n), users=3, seed=n) for n in (2, 1)]
     for one in made:
         sample_forms.cur_parquet(one.lines, tmp_path / f"{one.month}.parquet")
     made[1].sessions.to_csv(tmp_path / "sessions.csv", index=False)
     table = ("--bill", str(ingest([*tmp_path.glob("*.parquet")], tmp_path / "table").table))
     found = good(cli("cost", "forecast", *table, "--json")).json
     end = found["month_end"]
-    assert (end["month"], end["days_left"]) == ("2026-09", 0)
+    assert (end["month"], end["days_left"]) == (str(made[1].month), 0)
     assert Decimal(end["so_far"]) == made[1].total
-    assert found["days"][0]["date"] == "2026-10-01"
+    assert found["days"][0]["date"] == f"{made[1].month.next()}-01"
     sessions = ("--sessions", str(tmp_path / "sessions.csv"))
     assert good(cli("cost", "anomalies", *table, *sessions, "--json")).json["notes"] == []
-    over = cli("cost", "gate", "staging", *table, "--budget", "1", "--json")
+    gate = ("cost", "gate", "staging", *table, "--budget", "1", "--json")
+    over = cli(*gate, "--max-age", "40")
     assert over.code == 3
-    checks = {check["name"]: check["usd"] for check in over.json["checks"]}
-    assert checks["the month so far"] == end["so_far"]
+    # Of today's month nothing is billed yet; all of it is forecast.
+    period, checks = over.json["period"], {each["name"]: each for each in over.json["checks"]}
+    assert checks[f"{period} so far"]["usd"] == "0"
+    assert not checks[f"the forecast's upper bound for {period}"]["ok"]
+    stale = cli(*gate, "--max-age", "0")
+    assert (stale.code, stale.json["error"]["what"][:18]) == (3, "The bill is stale:")
 
 
 @pytest.mark.slow
 def test_a_young_hub_is_held_against_what_it_cost_so_far(cli: Cli, month: Path) -> None:
-    told = cli("cost", "gate", "staging", "--bill", str(month / "table"), "--budget", "1", "--json")
+    young = (str(month / "table"), "--budget", "1", "--max-age", "40", "--json")
+    told = cli("cost", "gate", "staging", "--bill", *young)
     assert told.code == 3
     assert [check["name"] for check in told.json["checks"]] == [
         "the plan's floor",
-        "the month so far",
+        f"{told.json['period']} so far",
     ]
 
 
