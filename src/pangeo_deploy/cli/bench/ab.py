@@ -50,7 +50,7 @@ def ab(
     from dask_bench.ab import Interleaved
     from dask_bench.interleaved import parse
     from pangeo_deploy.bench_request import Request, prepare
-    from pangeo_deploy.cli.bench.results import comparison, document
+    from pangeo_deploy.cli.bench.comparison import comparison, document
 
     request = Request(
         workloads=tuple(workloads or ("core",)), out=out, tier=tier, folder=folder,
