@@ -114,7 +114,7 @@ class Cluster:
         client, cluster = stack.enter_context(self.open())
         if stack is not self._stack:  # too late: nobody waits for it any more
             stack.close()
-            raise TookTooLong("The cluster came too late.")
+            raise TookTooLong("The cluster was not ready in time.")
         self.client, self.cluster = client, cluster
         self.client.register_plugin(probe.Tasks())
         self.columns = {

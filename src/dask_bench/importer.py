@@ -114,7 +114,7 @@ def _rows(file: Path) -> pd.DataFrame:
         raise BadInput(f"{file} cannot be read as csv.", why=str(error)) from error
     if missing := [name for name in REQUIRED if name not in raw.columns]:
         raise BadInput(
-            f"{file} is no benchmark result: it has no column {', '.join(missing)}.",
+            f"{file} is not a benchmark result: it has no column {', '.join(missing)}.",
             fix="Give csv files of pangeo-data/benchmarking, or a parquet file of bench run.",
         )
     day = file.parent

@@ -112,9 +112,9 @@ def parse(name: str, wanted: Sequence[str], here: Path = Path(sys.executable)) -
             source = source_of
         else:
             raise BadInput(
-                f"{text} is no environment.",
-                why="It is no folder with bin/python, no checkout with src/dask_bench, and no "
-                "setting.",
+                f"{text} is not an environment.",
+                why="It is neither a folder with bin/python, nor a checkout with src/dask_bench, "
+                "nor a setting.",
                 fix="Give a virtual environment, a git worktree of another commit, or a Dask "
                 "setting such as array.rechunk.method=tasks.",
             )

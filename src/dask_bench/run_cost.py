@@ -170,7 +170,7 @@ def run_cost(row: Mapping[str, Any], rates: Rates) -> RunCost:
 def terabyte_cost(row: Mapping[str, Any], rates: Rates) -> RunCost:
     """Return what a terabyte costs on one cluster, at the run's own bytes and requests a second."""
     if not row["dataset_mb"] > 0:
-        raise BadInput(f"A run over {row['dataset_mb']} MB says nothing of a terabyte.")
+        raise BadInput(f"Cannot compute the cost of a TB from a run over {row['dataset_mb']} MB.")
     times = TERABYTE_MB / float(row["dataset_mb"])
     grown = {
         name: round(_count(row, name) * times) for name in ("requests_read", "requests_written")

@@ -48,7 +48,7 @@ def launch(
     with user.ask("GET", address, headers=STREAM, stream=True, timeout=SILENCE_SECONDS) as answer:
         if answer.status_code != 200:
             raise LaunchRefused(
-                "BinderHub wants a log-in.", why=f"It answered with {answer.status_code}."
+                "BinderHub asks for a log-in.", why=f"It answered with {answer.status_code}."
             )
         for event in events(answer):
             phase = str(event.get("phase", "")).lower()

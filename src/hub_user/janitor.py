@@ -114,7 +114,7 @@ def everybody(janitor: User) -> dict[str, dict[str, Any]]:
         return people_by_name(pages)
     except ValueError as error:
         raise CheckFailed(
-            "The hub did not tell of all of its users.", why=str(error), fix="Run it again."
+            "The hub did not list all of its users.", why=str(error), fix="Run it again."
         ) from None
 
 

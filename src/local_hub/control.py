@@ -137,7 +137,7 @@ def up(
         if supervisor(folder):
             if binder and not hub_state.load(folder).binder:
                 raise BadInput(
-                    "The hub that is up has no Binder.",
+                    "The running hub was started without BinderHub.",
                     fix=f"pangeo-deploy hub down {hub.environment}, then: hub up --binder",
                 )
             wait_ready(folder, progress)
@@ -231,7 +231,7 @@ def repository(place: HubPlace, name: str = "example") -> str:
     file = place.folder / "repositories.json"
     if not file.exists():
         raise BadInput(
-            "The hub that is up has no Binder.",
+            "The running hub was started without BinderHub.",
             fix=f"pangeo-deploy hub down {place.environment}, then: hub up --binder",
         )
     return str(json.loads(file.read_bytes())[name])

@@ -19,7 +19,7 @@ REASONS_SHOWN = 3
 @app.command()
 def build(
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say what would run and why; build nothing.")
+        bool, typer.Option("--explain", help="Show what would run and why; build nothing.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -45,7 +45,7 @@ def build(
 
 @app.command()
 def status(json: JsonOption = False) -> None:
-    """Say which pages no longer say what their sources do; builds nothing; exit 3 if any."""
+    """List pages that are out of date with their sources; builds nothing; exit 3 if any is."""
     import proof_book as publish
 
     pages = publish.status(find_project())
@@ -90,12 +90,12 @@ def pdf(json: JsonOption = False) -> None:
 @app.command()
 def archive(
     version: Annotated[str, typer.Argument(help="The version's name, such as 0.2.0.")],
-    to: Annotated[Path, typer.Option(help="The folder that keeps all versions.")] = Path(
+    to: Annotated[Path, typer.Option(help="The folder of all archived versions.")] = Path(
         "versions"
     ),
     json: JsonOption = False,
 ) -> None:
-    """Keep the built book for good under its version, and compare the next one with it."""
+    """Archive the built book under its version; the next one is compared with it."""
     import proof_book as publish
 
     kept = publish.archive(find_project(), version, to)

@@ -24,7 +24,7 @@ def render(
     target: TargetOption = "rehearsal",
     json: JsonOption = False,
 ) -> None:
-    """Render the charts; with --out to files, the values beside them with secrets struck out."""
+    """Render the charts; with --out, write manifests and values to files, secrets redacted."""
     import yaml
 
     from pangeo_deploy.charts import secrets
@@ -119,7 +119,7 @@ def remove(
     confirm: ConfirmOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Take the charts out again, with the load balancers and volumes they made; homes stay."""
+    """Remove the charts and the load balancers and volumes they created; homes are kept."""
     from pangeo_deploy.targets import target_of
 
     there = target_of(Deployment(environment, target))

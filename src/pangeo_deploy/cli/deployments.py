@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(target: TargetOption = "rehearsal", json: JsonOption = False) -> None:
-    """Say what this machine has, what is missing, and how to get it."""
+    """Check what this machine has, what is missing, and how to get it."""
     from pangeo_deploy import doctor as checks
     from pangeo_deploy.monthly_cost import list_price  # few verbs need it
 
@@ -124,7 +124,7 @@ def apply(
 def terraform(
     environment: EnvironmentArgument,
     arguments: Annotated[
-        list[str], typer.Argument(help="What Terraform is to do, after `--`.", metavar="-- ARGS")
+        list[str], typer.Argument(help="Terraform's own arguments, after `--`.", metavar="-- ARGS")
     ],
     target: TargetOption = "rehearsal",
 ) -> None:
@@ -148,11 +148,11 @@ def destroy(
     confirm: ConfirmOption = "",
     keep_data: Annotated[
         bool,
-        typer.Option("--keep-data/--no-keep-data", help="Leave homes and buckets where they are."),
+        typer.Option("--keep-data/--no-keep-data", help="Keep homes and buckets."),
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Remove everything the deployment made, and say what is left."""
+    """Remove everything the deployment created, and report what is left."""
     from pangeo_deploy.targets import target_of
     from pangeo_deploy.terraform import lifecycle
 
@@ -203,7 +203,7 @@ def drift(
 def sweep_command(
     environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
 ) -> None:
-    """Ask the account what carries the deployment's tags; exit 3 if anything does."""
+    """List what in the account carries the deployment's tags; exit 3 if anything does."""
     from pangeo_deploy.terraform.sweep import sweep
 
     left = sweep(Deployment(environment, target))

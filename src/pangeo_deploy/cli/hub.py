@@ -72,7 +72,7 @@ def example(environment: str, hub: "Hub") -> str:
 
 @hub_app.command()
 def down(environment: EnvironmentArgument, json: JsonOption = False) -> None:
-    """End the hub with its users' servers and clusters; homes stay."""
+    """Stop the hub and all user servers and clusters; homes are kept."""
     from pangeo_deploy.targets import target_of
 
     with reporting(f"Stopping the hub of {environment}"):
@@ -82,7 +82,7 @@ def down(environment: EnvironmentArgument, json: JsonOption = False) -> None:
 
 @hub_app.command()
 def status(environment: EnvironmentArgument, json: JsonOption = False) -> None:
-    """Say how the hub and its parts are; exit 3 if it does not run or a part does not answer."""
+    """Show the state of the hub and its parts; exit 3 if it is down or a part fails."""
     from pangeo_deploy.targets import target_of
 
     found = target_of(Deployment(environment)).hub_status()
@@ -111,7 +111,7 @@ def status(environment: EnvironmentArgument, json: JsonOption = False) -> None:
 @hub_app.command()
 def remove(
     environment: EnvironmentArgument,
-    user: Annotated[str, typer.Argument(help="Who has left.")],
+    user: Annotated[str, typer.Argument(help="The user who has left.")],
     target: TargetOption = "rehearsal",
     json: JsonOption = False,
 ) -> None:
@@ -162,7 +162,7 @@ def smoke(
     ] = "",
     json: JsonOption = False,
 ) -> None:
-    """Be a user of the hub, step by step; exit 3 and name the step that fails.
+    """Act as a user of the hub, step by step; exit 3 and name the step that fails.
 
     In the rehearsal, what --repository launches runs as your own account of this machine.
     """
@@ -191,10 +191,10 @@ def smoke(
 def janitor(
     environment: EnvironmentArgument,
     target: TargetOption = "rehearsal",
-    clean: Annotated[bool, typer.Option("--clean", help="End what has outstayed.")] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Stop what is past its limits.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Find servers and clusters that should be gone, with their cost; exit 3 if any is left."""
+    """Find servers and clusters past their limits, with their cost; exit 3 if any is left."""
     from hub_user.janitor import make_round
     from pangeo_deploy.charts.values import load, settings
     from pangeo_deploy.monthly_cost import list_price  # few verbs need it

@@ -18,9 +18,10 @@ EnvironmentArgument = Annotated[
     ),
 ]
 ConfirmOption = Annotated[
-    str, typer.Option(help="The environment's name, once more; aws asks.", metavar="NAME")
+    str,
+    typer.Option(help="The environment's name again, to confirm; required on aws.", metavar="NAME"),
 ]
-TargetOption = Annotated[TargetName, typer.Option(help="Where to do it.")]
+TargetOption = Annotated[TargetName, typer.Option(help="Where the deployment lives.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 BillOption = Annotated[Path | None, typer.Option(help="The folder or table that `ingest` wrote.")]
 DailyOption = Annotated[Path | None, typer.Option(help="A csv with the columns date and usd.")]

@@ -26,11 +26,11 @@ def collect(
         str, typer.Option(help="The address of Prometheus; the rehearsal's own if not named.")
     ] = "",
     log: Annotated[Path | None, typer.Option(help="JupyterHub's log, for exact waits.")] = None,
-    start: Annotated[str, typer.Option(help="ISO 8601; else since the hub runs.")] = "",
-    end: Annotated[str, typer.Option(help="ISO 8601; else now.")] = "",
+    start: Annotated[str, typer.Option(help="Start, ISO 8601 (default: since the hub runs).")] = "",
+    end: Annotated[str, typer.Option(help="End, ISO 8601 (default: now).")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Write down who used the hub: sessions, times without data, and in the rehearsal homes."""
+    """Collect who used the hub: sessions, times without data, and in the rehearsal homes."""
     from pangeo_deploy.collect_usage import gather
 
     with reporting(f"Collecting from {environment}") as progress:
@@ -65,7 +65,7 @@ def bring(
     ] = 2.0,
     json: JsonOption = False,
 ) -> None:
-    """Write down who used a hub that has no Prometheus, from the records of its parts."""
+    """Collect who used a hub that has no Prometheus, from the records of its parts."""
     from pangeo_deploy.collect_usage import bring
 
     written = bring(
@@ -98,7 +98,7 @@ def report(
         float | None, typer.Option(min=0, callback=finite, help="Quota of each home, GiB.")
     ] = None,
     names: Annotated[
-        bool, typer.Option("--names", help="People's names, for the operator; else pseudonyms.")
+        bool, typer.Option("--names", help="Show names, for the operator, instead of pseudonyms.")
     ] = False,
     json: JsonOption = False,
 ) -> None:

@@ -45,7 +45,7 @@ def ab(
     seed: SeedOption = 0,
     json: JsonOption = False,
 ) -> None:
-    """Measure A and B in turns, repeat what looks slower, and end with 3 where B is worse."""
+    """Measure A and B in turns, repeat what looks slower, and exit 3 if B is worse."""
     from dask_bench import compare
     from dask_bench.ab import Interleaved
     from dask_bench.interleaved import parse

@@ -38,7 +38,7 @@ def compare(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Compare B with A; ends with 3 where B is slower, fails, lacks runs or needs more."""
+    """Compare B with A; exit 3 if B is slower, fails, lacks runs or needs more."""
     from dask_bench import bench_report as room
     from dask_bench.runs import arms, require_one_machine
 

@@ -24,25 +24,29 @@ RunsArgument = Annotated[
 def report(
     runs: RunsArgument,
     instance: Annotated[
-        str | None, typer.Option(help="Also what it costs on nodes such as r5.large.")
+        str | None,
+        typer.Option(help="Also price each run on nodes of this type, such as r5.large."),
     ] = None,
-    region: Annotated[str, typer.Option(help="Whose prices.")] = "us-west-2",
+    region: Annotated[str, typer.Option(help="Region whose prices to use.")] = "us-west-2",
     capacity: Annotated[
-        Literal["on-demand", "spot"], typer.Option(help="Of the workers' nodes.")
+        Literal["on-demand", "spot"], typer.Option(help="Capacity type of the workers' nodes.")
     ] = "on-demand",
     scheduler: Annotated[
-        str | None, typer.Option(help="The scheduler's node; as the workers' if not named.")
+        str | None,
+        typer.Option(help="Instance type of the scheduler's node (default: the workers')."),
     ] = None,
     life: Annotated[
-        Path | None, typer.Option(help="Runs of `life`: what start, tail and a lost node take.")
+        Path | None, typer.Option(help="Runs of `life`: how long start, tail and a lost node take.")
     ] = None,
     node_start: Annotated[
         float,
-        typer.Option(min=0, callback=finite, help="Seconds a node takes before its worker starts."),
+        typer.Option(
+            min=0, callback=finite, help="Time a node takes before its worker starts (s)."
+        ),
     ] = 0.0,
     interruptions: Annotated[
         float,
-        typer.Option(min=0, callback=finite, help="Interruptions of a node an hour; needs --life."),
+        typer.Option(min=0, callback=finite, help="Interruptions per node and hour; needs --life."),
     ] = 0.0,
     json: JsonOption = False,
 ) -> None:

@@ -70,7 +70,7 @@ def fetch(
     target: TargetOption = "rehearsal",
     json: JsonOption = False,
 ) -> None:
-    """Bring the environment's bill here: the export, or Cost Explorer's answer to reconcile it."""
+    """Download the environment's bill: the export, or Cost Explorer's figures to reconcile it."""
     from hub_costs.bills import fetch as room
     from hub_costs.months import Month
     from pangeo_deploy.targets import connect
@@ -209,11 +209,11 @@ def units(
 def sample(
     month: Annotated[str, typer.Argument(help="YYYY-MM")],
     out: Annotated[Path, typer.Option(help="The folder for bill.parquet and sessions.csv.")],
-    users: Annotated[int, typer.Option(help="How many people.")] = 12,
-    seed: Annotated[int, typer.Option(help="Another seed makes another month.")] = 1,
+    users: Annotated[int, typer.Option(help="Number of users.")] = 12,
+    seed: Annotated[int, typer.Option(help="Random seed; another one gives another month.")] = 1,
     json: JsonOption = False,
 ) -> None:
-    """Make up a month's bill and sessions with known truth, to try things out (origin: sample)."""
+    """Generate a month's bill and sessions with known totals, for trials (origin: sample)."""
     from hub_costs.bills import sample_bill, sample_forms
     from hub_costs.months import Month
 
