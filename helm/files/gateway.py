@@ -8,6 +8,7 @@ import asyncio
 import json
 import math
 import os
+import re
 import time
 
 from dask_gateway_server.backends.base import PublicException
@@ -29,6 +30,21 @@ def repository_of(image):
     return name if "/" in tag or not head else head
 
 
+repositories = {
+    repository_of(image)
+    for image in (settings["image"], *(one["image"] for one in settings["software"]["images"]))
+}
+
+
+def runs(image):
+    """Tell whether clusters may run an image: one that a server may run.
+
+    Any tag of those listed: on the day of an upgrade, servers still run the one before.
+    """
+    other = settings["software"]["other"]
+    return repository_of(image) in repositories or bool(other and re.fullmatch(other, image))
+
+
 def configure(options, user):
     """Return the cluster's configuration for validated `options` of `user`.
 
@@ -36,9 +52,8 @@ def configure(options, user):
     """
     if not math.isfinite(options.worker_memory):
         raise ValueError("worker_memory must be a number of GiB")
-    if on_kubernetes and repository_of(options.image) != repository_of(settings["image"]):
-        # Any tag: on the day of an upgrade, servers still run the one before.
-        raise ValueError(f"image must be a version of {repository_of(settings['image'])}")
+    if on_kubernetes and not runs(options.image):
+        raise ValueError(f"image must be a version of {', or of '.join(sorted(repositories))}")
     cluster = {
         "worker_cores": options.worker_cores,
         "worker_threads": options.worker_cores,
@@ -46,7 +61,9 @@ def configure(options, user):
         "environment": {**options.environment, "PANGEO_CLUSTER_OWNER": user.name},
     }
     if on_kubernetes:
-        owner = {"annotations": {USER: user.name}, "labels": {USER: user.name}}
+        # A label cannot hold every name (an e-mail address); the annotation says whose it is.
+        label = re.sub(r"[^a-z0-9._-]", "-", user.name)[:63].strip("._-")
+        owner = {"annotations": {USER: user.name}, "labels": {USER: label}}
         cluster |= {
             "image": options.image,
             **{

@@ -1,8 +1,8 @@
 """JupyterHub's configuration: who may do what, what a server gets, when it ends.
 
-The chart runs this file as `hub.extraConfig` after launches.py, the rehearsal loads both from here:
-one source. All that differs between environments is in `PANGEO_SETTINGS`, the JSON of `pangeo` in
-the Helm values.
+The chart runs this file as `hub.extraConfig` after launches.py, login.py and profiles.py, the
+rehearsal loads them from here: one source. All that differs between environments is in
+`PANGEO_SETTINGS`, the JSON of `pangeo` in the Helm values.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from jupyterhub import orm
 from jupyterhub.app import JupyterHub
-from jupyterhub.utils import maybe_future, subdomain_hook_idna, url_path_join
+from jupyterhub.utils import subdomain_hook_idna, url_path_join
 from tornado.web import HTTPError
 
 settings = json.loads(os.environ["PANGEO_SETTINGS"])
@@ -23,55 +23,6 @@ gateway, limits, binder = settings["dask"], settings["limits"], settings["binder
 url = settings["url"].rstrip("/")
 host = urlsplit(url).hostname
 services = [f"access:services!service={name}" for name in settings["services"]]
-
-# Who may come in. Names become pods, prefixes and policies: anything but GitHub's own alphabet is
-# refused before it reaches them (an underscore comes with the accounts of an enterprise).
-c.OAuthenticator.allowed_organizations = set(login["teams"])
-c.OAuthenticator.scope = ["read:org"]
-c.OAuthenticator.oauth_callback_url = f"{url}/hub/oauth_callback"
-c.Authenticator.allowed_users = {*login["users"], *login["admins"]}
-c.Authenticator.allow_all = False
-c.Authenticator.allow_existing_users = False
-c.Authenticator.username_pattern = r"^[a-z0-9](?:[a-z0-9_-]{0,38})$"
-
-# Who leaves is out within this time, by cookie and by token: the log-in is checked again that often
-# (and before a server starts), and neither lives for ever.
-c.Authenticator.enable_auth_state = True  # OAuthenticator checks nothing again without it
-c.Authenticator.auth_refresh_age = login["check_again_seconds"]
-c.Authenticator.refresh_pre_spawn = True
-c.JupyterHub.cookie_max_age_days = login["cookie_days"]
-c.JupyterHub.token_expires_in_max_seconds = login["token_days"] * 86400
-
-
-def still_allowed(authenticator_class):
-    """Return the authenticator, made to ask at each refresh whether the user is still allowed.
-
-    OAuthenticator's own refresh shows that the account exists, not that it is still in the team.
-    """
-
-    class StillAllowed(authenticator_class):
-        async def refresh_user(self, user, handler=None, **options):
-            fresh = await maybe_future(super().refresh_user(user, handler, **options))
-            known = fresh if isinstance(fresh, dict) else {"name": user.name}
-            return fresh and await maybe_future(self.check_allowed(user.name, known)) and fresh
-
-    return StillAllowed
-
-
-if login["provider"] == "local":
-    # For a cluster on one's own machine: any name and one password. Nobody else may reach it.
-    if host not in ("localhost", "127.0.0.1"):
-        raise ValueError(
-            f"The login `local` lets in anybody who knows its password, and {url} can be reached "
-            "from outside: set pangeo.login.provider to github."
-        )
-    c.JupyterHub.authenticator_class = "dummy"
-    c.DummyAuthenticator.password = os.environ["OAUTH_CLIENT_SECRET"]
-    c.Authenticator.allow_all = True
-elif "PANGEO_SPAWNER" not in os.environ:
-    from oauthenticator.github import GitHubOAuthenticator
-
-    c.JupyterHub.authenticator_class = still_allowed(GitHubOAuthenticator)
 
 # Whose page is it? Each person's server and each service answers on a subdomain of its own, so that
 # a page of one cannot act as somebody who is logged in at another.
@@ -151,6 +102,12 @@ c.JupyterHub.load_roles.extend(
         {"name": "owners", "scopes": ["read:users", "list:users"], "services": ["janitor"]},
         # To remove somebody who has left: pangeo-deploy hub remove.
         {"name": "remover", "scopes": ["delete:users"], "services": ["janitor"]},
+        # To be a user after each deployment: this one user, under whose name nobody can log in.
+        {
+            "name": "visit",
+            "scopes": [f"admin:users!user={VISITOR}", f"tokens!user={VISITOR}"],
+            "services": ["smoke"],
+        },
     ]
 )
 if "binder" in settings["services"]:
@@ -211,6 +168,7 @@ c.Spawner.http_timeout = limits["start_seconds"]
 
 # What a server is given. Credentials for the scratch prefixes come from EKS Pod Identity, which
 # tags them with the pod's name: the name is the hub's, so nobody can choose another's prefix.
+on_kubernetes = "PANGEO_SPAWNER" not in os.environ
 spawner = c[os.environ.get("PANGEO_SPAWNER", "KubeSpawner")]
 spawner.environment.update(
     {
@@ -223,24 +181,10 @@ spawner.environment.update(
         "DASK_GATEWAY__AUTH__TYPE": "jupyterhub",
     }
 )
-if "PANGEO_SPAWNER" not in os.environ:
-    # Clusters of the server's own version; KubeSpawner says which it is.
-    spawner.environment["DASK_GATEWAY__CLUSTER__OPTIONS__IMAGE"] = "{JUPYTER_IMAGE_SPEC}"
-spawner.profile_list = [
-    {
-        "slug": profile["slug"],
-        "display_name": profile["name"],
-        "description": profile["description"],
-        "default": profile is settings["profiles"][0],
-        "kubespawner_override": {
-            "cpu_guarantee": profile["cpu_guarantee"],
-            "cpu_limit": profile["cpu_limit"],
-            "mem_guarantee": f"{profile['memory_guarantee_mib']}M",
-            "mem_limit": f"{profile['memory_limit_mib']}M",
-        },
-    }
-    for profile in settings["profiles"]
-]
+if on_kubernetes:
+    # Clusters of the server's own version. KubeSpawner would look for a name in braces itself.
+    spawner.environment.update({"DASK_GATEWAY__CLUSTER__OPTIONS__IMAGE": lambda one: one.image})
+spawner.profile_list = profile_list()
 
 
 # What a launch from Binder gets: its image, and nothing of the user's. Anyone's code runs in it, so
@@ -268,6 +212,10 @@ def before_start(server):
         if not isinstance(asker, orm.Service) or asker.name != "binder":
             raise refused(403, "Only Binder starts an image: launch the repository there.")
         isolate(server)
+    elif settings["homes"].get("shared") and on_kubernetes:
+        writes = user.name in login["admins"]
+        mounts = with_shared(server.volume_mounts, settings["homes"]["shared"], writes)
+        server.volume_mounts = mounts
     if settings["subdomains"]:
         # The spawner was made before it was known whether this is a launch.
         server.proxy_spec = url_path_join(user.proxy_spec, "/")

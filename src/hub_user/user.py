@@ -17,7 +17,7 @@ from pangeo_core.errors import PangeoDeployError
 TIMEOUT_SECONDS = 60.0
 PATIENCE_SECONDS = 600.0
 EXAMPLE = "gh/binder-examples/requirements/HEAD"  # the Binder project's own, for such trials
-FOUND, DENIED, GONE, TOO_MANY, BUSY_SECONDS = 302, 403, 404, 429, 2.0
+FOUND, DENIED, GONE, THERE_ALREADY, TOO_MANY, BUSY_SECONDS = 302, 403, 404, 409, 429, 2.0
 
 
 class HubRefused(PangeoDeployError):
@@ -212,6 +212,32 @@ def log_in(url: str, name: str, password: str, seconds: int = 3600) -> User:
     if answer.status_code >= 400:
         raise refusal(f"The log-in of {name}", answer)
     return User(url, name, answer.json()["token"])
+
+
+def visitor(url: str, token: str, seconds: int = 3600) -> User:
+    """Return the user that the hub's service with this token may be, made where it is missing.
+
+    The hub says which: the service has the scope `tokens!user=NAME`. Raises `HubRefused` for a
+    service that has none.
+    """
+    service = User(url, "", token)
+    scopes = service.whoami().get("scopes") or ()
+    names = [scope.partition("!user=")[2] for scope in scopes if scope.startswith("tokens!user=")]
+    if not names:
+        raise HubRefused(
+            f"The token given may be nobody at {url}.",
+            why="It has no scope tokens!user=NAME.",
+            fix="Deploy the charts again: they give the service `smoke` its role.",
+        )
+    user = User(url, names[0], "")
+    try:
+        service.ask("POST", f"/hub/api/users/{user.path}")
+    except HubRefused as refused:
+        if refused.status != THERE_ALREADY:
+            raise
+    asked = {"expires_in": seconds, "note": "pangeo-deploy"}
+    answer = service.ask("POST", f"/hub/api/users/{user.path}/tokens", json=asked)
+    return User(url, user.name, answer.json()["token"])
 
 
 def _first_visit(nobody: User, password: str) -> bool:

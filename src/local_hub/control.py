@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from hub_user.user import log_in
-from local_hub import hub_state
+from local_hub import hub_state, saved_database
 from local_hub.definition import HubDefinition, HubPlace
 from local_hub.parts import answers, inherited, parts, program, require_binderhub
 from local_hub.supervisor import end_all, marked
@@ -149,6 +149,7 @@ def up(
         for pattern in STALE:
             for file in folder.glob(pattern):
                 file.unlink()
+        saved_database.restore(state)
         launch(folder, bound)
         try:
             wait_ready(folder, progress)
@@ -193,6 +194,16 @@ def user_checks(place: HubPlace) -> Iterator[UserCheck]:
         yield UserCheck("write a file", True)
     except OSError as error:
         yield UserCheck("write a file", False, f"{place.folder}: {error.strerror}")
+
+
+def save(place: HubPlace) -> Path | None:
+    """Save the hub's database as the charts do: the next `up` begins with it.
+
+    Return the copy, None where there has been no hub.
+    """
+    if not (place.folder / "hub.sqlite").exists():
+        return None
+    return saved_database.save(hub_state.load(place.folder))
 
 
 @contextmanager

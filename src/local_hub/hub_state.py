@@ -22,7 +22,7 @@ PORTS = (
     *("public", "proxy_api", "hub", "gateway", "gateway_web", "gateway_tcp"),
     *("identity", "storage", "prometheus", "pods", "binder", "repositories"),
 )
-SERVICES = ("dask-gateway", "identity", "prometheus", "janitor", "binder")
+SERVICES = ("dask-gateway", "identity", "prometheus", "janitor", "smoke", "binder")
 BUCKET = ROLE = "pangeo-scratch"
 IMAGES = "rehearsal/"  # what the images of Binder begin with
 # The people of the rehearsal, a class among them.

@@ -11,7 +11,7 @@ hub = hub_state.load()
 IDENTITY = f"{hub.url('identity')}/services/identity/credentials"
 
 os.environ["PANGEO_SPAWNER"] = "RehearsalSpawner"
-exec(hub_state.code(hub, "launches.py", "hub.py"))  # noqa: S102 - as the charts do
+exec(hub_state.code(hub, "launches.py", "login.py", "profiles.py", "hub.py"))  # noqa: S102 - as the charts do
 
 c.JupyterHub.authenticator_class = still_allowed(RehearsalAuthenticator)
 c.CryptKeeper.keys = [bytes.fromhex(hub.secrets["crypt"])]

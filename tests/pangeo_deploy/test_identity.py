@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 from emulated_aws import open_account
 from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_deploy.identity import require_account, whoami
+from pangeo_deploy.targets import image_checks
 from pangeo_deploy.targets.aws_checks import cloud, versions
-from tests.conftest import Cli
+from tests.conftest import PROJECT, Cli
 
 
 @pytest.fixture
@@ -87,8 +88,11 @@ def test_the_end_of_support_is_told_with_its_price(calendar: Path) -> None:
 
 
 @pytest.mark.usefixtures("account")
-def test_a_quota_that_cannot_be_asked_is_no_reason_to_stop(calendar: Path) -> None:
-    found = list(cloud(session, calendar, date(2026, 1, 1), price))
+def test_a_quota_that_cannot_be_asked_is_no_reason_to_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(image_checks, "SCHEME", "nowhere")  # no registry is asked
+    found = list(cloud(session, PROJECT, date(2026, 1, 1), price))
     quotas = [one for one in found if one.name.startswith("quota")]
     assert len(quotas) == 4
     assert not [one for one in quotas if one.required and not one.ok]
@@ -100,8 +104,11 @@ def test_the_doctor_for_aws_says_what_is_missing(cli: Cli, tmp_path: Path) -> No
         "doctor", "--target", "aws", "--json",
         AWS_CONFIG_FILE=nothing, AWS_SHARED_CREDENTIALS_FILE=nothing, AWS_PROFILE="",
         AWS_ACCESS_KEY_ID="", AWS_EC2_METADATA_DISABLED="true",
+        HTTPS_PROXY="http://127.0.0.1:1",  # no registry is asked
     )  # fmt: skip
     assert ran.code == 2
     found = {one["name"]: one for one in ran.json["checks"]}
     assert not found["AWS credentials"]["ok"]
     assert any(name.startswith("Kubernetes") for name in found)
+    for name in ("helm", "kubectl", "aws", "Chart.lock of pangeo", "provider lock", "prod: names"):
+        assert name in found, name

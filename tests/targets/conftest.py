@@ -6,6 +6,7 @@ tokens from the environment, and a kubectl that prints what kubectl 1.36 prints 
 resources (recorded from a real API server with dask-gateway 2026.3's CRDs).
 """
 
+import base64
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ import pytest
 import yaml
 
 from emulated_aws import open_account
-from local_hub import control
+from local_hub import control, hub_state
 from pangeo_deploy.deployment import Deployment, TargetName
 from pangeo_deploy.targets import Target, target_of
 from pangeo_deploy.targets.rehearsal import hub_definition, hub_place
@@ -52,19 +53,21 @@ OPERATIONS: dict[str, Callable[[Target, Path], object]] = {
     "janitor": lambda target, folder: target.janitor(),
     "usage_records": lambda target, folder: target.usage_records(),
     "deploy_charts": lambda target, folder: target.deploy_charts(),
+    "save_hub": lambda target, folder: target.save_hub(),
     "remove_charts": lambda target, folder: target.remove_charts(),
     "monthly_bill": lambda target, folder: target.monthly_bill("2026-10", folder),
 }
 EVERYTHING = frozenset(OPERATIONS)
 HAS: dict[TargetName, frozenset[str]] = {
     "rehearsal": EVERYTHING - {"price_list"},
-    "kubernetes": frozenset({"entrance", "janitor", "deploy_charts", "remove_charts"}),
+    "kubernetes": frozenset({"entrance", "janitor", "deploy_charts", "save_hub", "remove_charts"}),
     "aws": EVERYTHING
     - {"reset", "start_hub", "stop_hub", "hub_status", "gateway", "usage_records"},
 }
 KUBECTL = """#!/bin/sh
 case "$1 $2" in
   "get daskclusters.gateway.dask.org") cat "$KUBECTL_CLUSTERS" ;;
+  "get secret") cat "$KUBECTL_SECRET" ;;
   *) echo "unexpected: $*" >&2; exit 1 ;;
 esac
 """
@@ -112,8 +115,15 @@ def inhabited(site: Site, hub: Deployment, tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "clusters.json").write_text(json.dumps({"items": []}))
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("KUBECTL_CLUSTERS", str(tmp_path / "clusters.json"))
-    monkeypatch.setenv("PANGEO_HUB_TOKEN", rehearsed.entrance("smoke").enter().token)
-    monkeypatch.setenv("PANGEO_JANITOR_TOKEN", control.janitor_token(hub_place(hub)))
+    tokens = hub_state.load(hub_place(hub).folder).secrets
+    held = {
+        f"hub.services.{name}.apiToken": base64.b64encode(tokens[name].encode()).decode()
+        for name in ("smoke", "janitor")
+    }
+    (tmp_path / "secret.json").write_text(json.dumps({"data": held}))
+    monkeypatch.setenv("KUBECTL_SECRET", str(tmp_path / "secret.json"))
+    for variable in ("PANGEO_HUB_TOKEN", "PANGEO_JANITOR_TOKEN"):
+        monkeypatch.delenv(variable, raising=False)
     return Site(Deployment("staging", site.deployment.target, project), site.has)
 
 

@@ -9,10 +9,10 @@ from typing import get_args
 import pytest
 
 from hub_user.janitor import make_round
-from pangeo_core.errors import BadInput
+from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_deploy.charts.values import load, settings
-from pangeo_deploy.deployment import TargetName
-from pangeo_deploy.targets import Cloud, NotOnThisTarget, named
+from pangeo_deploy.deployment import Deployment, TargetName
+from pangeo_deploy.targets import Cloud, NotOnThisTarget, image_checks, named, target_of
 from pangeo_deploy.terraform import sweep
 from tests.conftest import PROJECT
 from tests.targets.conftest import HAS, OPERATIONS, SITES, Site
@@ -64,7 +64,10 @@ def test_nothing_is_removed_under_a_wrong_name(site: Site) -> None:
         target.require_confirmation("")
 
 
-def test_prerequisites_are_findings_that_name_the_way_out(site: Site) -> None:
+def test_prerequisites_are_findings_that_name_the_way_out(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_checks, "SCHEME", "nowhere")  # no registry is asked
     for check in named(site.deployment.target).doctor_checks(price):
         assert check.name
         assert check.detail
@@ -99,8 +102,31 @@ def test_resource_types_are_known(site: Site) -> None:
 def test_a_hub_is_entered_as_an_ordinary_user(inhabited: Site) -> None:
     entrance = inhabited.target.entrance()
     me = entrance.enter().whoami()
-    assert me["name"] == "smoke"
+    assert me["name"].startswith("smoke")
     assert me["admin"] is False
+
+
+@pytest.mark.slow
+def test_a_persons_own_token_goes_before_the_services(
+    inhabited: Site, hub: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if inhabited.deployment.target == "rehearsal":
+        return  # whose people have passwords
+    monkeypatch.setenv("PANGEO_HUB_TOKEN", target_of(hub).entrance("bob").enter().token)
+    assert inhabited.target.entrance().enter().name == "bob"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ask", ["entrance", "janitor"])
+def test_without_a_cluster_or_a_token_the_way_out_is_named(
+    inhabited: Site, ask: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if inhabited.deployment.target == "rehearsal":
+        return  # which is its own cluster
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(MissingPrerequisite, match="No token") as refused:
+        getattr(inhabited.target, ask)()
+    assert "charts" in refused.value.fix
 
 
 @pytest.mark.slow

@@ -11,7 +11,8 @@ from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_core.progress import Event, Progress, silent
 from pangeo_deploy.charts import dependencies, manifest_policy
 from pangeo_deploy.charts.render import Manifest, Rendered, kubernetes_version, render
-from pangeo_deploy.charts.values import CHARTS, Values, complete, merged, overlays, read, text_of
+from pangeo_deploy.charts.trees import Values, merged
+from pangeo_deploy.charts.values import CHARTS, complete, overlays, read, text_of
 
 __all__ = ["check"]
 
@@ -21,7 +22,7 @@ FREE_KEYS = re.compile(
     r"|[sS]ecurityContext|config|services|extraConfig|serverFiles|pools|parameters)$"
 )
 # Kinds that other software brings, of which Kubernetes has no schema.
-FOREIGN = ("karpenter.sh/", "karpenter.k8s.aws/", "traefik.io/", "gateway.dask.org/")
+FOREIGN = tuple(f"{group}/" for group in dependencies.BRINGS)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,27 @@ import yaml
 
 from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_deploy.charts.programs import run
-from pangeo_deploy.charts.values import Values, at
+from pangeo_deploy.charts.trees import Values, at
 
-__all__ = ["apply_crds", "at_hand", "build", "copied", "declared", "require_lock"]
+__all__ = [
+    "BRINGS",
+    "apply_crds",
+    "at_hand",
+    "build",
+    "copied",
+    "declared",
+    "enabled",
+    "require_lock",
+]
+
+
+# API groups that Kubernetes itself does not have, and the dependency that brings each.
+BRINGS = {
+    "karpenter.sh": "karpenter",
+    "karpenter.k8s.aws": "karpenter",
+    "traefik.io": "dask-gateway",
+    "gateway.dask.org": "dask-gateway",
+}
 
 
 def declared(chart: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,11 +11,15 @@ from pangeo_core.progress import Event, Progress
 from pangeo_deploy.charts.programs import ClusterRefused, get, run
 from pangeo_deploy.charts.render import NAMESPACES
 
-__all__ = ["await_load_balancer", "await_name", "load_balancer"]
+__all__ = ["NotReached", "await_load_balancer", "await_name", "load_balancer", "once_reached"]
 
 SERVICE = "proxy-public"
 TASK = "load balancer"
 POLL_SECONDS = 2.0
+
+
+class NotReached(MissingPrerequisite):
+    """The hub's name or certificate is not valid yet; `fix` says which record to make."""
 
 
 def await_load_balancer(progress: Progress, patience: float = 300.0) -> str:
@@ -54,10 +59,11 @@ def load_balancer() -> str:
 def await_name(url: str, progress: Progress, patience: float = 600.0) -> None:
     """Wait until the hub's name resolves and its certificate is valid.
 
-    Raises `MissingPrerequisite` that says which record to make when the patience (seconds) is over.
+    The record can be made while it waits. Raises `NotReached` that says which when the patience
+    (seconds) is over.
     """
-    host = urlsplit(url).hostname or ""
-    progress(Event("name", "start", host))
+    host, to = urlsplit(url).hostname or "", load_balancer() or "the load balancer"
+    progress(Event("name", "start", f"{host}, a CNAME record to {to}"))
     until, why = time.monotonic() + patience, ""
     while True:
         if not (why := _unreachable(url, host)):
@@ -65,20 +71,30 @@ def await_name(url: str, progress: Progress, patience: float = 600.0) -> None:
             return
         if time.monotonic() > until:
             progress(Event("name", "failed", host))
-            raise MissingPrerequisite(
+            raise NotReached(
                 f"{host} does not answer yet: the charts are installed, nobody visited the hub.",
                 why=why,
-                fix=f"Make a CNAME record {host} -> {load_balancer() or 'the load balancer'}, wait "
-                "until it is known (the certificate follows within minutes), and deploy again.",
+                fix=f"Make a CNAME record {host} -> {to}, wait until it is known (the certificate "
+                "follows within minutes), and deploy again.",
             )
         time.sleep(POLL_SECONDS)
+
+
+def once_reached(url: str, visit: Callable[[], bool], progress: Progress) -> Callable[[], bool]:
+    """Return the visit, made to wait for the hub's name and certificate first."""
+
+    def visited() -> bool:
+        await_name(url, progress)
+        return visit()
+
+    return visited
 
 
 def _unreachable(url: str, host: str) -> str:
     import requests
 
     try:
-        socket.getaddrinfo(host, 443)
+        socket.getaddrinfo(host, urlsplit(url).port or 443)
         requests.get(f"{url}/hub/api", timeout=10.0)
     except OSError as error:  # requests' errors are OSErrors too
         return str(error)

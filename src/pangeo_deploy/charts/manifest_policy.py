@@ -7,7 +7,7 @@ from typing import Any
 
 from hub_costs.machines import fits, of_size
 from pangeo_deploy.charts.render import Manifest
-from pangeo_deploy.charts.values import Values, at
+from pangeo_deploy.charts.trees import Values, at
 
 LONG_RUNNING = ("Deployment", "StatefulSet", "DaemonSet")
 METADATA = "169.254.169.254"
@@ -158,8 +158,7 @@ def _pangeo(values: Values) -> Iterator[tuple[str, str]]:
         yield "url", "pangeo.url must be the https address of the hub"
     if login["provider"] == "local" and not here:
         yield "login", "the login `local` is for a hub at localhost that nobody else reaches"
-    if login["provider"] != "local" and not login["teams"] and not login["users"]:
-        yield "login", "nobody may log in: name teams or users in pangeo.login"
+    yield from (("login", told) for told in _login(login))
     if classes := set(hub.get("config") or {}) - {"JupyterHub", "KubeSpawner"}:
         yield (
             "login",
@@ -191,6 +190,31 @@ def _pangeo(values: Values) -> Iterator[tuple[str, str]]:
         yield "spot", "schedulers may land on spot nodes"
     for profile in pangeo["profiles"]:
         yield from _packs(profile)
+
+
+# What a provider needs in pangeo.login.options.
+NEEDED = {
+    "cilogon": ("idps",),
+    "oidc": ("authorize_url", "token_url", "userdata_url"),
+}
+
+
+def _login(login: dict[str, Any]) -> Iterator[str]:
+    provider, options = login["provider"], login["options"]
+    if missing := [key for key in NEEDED.get(provider, ()) if key not in options]:
+        yield f"the login {provider} needs pangeo.login.options.{missing[0]}"
+    if login["teams"] and provider != "github":
+        yield f"pangeo.login.teams are GitHub's, and the login is {provider}"
+    by_groups = options.get("allowed_groups") and options.get("manage_groups")
+    if options.get("allowed_groups") and not options.get("manage_groups"):
+        yield "pangeo.login.options.allowed_groups does nothing without manage_groups: true"
+    by_provider = any(
+        one.get("allow_all") or one.get("allowed_domains")
+        for one in (options.get("idps") or {}).values()
+    )
+    anybody = login["teams"] or login["users"] or by_groups or by_provider
+    if provider != "local" and not anybody:
+        yield "nobody may log in: name teams, users, groups or domains in pangeo.login"
 
 
 def _packs(profile: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ import yaml
 
 from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_deploy.charts import dependencies
-from pangeo_deploy.charts.values import Values
+from pangeo_deploy.charts.trees import Values
 
 __all__ = ["render"]
 

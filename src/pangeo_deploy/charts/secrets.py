@@ -12,7 +12,8 @@ from typing import Any
 from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_deploy.charts.programs import apply, get
 from pangeo_deploy.charts.render import NAMESPACES
-from pangeo_deploy.charts.values import Values, at, settings
+from pangeo_deploy.charts.trees import Values, at
+from pangeo_deploy.charts.values import settings
 from pangeo_deploy.deployment import Deployment
 
 __all__ = [

@@ -1,7 +1,5 @@
 """Helm values: the base, an environment's, and what is added to them before they reach Helm."""
 
-import hashlib
-import json
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -10,24 +8,15 @@ from typing import Any
 
 import yaml
 
-from hub_user import idle_rules
 from pangeo_core.errors import BadInput
 from pangeo_deploy.charts import alerts
+from pangeo_deploy.charts.code import add_code, add_settings
+from pangeo_deploy.charts.trees import Values, at, copied, merged
 
 __all__ = ["settings"]
 
-Values = dict[str, Any]
 CHARTS = ("support", "pangeo")  # in the order of installing
 LOAD_BALANCER_TAGS = "service.beta.kubernetes.io/aws-load-balancer-additional-resource-tags"
-# Where each chart takes Python and the settings: path of extraConfig, path of the environment.
-CODE = {
-    "hub.py": ("jupyterhub", "hub"),
-    "gateway.py": ("dask-gateway", "gateway"),
-    "binder.py": ("binderhub-service",),
-}
-
-SERVER_CONFIG = "jupyter_server_config.py"
-AFTER_LAUNCHES = ("hub.py", "binder.py")  # launches.py stands before them
 
 
 def settings(project: Path, environment: str) -> Values:
@@ -92,7 +81,7 @@ def removed_defaults(project: Path, chart: str, environment: str, values: Values
     Helm removes a default for a null, but keeps the null itself where there is no default: so only
     those are added that the dependency has. Without the dependencies at hand, none is.
     """
-    result = _copied(values)
+    result = copied(values)
     for over in overlays(project, chart, environment):
         for path in _nulls(over):
             defaults: Any = dependency_values(project / "helm" / chart, path[0])
@@ -187,85 +176,6 @@ def from_outputs(chart: str, outputs: Mapping[str, Any]) -> Values:
     }
 
 
-def add_settings(values: Values) -> None:
-    """Set what the charts' own values decide before hub.py and gateway.py are read.
-
-    KubeSpawner's start_timeout hides Spawner's, and KubeClusterConfig's cores and memory hide
-    ClusterConfig's: the same settings must reach both.
-    """
-    pangeo = values["pangeo"]
-    dask = pangeo["dask"]
-    at(values, ("jupyterhub", "singleuser"))["startTimeout"] = pangeo["limits"]["start_seconds"]
-    scheduler = at(values, ("dask-gateway", "gateway", "backend", "scheduler"))
-    scheduler["cores"] = {
-        "request": dask["scheduler_cores"],
-        "limit": max(dask["scheduler_cores"], dask["scheduler_cores_max"]),
-    }
-    memory = f"{dask['scheduler_memory_gib']:g}G"  # of 2**30 bytes, as the gateway reads it
-    scheduler["memory"] = {"request": memory, "limit": memory}
-
-
-def add_code(values: Values, folder: Path) -> None:
-    """Put helm/files/*.py, the settings and the image where each chart takes them."""
-    pangeo = values["pangeo"]
-    told = json.dumps(pangeo, sort_keys=True)
-    for name, path in CODE.items():
-        section = at(values, path)
-        code = (folder / name).read_text()
-        if name in AFTER_LAUNCHES:
-            code = f"{(folder / 'launches.py').read_text()}\n\n{code}"
-        section.setdefault("extraConfig", {})["pangeo"] = code
-        # Subcharts do not restart their pods when the environment or this code changes.
-        mark = hashlib.sha256((code + told).encode()).hexdigest()[:16]
-        kind = "podAnnotations" if name == "binder.py" else "annotations"
-        section.setdefault(kind, {})["pangeo.io/configuration"] = mark
-    at(values, ("jupyterhub", "hub")).setdefault("extraEnv", {})["PANGEO_SETTINGS"] = told
-    listed = [{"name": "PANGEO_SETTINGS", "value": told}]
-    at(values, ("dask-gateway", "gateway")).setdefault("env", []).extend(listed)
-    at(values, ("binderhub-service",)).setdefault("extraEnv", []).extend(listed)
-    name, _, tag = pangeo["image"].rpartition(":")
-    image = {"name": name, "tag": tag}
-    at(values, ("jupyterhub", "singleuser"))["image"] = dict(image)
-    at(values, ("dask-gateway", "gateway", "backend"))["image"] = dict(image)
-    for_servers = (folder / SERVER_CONFIG).read_text()
-    at(values, ("jupyterhub", "singleuser", "extraFiles"))["busy-is-activity"] = {
-        "mountPath": f"/etc/jupyter/{SERVER_CONFIG}",
-        "stringData": for_servers,
-    }
-    binders = at(values, ("binderhub-service", "extraConfig"))
-    binders["ecr"] = (folder / "ecr.py").read_text()
-    janitor = {"janitor.py": folder / "janitor.py", "idle_rules.py": Path(idle_rules.__file__)}
-    at(values, ("janitor",))["code"] = {name: file.read_text() for name, file in janitor.items()}
-    add_origins(values, pangeo)
-
-
-def add_origins(values: Values, pangeo: Values) -> None:
-    """Say where BinderHub answers, if it is one of the services, and let the proxy tell by host."""
-    service = at(values, ("binderhub-service",))
-    service["enabled"] = "binder" in pangeo["services"]
-    if service["enabled"]:
-        # JupyterHub's own rule for the domain of a service.
-        public = pangeo["url"].replace("://", "://binder--service.", 1)
-        told = {
-            "JUPYTERHUB_HOST": pangeo["url"],
-            "JUPYTERHUB_OAUTH_CALLBACK_URL": f"{public}/services/binder/oauth_callback",
-        }
-        listed = [{"name": name, "value": value} for name, value in told.items()]
-        service.setdefault("extraEnv", []).extend(listed)
-    else:
-        at(values, ("jupyterhub", "hub", "services")).pop("binder", None)
-    if pangeo["subdomains"]:
-        proxy = at(values, ("jupyterhub", "proxy", "chp"))
-        proxy.setdefault("extraCommandLineFlags", []).append("--host-routing")
-
-
-def at(values: Values, path: tuple[str, ...]) -> Values:
-    """Return the mapping at `path`, made where it is missing."""
-    for key in path:
-        values = values.setdefault(key, {})
-    return values
-
-
 def read(file: Path) -> Values:
     """Return what a YAML file of values holds."""
     try:
@@ -281,26 +191,3 @@ def read(file: Path) -> Values:
     if not isinstance(content, dict):
         raise BadInput(f"{file} holds no values.", why="Its top level is not a mapping.")
     return content
-
-
-def merged(base: Values, over: Values) -> Values:
-    """Return `base` with `over` laid on it, mapping by mapping, as Helm does (null removes).
-
-    Nothing of either is shared with the result.
-    """
-    result = {key: _copied(value) for key, value in base.items()}
-    for key, value in over.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, dict):
-            below = result.get(key)
-            result[key] = merged(below if isinstance(below, dict) else {}, value)
-        else:
-            result[key] = _copied(value)
-    return result
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copied(one) for key, one in value.items()}
-    return [_copied(one) for one in value] if isinstance(value, list) else value

@@ -12,7 +12,7 @@ import yaml
 from pangeo_core.errors import BadInput
 from pangeo_deploy.charts.programs import run
 from pangeo_deploy.charts.render import NAMESPACES
-from pangeo_deploy.charts.values import Values
+from pangeo_deploy.charts.trees import Values
 
 __all__ = ["bytes_of", "require_growth_alone"]
 

@@ -13,7 +13,18 @@ from typing import Annotated
 import typer
 
 from pangeo_core.errors import Interrupted, PangeoDeployError
-from pangeo_deploy.cli import bench, book, charts, cost, delivery, deployments, hub, usage, whatif
+from pangeo_deploy.cli import (
+    bench,
+    book,
+    charts,
+    cost,
+    delivery,
+    deployments,
+    hub,
+    seasons,
+    usage,
+    whatif,
+)
 from pangeo_deploy.cli.console import show_error
 from pangeo_deploy.cli.preflight import preflight
 
@@ -66,6 +77,7 @@ def root(
 
 
 deployments.register(app)
+seasons.register(app)
 hub.register(app)
 app.add_typer(charts.app, name="charts")
 app.add_typer(usage.app, name="usage")

@@ -69,7 +69,7 @@ def plan(
     """Show what Terraform would change, value by value, and save the plan for `apply`."""
     from pangeo_deploy.cli import plan_table
     from pangeo_deploy.monthly_cost import change_of
-    from pangeo_deploy.terraform import lifecycle
+    from pangeo_deploy.terraform import lifecycle, seasons
 
     try:
         with reporting(f"Planning {environment}") as progress:
@@ -84,12 +84,16 @@ def plan(
     money = {
         "floor_usd_per_month": format(floor, "f"),
         "floor_change_usd_per_month": format(change, "f"),
+        "asleep_usd_per_month": seasons.asleep_usd(after),
+        "minutes_to_wake": seasons.MINUTES_TO_WAKE,
     }
     human = plan_table.of(result)
     if result.does_something:
         human += [
             f"Always on: {floor:.2f} USD a month at list prices, {change:+.2f} by this plan; "
             f"line by line: pangeo-deploy cost estimate {environment}",
+            f"Asleep: {money['asleep_usd_per_month']} USD a month, and about "
+            f"{seasons.MINUTES_TO_WAKE} minutes to wake (pangeo-deploy hibernate {environment}).",
             f"Saved as {result.file}\nApply it with: {_again('apply', environment, target)}",
         ]
     show({**result.as_dict(), **money}, json, human)

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pangeo_core.errors import BadInput
 from pangeo_core.files import write_whole
-from pangeo_deploy.charts.values import load, merged
+from pangeo_deploy.charts.trees import merged
+from pangeo_deploy.charts.values import load
 from pangeo_deploy.charts.values import read as read_values
 
 __all__ = ["expected", "read"]

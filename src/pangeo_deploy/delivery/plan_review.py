@@ -20,6 +20,8 @@ from pangeo_core.terraform_json import everything, everything_before, resource_c
 from pangeo_deploy.charts.check import check as check_charts
 from pangeo_deploy.delivery import charts_diff, plan_match
 from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.preflight import preflight
+from pangeo_deploy.targets import target_of
 from pangeo_deploy.terraform import lifecycle, policy
 from pangeo_deploy.terraform.plans import Plan
 
@@ -52,11 +54,28 @@ def make(
     return {
         **_described(deployment, plan, commit),
         "policy": [asdict(finding) for finding in findings],
-        "charts": [asdict(finding) for finding in charts.findings],
+        "charts": [
+            *(asdict(finding) for finding in charts.findings),
+            *(unmet(deployment, plan.shown) if charts.ok else ()),
+        ],
         "charts_diff": charts_diff.changes(base, deployment.project, deployment.environment)
         if base
         else {},
     }
+
+
+def unmet(deployment: Deployment, shown: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return what the charts would look for in vain once the plan is applied, as findings."""
+    joined = preflight(deployment, lambda: shown, target_of(deployment).for_real)
+    return [
+        {
+            "chart": "preflight",
+            "where": one.where,
+            "rule": one.rule,
+            "message": f"{one.message}. {one.fix}",
+        }
+        for one in joined.findings
+    ]
 
 
 def make_destroy(

@@ -9,6 +9,7 @@ from typing import Any
 import hcl2
 
 from pangeo_deploy.charts.dependencies import declared
+from pangeo_deploy.charts.trees import Values
 from pangeo_deploy.charts.values import LOAD_BALANCER_TAGS
 from pangeo_deploy.preflight.facts import Facts
 
@@ -192,9 +193,12 @@ def policies_enforced(facts: Facts) -> Iterator[Told]:
 
 def placeholders(facts: Facts) -> Iterator[Told]:
     """On an account, no address, team or name is an example's."""
-    if not facts.for_real:
-        return
-    values = facts.values["pangeo"]
+    if facts.for_real:
+        yield from examples(facts.environment, facts.values["pangeo"])
+
+
+def examples(environment: str, values: Values) -> Iterator[Told]:
+    """Yield the names that an environment's values still have from the example."""
     https = values["jupyterhub"]["proxy"].get("https") or {}
     told = [("pangeo.pangeo.url", values["pangeo"]["url"])]
     if https.get("enabled"):
@@ -205,8 +209,5 @@ def placeholders(facts: Facts) -> Iterator[Told]:
     told += [("pangeo.pangeo.login.teams", team) for team in values["pangeo"]["login"]["teams"]]
     for where, value in told:
         if EXAMPLE.search(str(value)):
-            yield (
-                where,
-                f"{value!r} is an example",
-                f"Write your own into helm/environments/{facts.environment}.yaml.",
-            )
+            fix = f"Write your own into helm/environments/{environment}.yaml."
+            yield where, f"{value!r} is an example", fix

@@ -8,7 +8,8 @@ from typing import Any
 from hub_costs.machines import Room, machine, room
 from pangeo_deploy.charts.manifest_policy import hooks, pod_of
 from pangeo_deploy.charts.render import NAMESPACES, Rendered, render
-from pangeo_deploy.charts.values import CHARTS, Values, complete
+from pangeo_deploy.charts.trees import Values
+from pangeo_deploy.charts.values import CHARTS, complete
 
 Manifest = dict[str, Any]
 Resource = Mapping[str, Any]

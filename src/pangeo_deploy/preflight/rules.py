@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from pangeo_deploy.charts.dependencies import BRINGS, declared, enabled
 from pangeo_deploy.charts.manifest_policy import containers, pod_of
 from pangeo_deploy.charts.secrets import LOGIN, METRICS
 from pangeo_deploy.charts.volumes import bytes_of
@@ -84,6 +85,27 @@ def named_things(facts: Facts) -> Iterator[Told]:
                 f"{kind} {name} is made by nobody",
                 f"Name one that exists, or add the {kind} to helm/support or helm/pangeo.",
             )
+
+
+def custom_resources(facts: Facts) -> Iterator[Told]:
+    """Every custom resource is of a kind that an enabled dependency's CRDs define."""
+    defined = {one["spec"]["group"] for one in facts.of_kind("CustomResourceDefinition")}
+    on = {
+        dependency["name"]
+        for chart, values in facts.values.items()
+        for dependency in declared(facts.project / "helm" / chart)
+        if enabled(dependency, values)
+    }
+    for manifest in facts.all_manifests:
+        group, _, version = manifest["apiVersion"].rpartition("/")
+        brings = BRINGS.get(group)
+        if not version or brings is None or brings in on or group in defined:
+            continue  # Kubernetes' own kinds are for `charts check`, which has their schemas
+        yield (
+            f"{manifest['kind']}/{manifest['metadata']['name']}",
+            f"no CRD defines {manifest['apiVersion']}: the chart {brings}, which brings it, is off",
+            f"Switch {brings} on, or remove what makes the {manifest['kind']}.",
+        )
 
 
 def _names(facts: Facts) -> Iterator[tuple[str, str, str]]:
@@ -238,6 +260,7 @@ def waste(facts: Facts) -> Iterator[Told]:
 RULES: dict[str, Callable[[Facts], Iterator[Told]]] = {
     "scheduling": scheduling,
     "named things": named_things,
+    "custom resources": custom_resources,
     "policy peers": policy_peers,
     "core room": core_room,
     "waste": waste,

@@ -11,6 +11,7 @@ from hub_user.janitor import Cluster, PriceOf
 from hub_user.user import Entrance, User
 from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_core.progress import Progress, silent
+from pangeo_deploy.charts import backup, entrances
 from pangeo_deploy.charts.deploy import Deployed, deploy
 from pangeo_deploy.charts.remove import remove
 from pangeo_deploy.charts.secrets import secret_reader
@@ -18,7 +19,7 @@ from pangeo_deploy.charts.values import settings
 from pangeo_deploy.deployment import find_project
 from pangeo_deploy.identity import open_session, require_account, whoami
 from pangeo_deploy.preflight import require_own_names
-from pangeo_deploy.targets import kubernetes_clusters
+from pangeo_deploy.targets import kubernetes_access
 from pangeo_deploy.targets.aws_checks import cloud as cloud_checks
 from pangeo_deploy.targets.check import Check
 from pangeo_deploy.targets.protocol import (
@@ -54,7 +55,7 @@ class Aws(Target):
 
     @classmethod
     def doctor_checks(cls, price: PriceOf) -> Iterator[Check]:
-        """Yield credentials, quotas and supported versions."""
+        """Yield each prerequisite of the first-deployment page, and supported versions."""
         yield from cloud_checks(open_session, find_project(), datetime.now(UTC).date(), price)
 
     @classmethod
@@ -90,17 +91,8 @@ class Aws(Target):
         )
 
     def entrance(self, user: str = "smoke") -> Entrance:
-        """Return how to enter the hub as whoever the token in `PANGEO_HUB_TOKEN` belongs to.
-
-        The token is made at the hub's own page `/hub/token`.
-        """
-        url = self._url()
-        token = _token(
-            "PANGEO_HUB_TOKEN",
-            "No token of a user of the hub.",
-            f"Log in at {url}/hub/token, request a token, and set the variable to it.",
-        )
-        return Entrance(url, lambda: User(url, User(url, "", token).whoami()["name"], token))
+        """Return how to enter the hub as the smoke test's own user, or by `PANGEO_HUB_TOKEN`."""
+        return kubernetes_access.entrance(self._url())
 
     def gateway(self, user: str) -> GatewayAccess:
         """Refuse: the gateway's addresses exist in the cluster only."""
@@ -112,14 +104,8 @@ class Aws(Target):
         )
 
     def janitor(self) -> tuple[User, list[Cluster]]:
-        """Return the janitor by the token in `PANGEO_JANITOR_TOKEN`, and kubectl's clusters."""
-        token = _token(
-            "PANGEO_JANITOR_TOKEN",
-            "No token of the hub's service janitor.",
-            "The Secret pangeo-hub of the namespace pangeo has it, key "
-            "hub.services.janitor.apiToken.",
-        )
-        return User(self._url(), "janitor", token), kubernetes_clusters.clusters("pangeo")
+        """Return the janitor by its token in the cluster's Secret, and kubectl's clusters."""
+        return kubernetes_access.janitor(self._url())
 
     def usage_records(self) -> UsageRecords:
         """Refuse: nothing of a cluster can be read from outside unless somebody forwards it."""
@@ -148,7 +134,12 @@ class Aws(Target):
         with self.connect() as cloud:
             reader = secret_reader(cloud.client("secretsmanager"))
             ready = partial(require_own_names, self.deployment, made)
-            return deploy(self.deployment, made, reader, smoke, progress, ready=ready)
+            visited = smoke and entrances.once_reached(self._url(), smoke, progress)
+            return deploy(self.deployment, made, reader, visited, progress, ready=ready)
+
+    def save_hub(self) -> None:
+        """Save the hub's database by the chart's own job."""
+        backup.save()
 
     def remove_charts(self) -> None:
         """Uninstall the charts, with the load balancers and volumes that they created."""
@@ -176,9 +167,3 @@ class Aws(Target):
 
     def _url(self) -> str:
         return str(settings(self.deployment.project, self.deployment.environment)["url"])
-
-
-def _token(variable: str, what: str, fix: str) -> str:
-    if token := os.environ.get(variable):
-        return token
-    raise MissingPrerequisite(what, why=f"{variable} is not set.", fix=fix)

@@ -12,8 +12,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pangeo_core.errors import PangeoDeployError
 from pangeo_core.files import read_json
 from pangeo_core.units import HOURS_PER_MONTH
+from pangeo_deploy.charts.render import kubernetes_version
 from pangeo_deploy.identity import whoami
+from pangeo_deploy.targets.aws_environment_checks import (
+    account_checks,
+    environment_checks,
+    project_checks,
+)
 from pangeo_deploy.targets.check import Check
+from pangeo_deploy.targets.program_checks import programs
 
 NOTICE_DAYS = 90  # an upgrade of a hub in use takes planning
 
@@ -45,10 +52,12 @@ def cloud(
     today: date,
     price: Callable[[str, str], Decimal | None],
 ) -> Iterator[Check]:
-    """Yield a finding for the credentials, each quota and each version.
+    """Yield a finding for each prerequisite of the first-deployment page, and each version.
 
     `open_session` returns the boto3 Session whose credentials they are.
     """
+    major, minor = kubernetes_version(project).split(".")
+    yield from programs((int(major), int(minor)), with_aws=True)
     try:
         session = open_session()
         me = whoami(session)
@@ -59,6 +68,9 @@ def cloud(
         client = session.client("service-quotas")
         for quota in QUOTAS:
             yield _quota(client, quota)
+        yield from account_checks(session, project, today)
+    yield from project_checks(project)
+    yield from environment_checks(project)
     yield from versions(project, today, price)
 
 

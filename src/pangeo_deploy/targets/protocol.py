@@ -218,6 +218,10 @@ class Target(Protocol):
         """
         raise self.lacks("a place for charts")
 
+    def save_hub(self) -> None:
+        """Save the hub's database beside the homes: the next hub without one begins with it."""
+        raise self.lacks("a hub whose database can be saved")
+
     def remove_charts(self) -> None:
         """Remove the charts with everything they created outside of Terraform; homes stay."""
         raise self.lacks("a place for charts")

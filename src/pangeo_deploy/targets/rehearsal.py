@@ -169,6 +169,10 @@ class Rehearsal(Target):
             self.deployment, self._start_revision, self.stop_hub, smoke, progress
         )
 
+    def save_hub(self) -> None:
+        """Save the hub's database, if there is one, by the same code as the chart's job."""
+        control.save(hub_place(self.deployment))
+
     def remove_charts(self) -> None:
         """End the hub and forget its revisions."""
         self.stop_hub()

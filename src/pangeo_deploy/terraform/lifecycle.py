@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,15 +15,14 @@ from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.terraform import protection, saved_plan
 from pangeo_deploy.terraform.engine import Message, told
 from pangeo_deploy.terraform.plans import Drifted, Plan, changes, drifted
-from pangeo_deploy.terraform.protection import is_data, type_in
+from pangeo_deploy.terraform.protection import DATA_KINDS, holds_no_data, is_data
 from pangeo_deploy.terraform.state_files import parsed
 from pangeo_deploy.terraform.sweep import Leftover, sweep_account
 from pangeo_deploy.terraform.workspace import Workspace, open_workspace, sources_digest
 
 __all__ = ["apply", "destroy", "drift", "plan", "show"]
 
-# What `destroy --keep-data` leaves, as a sweep names it.
-DATA_KINDS = ("s3", "elasticfilesystem:file-system", "elasticfilesystem:access-point", "kms:key")
+Goes = Callable[[str], bool]  # whether the resource of an address is removed
 
 
 @dataclass(frozen=True)
@@ -194,22 +193,28 @@ def destroy(
     deployment: Deployment,
     *,
     keep_data: bool = False,
+    only: Goes | None = None,
     progress: Progress = silent,
 ) -> Applied:
     """Remove everything the deployment made, then ask the account what still belongs to it.
 
     With `keep_data`, homes and buckets stay, in the account and in the state: a later plan and
-    apply builds the rest around them.
+    apply builds the rest around them. With `only`, just the addresses that it chooses go, and what
+    depends on them.
     """
     with open_workspace(deployment, progress) as workspace:
         protection.require_unprotected(deployment, workspace.state)
-        arguments = ["-destroy", *(_all_but_data(workspace) if keep_data else ())]
+        goes = only or (holds_no_data if keep_data else None)
+        targets = _targets(workspace, goes) if goes else []
+        if only and not targets:
+            return Applied(0.0, ())  # without targets, Terraform would destroy everything
+        arguments = ["-destroy", *targets]
         # In a file of its own, gone at the end: no later `apply` can take it for the saved plan.
         file = deployment.folder / "destroy.tfplan"
         try:
             shown = _planned(workspace, file, progress, *arguments)
             found = _plan_of(workspace, file, shown).changes
-            if keep_data and (lost := [one.address for one in found if is_data(one.type)]):
+            if goes and (lost := [one.address for one in found if is_data(one.type)]):
                 raise BadInput(
                     "The data cannot be kept: removing the rest would remove it too.",
                     why=", ".join(lost),
@@ -221,7 +226,7 @@ def destroy(
         finally:
             file.unlink(missing_ok=True)
         left = sweep_account(workspace.cloud, deployment)
-        kept = tuple(one for one in left if keep_data and one.type in DATA_KINDS)
+        kept = tuple(one for one in left if only or (keep_data and one.type in DATA_KINDS))
         rest = tuple(one for one in left if one not in kept)
         return Applied(applied.seconds, applied.resources, rest, kept)
 
@@ -231,16 +236,15 @@ def plan_destroy(
 ) -> Plan:
     """Return what `destroy` would remove now. Nothing is saved, and nothing changed."""
     with open_workspace(deployment, progress) as workspace:
-        arguments = ["-destroy", *(_all_but_data(workspace) if keep_data else ())]
+        arguments = ["-destroy", *(_targets(workspace, holds_no_data) if keep_data else ())]
         shown = _shown_once(workspace, progress, *arguments)
         return _plan_of(workspace, workspace.plan_file, shown)
 
 
-def _all_but_data(workspace: Workspace) -> list[str]:
-    """Return the arguments that have Terraform remove everything in the state but the data."""
+def _targets(workspace: Workspace, goes: Goes) -> list[str]:
+    """Return the arguments that have Terraform remove what goes of the state, and nothing else."""
     addresses = workspace.terraform.read("state", "list").split("\n")
-    rest = (one for one in addresses if one and not is_data(type_in(one)))
-    return [f"-target={address}" for address in rest]
+    return [f"-target={address}" for address in addresses if address and goes(address)]
 
 
 def drift(deployment: Deployment, progress: Progress = silent) -> tuple[Drifted, ...]:

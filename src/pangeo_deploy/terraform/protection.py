@@ -18,6 +18,8 @@ DATA = (
     "aws_kms_key",
     "data",
 )
+# The same, as a sweep names it.
+DATA_KINDS = ("s3", "elasticfilesystem:file-system", "elasticfilesystem:access-point", "kms:key")
 # A plan that removes one of these is applied only under the environment's name.
 IRREPLACEABLE = ("aws_s3_bucket", "aws_efs_file_system", "aws_kms_key", "aws_eks_cluster")
 # Attributes by which AWS refuses to delete a thing, after it has deleted what needs it.
@@ -27,6 +29,11 @@ LOCKS = ("deletion_protection", "enable_deletion_protection")
 def is_data(resource_type: str) -> bool:
     """Tell whether `destroy --keep-data` keeps a type."""
     return resource_type.startswith(DATA)
+
+
+def holds_no_data(address: str) -> bool:
+    """Tell whether `destroy --keep-data` removes the resource of an address."""
+    return not is_data(type_in(address))
 
 
 def type_in(address: str) -> str:

@@ -17,18 +17,11 @@ from hub_costs.machines import fits, machine, room
 from pangeo_core.errors import BadInput
 from pangeo_deploy.charts import check as checks
 from pangeo_deploy.charts import manifest_policy
+from pangeo_deploy.charts.code import add_code, add_settings
 from pangeo_deploy.charts.dependencies import declared
 from pangeo_deploy.charts.render import kubernetes_version, render
-from pangeo_deploy.charts.values import (
-    CHARTS,
-    add_code,
-    add_settings,
-    at,
-    complete,
-    load,
-    merged,
-    read,
-)
+from pangeo_deploy.charts.trees import at, merged
+from pangeo_deploy.charts.values import CHARTS, complete, load, read
 from tests.conftest import PROJECT, Cli
 
 KUBERNETES = kubernetes_version(PROJECT)
@@ -301,9 +294,64 @@ def test_no_other_login_gets_past_the_checks(path: str, value: str) -> None:
     assert "login" in {found for found, _ in manifest_policy.values_rules("pangeo", values)}
 
 
+IDP = "https://idp.ucar.edu/shibboleth"
+BY_ADDRESS = {"username_derivation": {"username_claim": "email"}}
+OIDC = {key: f"https://id.ucar.edu/{key}" for key in ("authorize_url", "token_url", "userdata_url")}
+LOGINS: dict[str, dict[str, Any]] = {
+    "a domain of one provider": {
+        "provider": "cilogon",
+        "options": {"idps": {IDP: {**BY_ADDRESS, "allowed_domains": ["ucar.edu"]}}},
+    },
+    "people by name": {
+        "provider": "cilogon",
+        "options": {"idps": {IDP: BY_ADDRESS}},
+        "users": ["ann@ucar.edu"],
+    },
+    "a group": {
+        "provider": "oidc",
+        "options": {**OIDC, "manage_groups": True, "allowed_groups": ["hub"]},
+    },
+}
+
+
+def with_login(over: dict[str, Any]) -> dict[str, Any]:
+    values = complete(PROJECT, "pangeo", "prod", OUTPUTS)
+    put(values, "pangeo.login", {**values["pangeo"]["login"], "teams": [], **over})
+    return values
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_people_may_log_in_elsewhere_than_at_github(login: str) -> None:
+    found, rendered = checks.check_chart(PROJECT, "pangeo", with_login(LOGINS[login]), [])
+    assert found == []
+    assert rendered
+
+
+@pytest.mark.parametrize(
+    ("login", "told"),
+    [
+        ({"provider": "cilogon"}, "needs pangeo.login.options.idps"),
+        ({"provider": "cilogon", "options": {"idps": {IDP: BY_ADDRESS}}}, "nobody may log in"),
+        ({"provider": "cilogon", **LOGINS["a group"], "teams": ["pangeo-data"]}, "are GitHub's"),
+        ({"provider": "oidc", "options": OIDC}, "nobody may log in"),
+        ({"provider": "oidc", "options": {**OIDC, "allowed_groups": ["hub"]}}, "manage_groups"),
+        ({"provider": "oidc", "users": ["ann"]}, "needs pangeo.login.options.authorize_url"),
+    ],
+)
+def test_a_login_that_lets_nobody_in_or_is_incomplete_is_found(
+    login: dict[str, Any], told: str
+) -> None:
+    found = manifest_policy.values_rules("pangeo", with_login(login))
+    assert [message for rule, message in found if rule == "login" and told in message]
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
+        ("pangeo.login.options", {"client_secret": "not here"}),
+        ("pangeo.login.options", {"allow_all": True}),
+        ("pangeo.login.options", {"idps": {"ucar.edu": {}}}),
+        ("pangeo.login.provider", "dummy"),
         ("pangeo.dask.idle_timeout_seconds", 0),
         ("pangeo.image", "quay.io/pangeo/pangeo-notebook:latest"),
         ("pangeo.image", "quay.io/pangeo/pangeo-notebook"),

@@ -6,11 +6,14 @@ tests/cluster.
 """
 
 import base64
+import http.server
 import json
 import re
 import shutil
 import stat
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,10 @@ import pytest
 import yaml
 
 from pangeo_core.errors import BadInput, CheckFailed, MissingPrerequisite
+from pangeo_core.progress import Event, silent
 from pangeo_deploy.charts import deploy as deploying
+from pangeo_deploy.charts import entrances, secrets
 from pangeo_deploy.charts import remove as removing
-from pangeo_deploy.charts import secrets
 from pangeo_deploy.charts.programs import ClusterRefused
 from pangeo_deploy.charts.values import load
 from pangeo_deploy.deployment import Deployment
@@ -361,6 +365,50 @@ def test_a_service_without_an_address_is_told(
     with pytest.raises(ClusterRefused, match="no address") as refused:
         deploying.deploy(prod, OUTPUTS, read_secret)
     assert "no subnet" in refused.value.why
+
+
+@pytest.fixture
+def web() -> Iterator[str]:
+    """The address of a server that answers every question, as a hub does, with an error."""
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_visit_begins_once_the_name_is_known(cluster: Cluster, web: str) -> None:
+    seen: list[Event] = []
+    assert entrances.once_reached(web, lambda: True, seen.append)() is True
+    assert [(one.task, one.state) for one in seen] == [("name", "start"), ("name", "done")]
+    assert "CNAME record to nlb.example.org" in seen[0].detail
+
+
+def test_a_name_that_nobody_made_is_told_with_the_record_to_make(cluster: Cluster) -> None:
+    with pytest.raises(entrances.NotReached, match="does not answer") as refused:
+        entrances.await_name("https://hub.invalid", silent, patience=0)
+    assert "CNAME record hub.invalid -> nlb.example.org" in refused.value.fix
+
+
+def not_reached() -> bool:
+    raise entrances.NotReached("hub.invalid does not answer yet.", why="no such name")
+
+
+def test_a_first_deploy_waits_for_its_name_and_undoes_nothing(
+    cluster: Cluster, prod: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploying, "revision", lambda chart: 0)
+    with pytest.raises(entrances.NotReached):
+        deploying.deploy(prod, OUTPUTS, read_secret, smoke=not_reached)
+    assert not cluster.told("helm rollback")
+
+
+def test_a_later_deploy_after_which_the_name_is_silent_is_undone(
+    cluster: Cluster, prod: Deployment
+) -> None:
+    with pytest.raises(CheckFailed, match="smoke test failed") as refused:
+        deploying.deploy(prod, OUTPUTS, read_secret, smoke=not_reached)
+    assert "no such name" in refused.value.why
+    assert cluster.told("helm rollback pangeo")
 
 
 def test_shown_values_have_their_secrets_struck_out() -> None:

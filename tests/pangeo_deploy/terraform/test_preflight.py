@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from pangeo_deploy.charts.values import LOAD_BALANCER_TAGS, at
+from pangeo_deploy.charts.trees import at
+from pangeo_deploy.charts.values import LOAD_BALANCER_TAGS
+from pangeo_deploy.delivery import plan_review
+from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.preflight import RULES, Facts, gather
 from pangeo_deploy.preflight.cloud_rules import documents
 from pangeo_deploy.preflight.facts import Placement, facts_of
@@ -124,6 +127,24 @@ def test_a_pod_that_names_what_nobody_makes(facts: Facts, kind: str) -> None:
     manifest = {"kind": "Pod", "metadata": {"name": "one"}, "spec": pod}
     changed = replace(with_manifest(facts, "pangeo", manifest), whole=True)
     assert f"Pod/one: {kind} nobody is made by nobody" in rule("named things", changed)
+
+
+def test_node_pools_without_the_chart_whose_crds_they_need(facts: Facts) -> None:
+    assert rule("custom resources", facts) == []
+    told = rule("custom resources", with_value(facts, "support/karpenter/enabled", False))
+    assert "NodePool/users" in " ".join(told)
+    assert "the chart karpenter, which brings it, is off" in told[0]
+
+
+def test_a_review_holds_what_the_charts_would_look_for_in_vain(
+    planned: Callable[[str], Shown],
+) -> None:
+    staging, shown = Deployment("staging", project=PROJECT), planned("staging")
+    assert plan_review.unmet(staging, shown) == []
+    planted = json.loads(json.dumps(shown).replace('"pangeo.io/pool": "core"', '"pool": "core"'))
+    found = plan_review.unmet(staging, planted)
+    assert {one["rule"] for one in found} == {"scheduling"}
+    assert any("hub.nodeSelector" in one["where"] for one in found)
 
 
 def workload(name: str, labels: dict[str, str], **spec: Any) -> dict[str, Any]:
