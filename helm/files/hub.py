@@ -21,6 +21,7 @@ settings = json.loads(os.environ["PANGEO_SETTINGS"])
 login, culling, scratch = settings["login"], settings["culling"], settings["scratch"]
 gateway, limits, binder = settings["dask"], settings["limits"], settings["binder"]
 url = settings["url"].rstrip("/")
+on_kubernetes = "PANGEO_SPAWNER" not in os.environ
 host = urlsplit(url).hostname
 services = [f"access:services!service={name}" for name in settings["services"]]
 
@@ -128,6 +129,8 @@ c.JupyterHub.services.append(
             f"--max-age={culling['max_age_seconds']}",
             f"--cull-every={culling['every_seconds']}",
             "--cull-admin-users=true",
+            # In its own pod: a node need not let a pod reach itself by the name of its Service.
+            *(["--url=http://localhost:8081/hub/api"] if on_kubernetes else []),
         ],
         "environment": settings.get("service_environment", {}),
     }
@@ -168,7 +171,6 @@ c.Spawner.http_timeout = limits["start_seconds"]
 
 # What a server is given. Credentials for the scratch prefixes come from EKS Pod Identity, which
 # tags them with the pod's name: the name is the hub's, so nobody can choose another's prefix.
-on_kubernetes = "PANGEO_SPAWNER" not in os.environ
 spawner = c[os.environ.get("PANGEO_SPAWNER", "KubeSpawner")]
 spawner.environment.update(
     {

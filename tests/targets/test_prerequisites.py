@@ -25,6 +25,7 @@ from pangeo_deploy.targets.aws_environment_checks import (
     repository,
 )
 from pangeo_deploy.targets.check import Check
+from pangeo_deploy.targets.cluster_age_checks import cluster_age
 from pangeo_deploy.targets.program_checks import programs
 from tests.conftest import PROJECT
 
@@ -259,3 +260,53 @@ def test_both_forms_of_a_subject_name_the_repository(subject: str) -> None:
 def test_a_clone_knows_where_it_came_from(project: Path, tmp_path: Path) -> None:
     assert repository(project) == "NCAR/hub"
     assert repository(tmp_path) == ""
+
+
+class Versions:
+    """A session whose cluster has one add-on and one node group; answers in AWS' own form."""
+
+    def __init__(self, addon: str, release: str) -> None:
+        self.addon, self.release = addon, release
+
+    def client(self, _service: str) -> "Versions":
+        return self
+
+    def describe_cluster(self, name: str) -> Any:
+        return {"cluster": {"name": name, "version": "1.36"}}
+
+    def list_addons(self, **_: str) -> Any:
+        return {"addons": ["vpc-cni"]}
+
+    def describe_addon(self, **_: str) -> Any:
+        return {"addon": {"addonVersion": self.addon}}
+
+    def describe_addon_versions(self, **_: str) -> Any:
+        listed = [
+            {"addonVersion": "v1.21.0-eksbuild.1", "compatibilities": [{"defaultVersion": False}]},
+            {"addonVersion": "v1.20.4-eksbuild.2", "compatibilities": [{"defaultVersion": True}]},
+        ]
+        return {"addons": [{"addonVersions": listed}]}
+
+    def list_nodegroups(self, **_: str) -> Any:
+        return {"nodegroups": ["core"]}
+
+    def describe_nodegroup(self, **_: str) -> Any:
+        return {"nodegroup": {"releaseVersion": self.release}}
+
+    def get_parameter(self, **_: str) -> Any:
+        return {"Parameter": {"Value": "1.36.2-20261101"}}
+
+
+@pytest.mark.parametrize(
+    ("addon", "release", "behind"),
+    [
+        ("v1.20.4-eksbuild.2", "1.36.2-20261101", set()),
+        ("v1.21.0-eksbuild.1", "1.36.2-20261101", set()),
+        ("v1.9.9-eksbuild.9", "1.36.2-20261101", {"hub: vpc-cni"}),
+        ("v1.20.4-eksbuild.2", "1.36.2-20260801", {"hub: AMI of core"}),
+    ],
+)
+def test_what_of_a_cluster_is_behind(addon: str, release: str, behind: set[str]) -> None:
+    found = by_name(cluster_age(Versions(addon, release), "hub"))
+    assert {name for name, one in found.items() if not one.ok} == behind
+    assert all(one.fix for one in found.values() if not one.ok)

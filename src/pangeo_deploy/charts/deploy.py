@@ -95,7 +95,8 @@ def deploy(
         revisions[chart] = install(deployment, chart, values[chart])
         progress(Event(chart, "done", f"revision {revisions[chart][1]}", time.monotonic() - since))
     entrances.await_load_balancer(progress)
-    well, before, why = None, revisions["pangeo"][0], ""
+    well: bool | None = None
+    before, why = revisions["pangeo"][0], ""
     try:
         well = smoke() if smoke else None
     except entrances.NotReached as error:

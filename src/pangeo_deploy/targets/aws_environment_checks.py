@@ -21,6 +21,7 @@ from pangeo_deploy.deployment import Deployment, environments
 from pangeo_deploy.preflight.cloud_rules import examples
 from pangeo_deploy.targets import image_checks
 from pangeo_deploy.targets.check import Check
+from pangeo_deploy.targets.cluster_age_checks import cluster_age
 
 GITHUB_SUBJECT = "token.actions.githubusercontent.com:sub"
 MISSING = ("NoSuchEntity", "ResourceNotFoundException")
@@ -74,6 +75,7 @@ def account_checks(session: Any, project: Path, today: date) -> Iterator[Check]:
     for deployment in on_eks(project):
         yield _role(iam, deployment)
         yield _login(secrets, deployment)
+        yield from cluster_age(session, deployment.name)
 
 
 def on_eks(project: Path) -> list[Deployment]:
@@ -86,7 +88,7 @@ def on_eks(project: Path) -> list[Deployment]:
 
 
 def _images(project: Path) -> Iterator[Check]:
-    found = {}
+    found: dict[str, Check] = {}
     for deployment in on_eks(project):
         values = load(project, "pangeo", deployment.environment)
         found |= {one.name: one for one in image_checks.images(values)}

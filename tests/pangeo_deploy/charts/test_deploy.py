@@ -380,7 +380,7 @@ def test_the_visit_begins_once_the_name_is_known(cluster: Cluster, web: str) -> 
     seen: list[Event] = []
     assert entrances.once_reached(web, lambda: True, seen.append)() is True
     assert [(one.task, one.state) for one in seen] == [("name", "start"), ("name", "done")]
-    assert "CNAME record to nlb.example.org" in seen[0].detail
+    assert "CNAME record to nlb.example.org" in seen[0].message
 
 
 def test_a_name_that_nobody_made_is_told_with_the_record_to_make(cluster: Cluster) -> None:
