@@ -8,8 +8,8 @@ refused. This tool has `go` fetch the provider's module (its source; nothing of 
 read its schemas (`tools/provider_facts/`), and writes `src/emulated_aws/aws_facts.json`. A newer
 provider shows its effect as a diff of that file. It needs Go 1.21 and takes a few seconds.
 
-Checks that the source writes as functions keep their names; `emulated_aws.validation` has those by
-hand, and this tool names the ones that it has not.
+Checks that the source writes as functions keep their names; `emulated_aws.named_checks` has those
+by hand, and this tool names the ones that it has not.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from typing import Any
 
 import botocore.session
 
-from emulated_aws.validation import BY_HAND
+from emulated_aws.named_checks import BY_HAND
 
 REPOSITORY = Path(__file__).parents[1]
 PROGRAM = REPOSITORY / "tools/provider_facts"
@@ -128,6 +128,8 @@ def one_of(values: Any, ignore_case: bool = False) -> Any:
             pass
         case _:
             return None
+    if any(isinstance(value, list) for value in values):
+        return None  # a call that is not read
     return ["one_of", *map(value_of, values)]
 
 

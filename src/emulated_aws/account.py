@@ -191,13 +191,14 @@ def serve(folder: Path, region: str, port: int = 0) -> Iterator[Account]:
 
     from emulated_aws import moto_app as worlds
     from emulated_aws.in_process import answering
+    from emulated_aws.moto_memory import lent_to
 
     notice = folder / "endpoint.json"
     notice.unlink(missing_ok=True)
     with ExitStack() as stack:
         session = isolated_session()
-        stack.enter_context(worlds.moto_to_ourselves(session))
         world = worlds.World(folder, region)
+        stack.enter_context(lent_to(world.turn, isolated_session()))
         world.open()
         session.events.register("before-send", answering(world))
         with socket.create_server(("127.0.0.1", port), backlog=256) as listening:

@@ -1,25 +1,13 @@
 """The emulated AWS of a rehearsal: moto as a WSGI application that saves every change."""
 
-import hashlib
-import importlib
-import io
 import json
-import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-import boto3
-from moto import backends, settings
-from moto.core import responses, utils
-from moto.core.base_backend import AccountSpecificBackend, BackendDict
+from moto import backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.core.utils import method_names_from_class
 from moto.moto_api._internal import mock_random
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -28,32 +16,13 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.test import run_wsgi_app
 
-from emulated_aws import moto_patches, operations
+from emulated_aws import operations
+from emulated_aws.api_requests import Request, body_of, read_request
+from emulated_aws.moto_memory import Turn
 from emulated_aws.operations import eks
 from emulated_aws.saved_state import State, holders
-from emulated_aws.service_models import offerings_when_asked
-
-READ_ONLY = ("Describe", "Get", "List", "Head", "BatchGet", "Lookup", "Search", "Simulate")
-SERVICE = re.compile(r"Credential=[^/]+/\d+/([^/]*)/([^/]+)/aws4_request")
-# Idempotency tokens, which SDKs draw at random: no part of what a request asks for.
-TOKEN = re.compile(rb'"?client_?(?:request_?)?token"?[:=] ?"?[0-9a-f-]{36}"?', re.IGNORECASE)
-BODY_BYTES = 1 << 20
 
 Answer = tuple[Iterable[bytes], str, Any]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What matters about an API request: whom it asks, whether it can change anything."""
-
-    service: str
-    action: str
-    read_only: bool
-    s3_object: bool
-    digest: str
-    region: str
-    run: str = ""
-    made: str = ""
 
 
 class World:
@@ -69,7 +38,8 @@ class World:
     def __init__(self, folder: Path, region: str) -> None:
         self.folder = folder
         self.state = State(folder, region)
-        self._turn = threading.Lock()  # moto is not made for concurrent changes
+        # What uses moto does so inside of this: other accounts of this process have theirs.
+        self.turn = Turn(lambda region: operations.tagged(self.state.things, region))
         self._saving = threading.Lock()
         self._changes, self._saved = 0, -1
         self._timer: threading.Timer | None = None
@@ -80,18 +50,19 @@ class World:
 
     def open(self) -> None:
         """Continue the account in the folder, or start one with the default VPC that AWS gives."""
-        if self.state.manifest.exists():
-            self.state.load()
-            self._saved = 0
-            return
-        mock_random.seed(self.state.seed)
-        for region in dict.fromkeys((self.state.region, "us-east-1")):
-            backends.get_backend("ec2")[self.account_id][region]
+        with self.turn:
+            if self.state.manifest.exists():
+                self.state.load()
+                self._saved = 0
+                return
+            mock_random.seed(self.state.seed)
+            for region in dict.fromkeys((self.state.region, "us-east-1")):
+                backends.get_backend("ec2")[self.account_id][region]
         self._save(upto=0)
 
     def close(self) -> None:
         """Save what waits."""
-        with self._turn:
+        with self.turn:
             self.closed = True
             timer, changes = self._timer, self._changes
         if timer:
@@ -137,7 +108,7 @@ class World:
 
     def _forget(self, made: list[str]) -> None:
         """Forget how things were made: who had them made knows, or they are no more."""
-        with self._turn:
+        with self.turn:
             if not made:
                 return
             for what in made:
@@ -151,7 +122,7 @@ class World:
         request = read_request(environ)
         if self._broken and not request.read_only:
             return self._refuse_to_change(environ)
-        with self._turn:
+        with self.turn:
             known = count_backends()
             if earlier := self._made_before(request):
                 return earlier
@@ -227,7 +198,7 @@ class World:
         with self._saving:
             if self._saved >= upto:
                 return
-            with self._turn:
+            with self.turn:
                 changes = self._changes
                 objects, self._objects_changed = self._objects_changed, False
                 files, pickles = self.state.changed(objects)
@@ -244,7 +215,7 @@ class World:
             self._timer.start()
 
     def _save_objects(self) -> None:
-        with self._turn:
+        with self.turn:
             self._timer = None
             changes = self._changes
         self._save(upto=changes)
@@ -264,50 +235,6 @@ class Dispatcher(DomainDispatcherApplication):
         return self._found[host]
 
 
-def read_request(environ: dict[str, Any]) -> Request:
-    """Tell what a request is from its signature, target header, form and method."""
-    signed = SERVICE.search(environ.get("HTTP_AUTHORIZATION", ""))
-    service = signed[2] if signed else "s3"
-    path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
-    s3_object = service == "s3" and "/" in path.strip("/")
-    body = b""
-    if not s3_object and 0 < int(environ.get("CONTENT_LENGTH") or 0) <= BODY_BYTES:
-        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-        environ["wsgi.input"] = io.BytesIO(body)
-    action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
-    if not action and (found := re.search(rb"(?:^|&)Action=(\w+)", body)):
-        action = found[1].decode()
-    read_only = action.startswith(READ_ONLY) if action else method in ("GET", "HEAD")
-    asked = "\0".join((service, method, path, environ.get("QUERY_STRING", ""), action)).encode()
-    digest = hashlib.sha256(asked + TOKEN.sub(b"", body)).hexdigest()[:16]
-    run, _, made = environ.get("HTTP_X_REHEARSAL_MAKING", "").partition(" ")
-    return Request(
-        service,
-        action or f"{method} {path}",
-        read_only,
-        s3_object,
-        digest,
-        signed[1] if signed else "",
-        run,
-        "" if read_only else made,
-    )
-
-
-def body_of(environ: dict[str, Any]) -> bytes:
-    """Return a request's body, and leave it to be read again."""
-    stream = environ["wsgi.input"]
-    if isinstance(stream, io.BytesIO):
-        body: bytes = stream.getvalue()
-    elif environ.get("wsgi.input_terminated"):
-        body = stream.read()
-        environ["CONTENT_LENGTH"] = str(len(body))
-    else:
-        size = environ.get("CONTENT_LENGTH") or "0"
-        body = stream.read(int(size)) if size.isdecimal() else b""
-    environ["wsgi.input"] = io.BytesIO(body)
-    return body
-
-
 def not_emulated(request: Request, error: Exception | None = None) -> operations.Failure:
     """Return the refusal of what neither moto nor this package has.
 
@@ -323,47 +250,6 @@ def not_emulated(request: Request, error: Exception | None = None) -> operations
 def count_backends() -> int:
     """Return how many backends (service, account, region) moto has made so far."""
     return sum(len(regions) for holder in holders() for regions in holder.values())
-
-
-@contextmanager
-def moto_to_ourselves(session: boto3.Session) -> Iterator[None]:
-    """Lend moto's process-wide state to one world, and give it back as it was.
-
-    moto's default machine images are left out (megabytes of state that nobody here asks for), and
-    its own sessions are replaced by `session`, so that the environment cannot break it.
-    """
-    before = [(holder, dict(holder)) for holder in holders()]
-    random = mock_random.getstate()
-    models = session._session.get_component("data_loader")
-    empty_moto()
-    with mock.patch.object(boto3, "Session", return_value=session), offerings_when_asked():
-        for module in ("moto.ec2", "moto.eks"):  # these make a session when they are imported
-            importlib.import_module(module)
-    with (
-        mock.patch.object(settings, "ec2_load_default_amis", return_value=False),
-        mock.patch.object(AccountSpecificBackend, "get_session", return_value=session),
-        # Each model is read once, for who asks and who answers.
-        mock.patch.object(utils, "create_loader", return_value=models),
-        # Asked for with each request, and always the same.
-        mock.patch.object(responses, "method_names_from_class", cache(method_names_from_class)),
-        moto_patches.lent_to_moto(),
-    ):
-        try:
-            yield
-        finally:
-            empty_moto()
-            for holder, content in before:
-                holder.update(content)
-                BackendDict._instances.append(holder)  # type: ignore[misc]
-            mock_random.setstate(random)
-
-
-def empty_moto() -> None:
-    """Forget what moto's backends hold, without their slow own reset."""
-    for holder in holders():
-        holder.clear()
-        holder.__dict__.get("bucket_accounts", {}).clear()
-    BackendDict._instances.clear()  # type: ignore[misc]
 
 
 class QuietHandler(MotoRequestHandler):

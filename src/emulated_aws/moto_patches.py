@@ -18,10 +18,13 @@ from emulated_aws import moto_budgets, moto_efs
 from emulated_aws.moto_repairs import mended
 from emulated_aws.service_models import policy_of_aws
 
+Listing = Callable[[Any], Iterator[TaggedResource]]
+Beside = Callable[[str], Iterator[tuple[str, dict[str, str]]]]
+
 
 @contextmanager
-def lent_to_moto() -> Iterator[None]:
-    """Add it to moto's classes, and take it away again."""
+def lent_to_moto(beside: Beside) -> Iterator[None]:
+    """Add it to moto's classes, and take it away again; `beside` yields what else has tags."""
     # Imported when moto's sessions are replaced already: its EKS makes one when it is imported.
     from emulated_aws import moto_eks
 
@@ -40,14 +43,12 @@ def lent_to_moto() -> Iterator[None]:
                 stack.enter_context(mock.patch.object(target, attribute, value, create=True))
         stack.enter_context(mended())
         stack.enter_context(mock.patch.dict(urls, moto_eks.routes()))
-        listed = also_tagged(tagging.iter_taggable_backends, more)
+        listed = also_tagged(tagging.iter_taggable_backends, more, beside)
         stack.enter_context(mock.patch.object(tagging, "iter_taggable_backends", listed))
         yield
 
 
 # Tagging API
-
-Listing = Callable[[Any], Iterator[TaggedResource]]
 
 
 class Tagged:
@@ -62,17 +63,26 @@ class Tagged:
 
 
 def also_tagged(
-    listed: Callable[[str, str], Iterator[Any]], more: Mapping[str, Listing]
+    listed: Callable[[str, str], Iterator[Any]], more: Mapping[str, Listing], beside: Beside
 ) -> Callable[[str, str], Iterator[Any]]:
-    """Return moto's list of backends with tags, and the services in `more`, which it lacks."""
+    """Return moto's list of backends with tags, the services in `more`, and what is beside moto."""
 
     def listing(account: str, region: str) -> Iterator[Any]:
         yield from listed(account, region)
         for holder in list(BackendDict._instances):  # type: ignore[misc]
             if holder.service_name in more and region in holder.get(account, {}):
                 yield Tagged(holder[account][region], more[holder.service_name])
+        yield Tagged(region, lambda region: as_moto_lists(beside(region)))
 
     return listing
+
+
+def as_moto_lists(found: Iterator[tuple[str, dict[str, str]]]) -> Iterator[TaggedResource]:
+    """Yield it in moto's form; the type is in the ARN."""
+    for arn, tags in found:
+        _, _, service, _, _, resource = arn.split(":", 5)
+        kind = f"{service}:{resource.partition('/')[0]}"
+        yield TaggedResource(arn=arn, tags=tags, resource_type=kind)
 
 
 def tagged_repositories(backend: Any) -> Iterator[TaggedResource]:

@@ -42,6 +42,17 @@ def keeping_policy(original: Original) -> Any:
     return set_attributes
 
 
+def telling_allow_policy(original: Any) -> Any:
+    """SQS: who may use a queue for dead letters is told."""
+
+    def attributes(queue: Any) -> dict[str, Any]:
+        told: dict[str, Any] = original.fget(queue)
+        allowed = getattr(queue, "redrive_allow_policy", None)
+        return {**told, "RedriveAllowPolicy": allowed} if allowed else told
+
+    return property(attributes)
+
+
 def without_own_tags(original: Original) -> Any:
     """EC2: a launch template's own tags are not among those of what it launches."""
 
@@ -157,7 +168,49 @@ def with_its_interface(original: Original) -> Any:
     return delete
 
 
+def subnet_of(backend: Any, subnet_id: str) -> Any:
+    """Return a subnet, None if there is none: moto says so in EFS's own words."""
+    by_zone = backend.ec2_backend.subnets.values()
+    return next((zone[subnet_id] for zone in by_zone if subnet_id in zone), None)
+
+
+def in_its_zone(original: Original) -> Any:
+    """EFS: a One Zone file system has no mount target in another zone."""
+
+    def create(backend: Any, file_system_id: str, subnet_id: str, *others: Any, **more: Any) -> Any:
+        system = backend.file_systems_by_id.get(file_system_id)
+        zone = getattr(system, "availability_zone_name", None)
+        subnet = subnet_of(backend, subnet_id)
+        if zone and subnet and zone != subnet.availability_zone:
+            exceptions = importlib.import_module("moto.efs.exceptions")
+            problem = "Cannot create mount target in different availability zone to file system."
+            raise exceptions.EFSError("AvailabilityZonesMismatch", problem)
+        return original(backend, file_system_id, subnet_id, *others, **more)
+
+    return create
+
+
+def with_default_group(original: Original) -> Any:
+    """EFS: a mount target without a security group has its VPC's default one."""
+
+    def create(
+        backend: Any,
+        file_system_id: str,
+        subnet_id: str,
+        ip_address: str | None = None,
+        security_groups: list[str] | None = None,
+    ) -> Any:
+        if not security_groups:
+            subnet = subnet_of(backend, subnet_id)
+            group = subnet and backend.ec2_backend.get_default_security_group(subnet.vpc_id)
+            security_groups = [group.id] if group else None
+        return original(backend, file_system_id, subnet_id, ip_address, security_groups)
+
+    return create
+
+
 MOTO = "5.2.5"
+MOUNT_TARGETS = ("moto.efs.models", "EFSBackend", "create_mount_target")
 SUBNETS = ("moto.ec2.models.subnets", "SubnetBackend", "delete_subnet")
 GROUPS = ("moto.ec2.models.security_groups", "SecurityGroupBackend", "delete_security_group")
 TEMPLATES = "moto.ec2.models.launch_templates"
@@ -167,6 +220,12 @@ REPAIRS = (
         MOTO,
         *("moto.sqs.models", "Queue", "_set_attributes"),
         keeping_policy,
+    ),
+    Repair(
+        "who may use a queue for dead letters is not told",
+        MOTO,
+        *("moto.sqs.models", "Queue", "attributes"),
+        telling_allow_policy,
     ),
     Repair(
         "a launch template's own tags are listed among those of what it launches",
@@ -221,6 +280,18 @@ REPAIRS = (
         MOTO,
         *("moto.ec2.models.nat_gateways", "NatGatewayBackend", "delete_nat_gateway"),
         with_its_interface,
+    ),
+    Repair(
+        "a One Zone file system has mount targets in other zones",
+        MOTO,
+        *MOUNT_TARGETS,
+        in_its_zone,
+    ),
+    Repair(
+        "a mount target that is given no security group has none",
+        MOTO,
+        *MOUNT_TARGETS,
+        with_default_group,
     ),
 )
 

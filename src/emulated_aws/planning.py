@@ -7,7 +7,14 @@ from typing import Any
 from tf.types import Unknown
 
 from emulated_aws.schema import Block, Type
-from emulated_aws.terraform_values import is_unknown, same, same_block, same_nested, sort_key
+from emulated_aws.terraform_values import (
+    is_unknown,
+    same,
+    same_block,
+    same_nested,
+    sort_key,
+    zeros_within,
+)
 
 EMPTY_BLOCK: Mapping[str, Any] = {}
 EMPTY: tuple[Any, ...] = (None, "", 0, False, [], {})
@@ -31,6 +38,9 @@ def plan_block(
     planned = dict(proposed)
     for name, attribute in block.attributes.items():
         value = proposed.get(name)
+        if type_.sdk and isinstance(value, list):
+            # Objects are blocks in the older SDK: it plans zeros for what they leave out.
+            planned[name] = value = [zeros_within(attribute.type[1], item) for item in value]
         if value is None and f"{path}{name}" in defaults:
             planned[name] = defaults[f"{path}{name}"]
         elif value is None and attribute.computed and prior is None:

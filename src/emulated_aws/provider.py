@@ -1,86 +1,26 @@
 """The stand-in for Terraform's AWS provider: its gRPC protocol over the emulated account."""
 
 import json
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-import grpc
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from tf.gen import tfplugin_pb2 as pb
 from tf.gen import (
-    grpc_controller_pb2,
-    grpc_controller_pb2_grpc,
-    grpc_stdio_pb2_grpc,
     tfplugin_pb2_grpc,
 )
-from tf.gen import tfplugin_pb2 as pb
 from tf.utils import read_dynamic_value, to_dynamic_value
 
 from emulated_aws import resource_lifecycle
 from emulated_aws.account import Account
+from emulated_aws.diagnostics import as_diagnostic, as_path, guarded
 from emulated_aws.facts import facts_of
+from emulated_aws.limits import types_named
+from emulated_aws.refusals import refusals
 from emulated_aws.resource_lifecycle import Settings
 from emulated_aws.resources import DATA_SOURCES, RESOURCES
-from emulated_aws.resources.base import Api, Refused, State, Steps
-from emulated_aws.schema import Type, load
+from emulated_aws.resources.base import Api, Refused, State, not_emulated
+from emulated_aws.schema import Type, load, load_with
 from emulated_aws.terraform_values import conform_block
-from pangeo_core.errors import PangeoDeployError
-
-ADDRESSES = ("registry.terraform.io/hashicorp/aws", "registry.opentofu.org/hashicorp/aws")
-THREADS = 16
-
-
-@contextmanager
-def serve_provider(
-    account: Account, recorded: Callable[[], bool] | None = None
-) -> Iterator[dict[str, str]]:
-    """Serve the stand-in on this machine; yield the environment that makes Terraform use it.
-
-    It lives in threads of this process, so it ends with it and not with Terraform, which is left to
-    finish when the user interrupts. `recorded` tells at the end whether Terraform could write down
-    what it had made (by default: if no error passes here). If it was killed, the account goes on
-    knowing, for the next run.
-    """
-    server = grpc.server(ThreadPoolExecutor(THREADS, "provider"))
-    provider = Provider(account)
-    tfplugin_pb2_grpc.add_ProviderServicer_to_server(provider, server)
-    grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(Controller(), server)
-    grpc_stdio_pb2_grpc.add_GRPCStdioServicer_to_server(Stdio(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    where = {
-        "Protocol": "grpc",
-        "ProtocolVersion": 6,
-        "Pid": os.getpid(),
-        "Test": True,  # Terraform must not end the process it is attached to
-        "Addr": {"Network": "tcp", "String": f"127.0.0.1:{port}"},
-    }
-    ended_well = False
-    try:
-        yield {"TF_REATTACH_PROVIDERS": json.dumps(dict.fromkeys(ADDRESSES, where))}
-        ended_well = True
-    finally:
-        server.stop(grace=1).wait()
-        if provider.has_changed and (recorded() if recorded else ended_well):
-            account.all_told()
-
-
-class Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):  # type: ignore[misc]
-    """The plugin framework's own service: Terraform says goodbye here."""
-
-    def Shutdown(self, request: Any, context: Any) -> Any:
-        """Stay: whoever serves decides when to stop."""
-        return grpc_controller_pb2.Empty()
-
-
-class Stdio(grpc_stdio_pb2_grpc.GRPCStdioServicer):  # type: ignore[misc]
-    """The plugin framework's stream of a plugin's output: there is none."""
-
-    def StreamStdio(self, request: Any, context: Any) -> Any:
-        """End at once."""
-        return iter(())
 
 
 class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
@@ -89,8 +29,8 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
     # Method names are the protocol's.
     # ruff: noqa: N802
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
+    def __init__(self, account: Account, project: Path | None = None) -> None:
+        self.account, self.project = account, project
         self.schema = load()
         self.has_changed = False
         self._made = account.made()
@@ -115,14 +55,20 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
 
     def GetMetadata(self, request: Any, context: Any) -> Any:
         """List the types."""
+        self._look_into_project()
         return pb.GetMetadata.Response(
             resources=[{"type_name": name} for name in self.schema.resources],
             data_sources=[{"type_name": name} for name in self.schema.data_sources],
         )
 
     def GetProviderSchema(self, request: Any, context: Any) -> Any:
-        """Announce the real provider's schema of the types in use."""
+        """Announce the real provider's schema of the types that are emulated or named."""
+        self._look_into_project()
         return self.schema.message
+
+    def _look_into_project(self) -> None:
+        if self.project:
+            self.schema = load_with(types_named(self.project))
 
     def ValidateProviderConfig(self, request: Any, context: Any) -> Any:
         """Accept: the schema has said what there is to say."""
@@ -158,8 +104,10 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         """Refuse the values that the real provider refuses."""
 
         def answer() -> Any:
-            resource, config = RESOURCES[request.type_name], read_dynamic_value(request.config)
-            found = resource_lifecycle.validate(facts_of(request.type_name), resource, config)
+            resource, config = RESOURCES.get(request.type_name), read_dynamic_value(request.config)
+            if resource is None:  # declared, and perhaps for nothing: planning it is refused
+                return pb.ValidateResourceConfig.Response()
+            found = refusals(self.schema.resources[request.type_name], resource, config)
             return pb.ValidateResourceConfig.Response(diagnostics=list(map(as_diagnostic, found)))
 
         doing = f"validating {request.type_name}"
@@ -175,6 +123,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         """Bring a state up to date with what the API shows."""
 
         def answer() -> Any:
+            type_, resource, settings = self._known(request, context)
             state = read_dynamic_value(request.current_state)
             found = resource_lifecycle.read(
                 type_, resource, self._api(type_, settings, state), settings, state
@@ -185,13 +134,13 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
                 new_state=to_dynamic_value(found), private=request.private
             )
 
-        type_, resource, settings = self._known(request, context)
         return guarded(answer, pb.ReadResource.Response, f"reading {request.type_name}")
 
     def PlanResourceChange(self, request: Any, context: Any) -> Any:
         """Decide what a change will do."""
 
         def answer() -> Any:
+            type_, resource, settings = self._known(request, context)
             prior, proposed = (
                 read_dynamic_value(request.prior_state),
                 read_dynamic_value(request.proposed_new_state),
@@ -211,7 +160,6 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
                 legacy_type_system=type_.sdk,
             )
 
-        type_, resource, settings = self._known(request, context)
         return guarded(answer, pb.PlanResourceChange.Response, f"planning {request.type_name}")
 
     def ApplyResourceChange(self, request: Any, context: Any) -> Any:
@@ -246,6 +194,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         """Take over a thing by its id; Terraform reads it next."""
 
         def answer() -> Any:
+            type_, resource, settings = self._known(request, context)
             known = {"id": request.id, "region": settings.region}
             if resource.imported:
                 known |= resource.imported(self._api(type_, settings), request.id)
@@ -253,7 +202,6 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
             imported = {"type_name": request.type_name, "state": state}
             return pb.ImportResourceState.Response(imported_resources=[imported])
 
-        type_, resource, settings = self._known(request, context)
         doing = f"importing {request.type_name} ({request.id})"
         return guarded(answer, pb.ImportResourceState.Response, doing)
 
@@ -264,8 +212,10 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
             settings = self._settings_of(context)
             type_, source = (
                 self.schema.data_sources[request.type_name],
-                DATA_SOURCES[request.type_name],
+                DATA_SOURCES.get(request.type_name),
             )
+            if source is None:
+                raise not_emulated(f"data.{type_.name}")
             given = resource_lifecycle.with_defaults(
                 type_.block,
                 read_dynamic_value(request.config),
@@ -282,8 +232,17 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         return guarded(answer, pb.ReadDataSource.Response, f"reading data {request.type_name}")
 
     def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:
-        """Accept: the schema has said what there is to say."""
-        return pb.ValidateDataResourceConfig.Response()
+        """Refuse the values that the real provider refuses."""
+
+        def answer() -> Any:
+            type_ = self.schema.data_sources[request.type_name]
+            found = refusals(type_, None, read_dynamic_value(request.config))
+            return pb.ValidateDataResourceConfig.Response(
+                diagnostics=list(map(as_diagnostic, found))
+            )
+
+        doing = f"validating data {request.type_name}"
+        return guarded(answer, pb.ValidateDataResourceConfig.Response, doing)
 
     def _forget(self, private: bytes) -> None:
         made, _, run = private.decode().partition(" ")
@@ -292,40 +251,6 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
 
     def _known(self, request: Any, context: Any) -> Any:
         name = request.type_name
+        if name not in RESOURCES:
+            raise not_emulated(name)
         return self.schema.resources[name], RESOURCES[name], self._settings_of(context)
-
-
-def guarded(answer: Callable[[], Any], response: Any, doing: str) -> Any:
-    """Return the answer, or the error in the protocol's form."""
-    try:
-        return answer()
-    except Exception as error:  # whatever it is, Terraform is to say it
-        return response(diagnostics=[as_diagnostic(error, doing)])
-
-
-def as_diagnostic(error: Exception, doing: str = "") -> pb.Diagnostic:
-    """Return an error as Terraform shows it."""
-    if isinstance(error, Refused):
-        return pb.Diagnostic(
-            severity=pb.Diagnostic.ERROR,
-            summary=error.summary,
-            detail=error.detail,
-            attribute=as_path(error.steps) if error.steps else None,
-        )
-    if isinstance(error, EndpointConnectionError):
-        detail = "The process that served the rehearsal's account has ended. Run this again."
-    elif isinstance(error, ClientError | BotoCoreError | PangeoDeployError):
-        detail = str(error)
-    else:
-        detail = f"A bug in the rehearsal's stand-in: {type(error).__name__}: {error}"
-    return pb.Diagnostic(severity=pb.Diagnostic.ERROR, summary=doing, detail=detail)
-
-
-def as_path(steps: Steps) -> pb.AttributePath:
-    """Return the way to an attribute in the protocol's form."""
-    return pb.AttributePath(
-        steps=[
-            {"element_key_int": step} if isinstance(step, int) else {"attribute_name": step}
-            for step in steps
-        ]
-    )

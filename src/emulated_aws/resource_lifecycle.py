@@ -1,10 +1,9 @@
-"""A resource's life on plain values: validate, plan, apply, read, as the real provider would."""
+"""A resource's life on plain values: plan, apply, read, as the real provider would."""
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -19,15 +18,19 @@ from emulated_aws.resources.base import (
     Refused,
     Resource,
     State,
-    Steps,
     as_json,
     as_policy,
-    first,
     is_gone,
 )
 from emulated_aws.schema import Block, Type
-from emulated_aws.terraform_values import conform_block, contains_unknown, is_unknown, same
-from emulated_aws.validation import Check, problem_with
+from emulated_aws.terraform_values import (
+    conform_block,
+    contains_unknown,
+    is_unknown,
+    same,
+    zero,
+    zeros_within,
+)
 
 
 @dataclass(frozen=True)
@@ -36,73 +39,6 @@ class Settings:
 
     region: str
     default_tags: Mapping[str, str]
-
-
-def validate(facts: Facts, resource: Resource, config: State) -> Iterator[Refused]:
-    """Yield what the real provider would refuse before planning."""
-    for path, check in (*checks_of(facts), *resource.checks.items()):
-        for steps, value in known_values(config, path.split(".")):
-            if problem := check(value):
-                yield Refused(f"Invalid value for {path}", f"{path}: {problem}", steps)
-    for rule, path, others in facts.together:
-        if problem := combination(rule, config, path, others):
-            yield Refused("Invalid combination of arguments", problem, (path.partition(".")[0],))
-    for path, problem in resource.validate(config) if resource.validate else ():
-        yield Refused("Invalid combination of arguments", f"{path}: {problem}", (path,))
-
-
-def checks_of(facts: Facts) -> Iterator[tuple[str, Check]]:
-    """Yield the checks of values that the provider's source names, by path."""
-    for path, forms in facts.checks.items():
-        for form in forms:
-            yield path, partial(problem_with, form=form)
-    for path in facts.whole:
-        yield path, partial(problem_with, form=("whole",))
-    for path, (least, most) in facts.sizes.items():
-        yield path, partial(problem_with, form=("size", least, most))
-
-
-def combination(rule: str, config: State, path: str, others: Sequence[str]) -> str:
-    """Return why arguments exclude or need each other, nothing if they do not."""
-    inside = path.split(".")[:-1]
-    if inside and at_path(config, inside) in (None, []):
-        return ""
-    paths = sorted({path, *others})
-    values = {other: at_path(config, other.split(".")) for other in paths}
-    given = [other for other, value in values.items() if value not in (None, [])]
-    known = [other for other in given if not contains_unknown(values[other])]
-    expected = ", ".join(paths)
-    if rule == "conflicts" and path in known and len(known) > 1:
-        return f"{path}: conflicts with {', '.join(other for other in known if other != path)}"
-    if rule == "required_with" and path in known and len(given) < len(paths):
-        return f"{path}: all of {expected} must be specified"
-    if rule == "exactly_one" and path == paths[0] and (not given or len(known) > 1):
-        return f"exactly one of {expected} must be specified"
-    if rule == "at_least_one" and path == paths[0] and not given:
-        return f"one of {expected} must be specified"
-    return ""
-
-
-def at_path(config: Any, names: Sequence[str]) -> Any:
-    """Return the value at a dotted path, of blocks the first."""
-    for name in names:
-        if isinstance(config, list):
-            config = first(config)
-        if contains_unknown(config) and not isinstance(config, dict):
-            return config
-        config = config.get(name) if isinstance(config, dict) else None
-    return config
-
-
-def known_values(config: Any, names: list[str], steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
-    """Yield the known values at a dotted path, through lists of blocks, with the way to each."""
-    if isinstance(config, list) and names:
-        for index, item in enumerate(config):
-            yield from known_values(item, names, (*steps, index))
-    elif isinstance(config, dict) and names:
-        yield from known_values(config.get(names[0]), names[1:], (*steps, names[0]))
-    elif not names and config is not None and not contains_unknown(config):
-        yield steps, config
 
 
 def plan(
@@ -229,13 +165,6 @@ def with_zeros(type_: Type, state: State, planned: State | None) -> State:
     return fill(type_.block, state, planned, True)
 
 
-def zeros_within(type_: Any, value: Any) -> Any:
-    """Return an element of a list attribute with zeros for what an object lacks."""
-    if isinstance(type_, str) or type_[0] != "object" or not isinstance(value, dict):
-        return value
-    return {key: zero(of) if value.get(key) is None else value[key] for key, of in type_[1].items()}
-
-
 def with_defaults(block: Block, value: State, defaults: Mapping[str, Any], path: str = "") -> State:
     """Return a configuration with what the provider takes where it is silent."""
     filled = dict(value)
@@ -249,13 +178,6 @@ def with_defaults(block: Block, value: State, defaults: Mapping[str, Any], path:
                 with_defaults(nested.block, one, defaults, inside) for one in value[name]
             ]
     return filled
-
-
-def zero(type_: Any) -> Any:
-    """Return the empty value of a type."""
-    if isinstance(type_, str):
-        return {"string": "", "number": 0, "bool": False}[type_]
-    return {} if type_[0] == "map" else []
 
 
 def observe(resource: Resource, api: Api, state: State) -> State | None:

@@ -1,8 +1,13 @@
-"""The real provider's schema of the types in use, as data and as Terraform's protocol wants it."""
+"""The real provider's schema, as data and as Terraform's protocol wants it.
 
+Of the types that are emulated it is announced always. All others, some two thousand, are announced
+where a project names them: a module may declare what it makes only for those who ask for it.
+"""
+
+import gzip
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -52,6 +57,7 @@ class Type:
     block: Block
     sdk: bool
     version: int = 0
+    emulated: bool = True
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,42 @@ def load() -> Schema:
         data_source_schemas=as_messages(kinds["data_sources"]),
     )
     return Schema(content["origin"], provider, kinds["resources"], kinds["data_sources"], message)
+
+
+@cache
+def load_with(names: frozenset[str]) -> Schema:
+    """Return the schema with the types of these names too, as far as the provider has them."""
+    schema = load()
+    others: dict[str, dict[str, Type]] = {"resources": {}, "data_sources": {}}
+    for section, name, entry in others_named(names):
+        type_ = Type(name, read_block(entry), entry["sdk"], emulated=False)
+        others[section][name] = type_
+    message = pb.GetProviderSchema.Response(
+        resource_schemas=as_messages(others["resources"]),
+        data_source_schemas=as_messages(others["data_sources"]),
+    )
+    message.MergeFrom(schema.message)
+    return replace(
+        schema,
+        resources={**schema.resources, **others["resources"]},
+        data_sources={**schema.data_sources, **others["data_sources"]},
+        message=message,
+    )
+
+
+def others_named(names: frozenset[str]) -> Iterator[tuple[str, str, Any]]:
+    """Yield (section, name, entry) of the types with these names that are not emulated."""
+    schema = load()
+    if names <= (schema.resources.keys() & schema.data_sources.keys()):
+        return
+    with (
+        resources.files("emulated_aws").joinpath("aws_schema_others.txt.gz").open("rb") as file,
+        gzip.open(file, "rt", encoding="utf-8") as lines,
+    ):
+        for line in lines:
+            section, name, text = line.split(" ", 2)
+            if name in names:
+                yield section, name, json.loads(text)
 
 
 def read_block(entry: Mapping[str, Any], facts: Facts = NOTHING, path: str = "") -> Block:

@@ -96,3 +96,17 @@ def same_nested(block: Block, name: str, one: Any, other: Any) -> bool:
         return False
     whole = Block({}, {name: block.blocks[name]})
     return conform_block(whole, {name: one}) == conform_block(whole, {name: other})
+
+
+def zeros_within(type_: Any, value: Any) -> Any:
+    """Return an element of a list attribute with zeros for what an object lacks."""
+    if isinstance(type_, str) or type_[0] != "object" or not isinstance(value, dict):
+        return value
+    return {key: zero(of) if value.get(key) is None else value[key] for key, of in type_[1].items()}
+
+
+def zero(type_: Any) -> Any:
+    """Return the empty value of a type."""
+    if isinstance(type_, str):
+        return {"string": "", "number": 0, "bool": False}[type_]
+    return {} if type_[0] == "map" else []

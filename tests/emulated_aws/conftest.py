@@ -83,7 +83,10 @@ class Rehearsal:
 def rehearse(folder: Path, *arguments: str) -> Iterator[Rehearsal]:
     """Open the account in `folder`, Terraform's root module in `folder/hcl`."""
     (folder / "hcl").mkdir(exist_ok=True)
-    with open_account(folder / "account") as account, serve_provider(account) as environment:
+    with (
+        open_account(folder / "account") as account,
+        serve_provider(account, project=folder / "hcl") as environment,
+    ):
         environment |= {"TF_DATA_DIR": str(folder / "data")}
         terraform = Terraform(find_engine(), folder / "hcl", environment)
         yield Rehearsal(account, terraform, arguments)

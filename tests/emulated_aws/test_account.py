@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 from moto.core.base_backend import BackendDict
 from moto.moto_api._internal import mock_random
+from moto.sqs.models import Queue
 
 from emulated_aws import Account, open_account
 from emulated_aws.account import making
@@ -233,6 +235,39 @@ def test_accounts_in_one_process_do_not_mix_and_nothing_stays_changed(tmp_path: 
     assert not BackendDict._instances
     assert mock_random.getstate() == random
     assert dict(os.environ) == environment
+
+
+def test_accounts_of_one_process_close_in_any_order(tmp_path: Path) -> None:
+    def queues(account: Account) -> list[str]:
+        urls = account.client("sqs").list_queues().get("QueueUrls", [])
+        return sorted(url.rpartition("/")[2] for url in urls)
+
+    plain = Queue.__dict__["_set_attributes"]
+    first, second = ExitStack(), ExitStack()
+    one = first.enter_context(open_account(tmp_path / "one"))
+    one.client("sqs").create_queue(QueueName="one")
+    one.client("s3").create_bucket(
+        Bucket="bucket-one", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+    )
+    one.client("s3").put_object(Bucket="bucket-one", Key="saved-later", Body=b"a")
+    two = second.enter_context(open_account(tmp_path / "two"))
+    two.client("sqs").create_queue(QueueName="two")
+    assert queues(one) == ["one"]
+    assert queues(two) == ["two"]
+    one.client("sqs").create_queue(QueueName="more")
+    assert one.client("s3").head_bucket(Bucket="bucket-one")
+    with pytest.raises(ClientError, match="404"):
+        two.client("s3").head_bucket(Bucket="bucket-one")
+    first.close()
+    assert queues(two) == ["two"]
+    second.close()
+    assert Queue.__dict__["_set_attributes"] is plain
+    with open_account(tmp_path / "one") as one:
+        assert queues(one) == ["more", "one"]
+        assert one.client("s3").list_objects_v2(Bucket="bucket-one")["KeyCount"] == 1
+        with open_account(tmp_path / "two") as two:
+            assert queues(two) == ["two"]
+        assert queues(one) == ["more", "one"]
 
 
 def test_settings_of_the_machine_cannot_divert_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from emulated_aws import Account, resource_lifecycle, schema
 from emulated_aws.provider import Provider, Settings
 from emulated_aws.resources import RESOURCES
 from emulated_aws.resources.base import STEERING
-from emulated_aws.resources.billing import same_amount
+from emulated_aws.resources.budgets import same_amount
 from pangeo_core.errors import TerraformFailed
 
 from .conftest import Rehearsal, flat, rehearse, use_repository

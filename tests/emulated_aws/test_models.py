@@ -39,10 +39,10 @@ def test_a_policy_of_aws_is_found_among_all() -> None:
 
 OFFERED = """
 import boto3, json, sys
-from emulated_aws import account, moto_app, service_models
+from emulated_aws import account, moto_memory, service_models
 if sys.argv[1] == "lean":
     for _ in range(2):
-        with moto_app.moto_to_ourselves(account.isolated_session()):
+        with moto_memory.repaired(account.isolated_session()):
             pass
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS as found
 read = [len(one._read) for one in found.values() if isinstance(one, service_models.Offered)]

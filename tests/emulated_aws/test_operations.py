@@ -165,3 +165,35 @@ def test_exports(account: Account) -> None:
     exports.delete_export(ExportArn=arn)
     with refused("ResourceNotFoundException"):
         exports.get_export(ExportArn=arn)
+
+
+def test_what_is_beside_moto_has_its_tags_in_the_tagging_api(account: Account, eks: Any) -> None:
+    tags = {"project": "test"}
+    listed = [{"Key": "project", "Value": "test"}]
+    made = eks.create_addon(clusterName="c", addonName="vpc-cni", tags=tags)
+    expected = {made["addon"]["addonArn"]}
+    entry = eks.create_access_entry(
+        clusterName="c", principalArn="arn:aws:iam::123456789012:role/a", tags=tags
+    )
+    expected.add(entry["accessEntry"]["accessEntryArn"])
+    monitor = account.client("ce", "us-east-1").create_anomaly_monitor(
+        AnomalyMonitor={
+            "MonitorName": "m",
+            "MonitorType": "DIMENSIONAL",
+            "MonitorDimension": "SERVICE",
+        },
+        ResourceTags=listed,
+    )
+    wanted = [{"Key": "project", "Values": ["test"]}]
+
+    def tagged(region: str, *kinds: str) -> set[str]:
+        tagging = account.client("resourcegroupstaggingapi", region)
+        found = tagging.get_resources(TagFilters=wanted, ResourceTypeFilters=list(kinds))
+        return {one["ResourceARN"] for one in found["ResourceTagMappingList"]}
+
+    assert expected <= tagged("us-west-2")
+    assert tagged("us-west-2", "eks:addon") == {made["addon"]["addonArn"]}
+    assert monitor["MonitorArn"] in tagged("us-east-1")
+    assert monitor["MonitorArn"] not in tagged("us-west-2")
+    eks.untag_resource(resourceArn=made["addon"]["addonArn"], tagKeys=["project"])
+    assert tagged("us-west-2", "eks:addon") == set()

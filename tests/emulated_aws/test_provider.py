@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Response
 
-from emulated_aws.moto_app import World, read_request
+from emulated_aws.api_requests import read_request
+from emulated_aws.moto_app import World
 from pangeo_core.errors import TerraformFailed
 
 from .conftest import Rehearsal, flat, rehearse
@@ -147,7 +148,7 @@ def test_a_resource_may_live_in_another_region(small: Start) -> None:
             ' ip_protocol = "tcp"\n cidr_ipv4 = "10.0.0.0/8"\n cidr_ipv6 = "::/0"\n}',
             "exactly one of cidr_ipv4, cidr_ipv6, prefix_list_id, referenced_security_group_id",
         ),
-        ('resource "aws_instance" "x" {}', 'does not support resource type "aws_instance"'),
+        ('resource "aws_none" "x" {}', 'does not support resource type "aws_none"'),
     ],
 )
 def test_wrong_configurations_are_refused(validating: Rehearsal, hcl: str, said: str) -> None:

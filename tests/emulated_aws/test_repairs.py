@@ -1,5 +1,6 @@
 """Each of moto's faults that the account repairs: without the repair it is there, with it not."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,14 @@ def queue_policy(account: Account) -> Any:
     url = sqs.create_queue(QueueName="q", Attributes={"Policy": POLICY})["QueueUrl"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "1"})
     return "Policy" in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+
+
+def allow_policy(account: Account) -> Any:
+    sqs = account.client("sqs")
+    allowed = {"RedriveAllowPolicy": json.dumps({"redrivePermission": "denyAll"})}
+    url = sqs.create_queue(QueueName="q", Attributes=allowed)["QueueUrl"]
+    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return told.get("RedriveAllowPolicy") == allowed["RedriveAllowPolicy"]
 
 
 def make_template(account: Account) -> str:
@@ -104,9 +113,36 @@ def nat_interface(account: Account) -> Any:
     return ec2.describe_network_interfaces()["NetworkInterfaces"] == []
 
 
+def other_zone(account: Account) -> Any:
+    ec2, efs = account.client("ec2"), account.client("efs")
+    one, other = ec2.describe_subnets()["Subnets"][:2]
+    system = efs.create_file_system(AvailabilityZoneName=one["AvailabilityZone"])["FileSystemId"]
+    efs.create_mount_target(FileSystemId=system, SubnetId=one["SubnetId"])
+    try:
+        efs.create_mount_target(FileSystemId=system, SubnetId=other["SubnetId"])
+    except ClientError as error:
+        return error.response["Error"]["Code"] == "AvailabilityZonesMismatch"
+    return False
+
+
+def default_group(account: Account) -> Any:
+    ec2, efs = account.client("ec2"), account.client("efs")
+    subnet = ec2.describe_subnets()["Subnets"][0]
+    system = efs.create_file_system()["FileSystemId"]
+    target = efs.create_mount_target(FileSystemId=system, SubnetId=subnet["SubnetId"])
+    found = efs.describe_mount_target_security_groups(MountTargetId=target["MountTargetId"])
+    of_vpc = [
+        {"Name": "group-name", "Values": ["default"]},
+        {"Name": "vpc-id", "Values": [subnet["VpcId"]]},
+    ]
+    default = ec2.describe_security_groups(Filters=of_vpc)["SecurityGroups"][0]["GroupId"]
+    return found.get("SecurityGroups") == [default]
+
+
 # In the order of the table: as AWS does (True), or as moto does alone (False).
 PROBES: tuple[Callable[[Account], Any], ...] = (
     queue_policy,
+    allow_policy,
     launched_tags,
     template_tags,
     rotation,
@@ -116,6 +152,8 @@ PROBES: tuple[Callable[[Account], Any], ...] = (
     lambda account: interface(account, "delete_subnet"),
     lambda account: interface(account, "delete_security_group"),
     nat_interface,
+    other_zone,
+    default_group,
 )
 
 

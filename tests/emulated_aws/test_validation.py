@@ -7,18 +7,23 @@ import json
 from typing import Any
 
 import pytest
+from tf.types import Unknown
 
 from emulated_aws import resource_lifecycle, schema
-from emulated_aws.facts import content, facts_of
+from emulated_aws.facts import content
+from emulated_aws.named_checks import BY_HAND, compiled
+from emulated_aws.refusals import refusals
 from emulated_aws.resources import RESOURCES
 from emulated_aws.terraform_values import conform_block
-from emulated_aws.validation import BY_HAND, CHECKS, compiled, problem_with
+from emulated_aws.validation import CHECKS, problem_with
 
 
 def problems(type_: str, config: dict[str, Any]) -> str:
     """Return what is said about a configuration, all of it."""
-    whole = conform_block(schema.load().resources[type_].block, config)
-    found = resource_lifecycle.validate(facts_of(type_), RESOURCES[type_], whole)
+    known = schema.load()
+    kind, _, name = type_.rpartition(".")
+    of = known.data_sources[name] if kind else known.resources[name]
+    found = refusals(of, None if kind else RESOURCES[name], conform_block(of.block, config))
     return "\n".join(f"{one.summary}: {one.detail}" for one in found)
 
 
@@ -79,6 +84,8 @@ TRUST = {"assume_role_policy": '{"Version": "2012-10-17"}'}
         ("aws_cloudwatch_log_group", {"name": "l", "retention_in_days": 31}, "expected one of"),
         ("aws_cloudwatch_log_group", {"name": "a log"}, "isn't a valid log group name"),
         ("aws_kms_key", {"deletion_window_in_days": 7.5}, "whole number"),
+        ("data.aws_iam_policy_document", {"statement": [{"effect": "Refuse"}]}, "expected one of"),
+        ("data.aws_availability_zones", {"state": "closed"}, "expected one of"),
         (
             "aws_vpc_security_group_ingress_rule",
             {"ip_protocol": "-1", "cidr_ipv4": "0.0.0.0/0", "cidr_ipv6": "::/0"},
@@ -100,6 +107,18 @@ def test_refused(type_: str, config: dict[str, Any], said: str) -> None:
         ("aws_cloudwatch_log_group", {"name": "l", "retention_in_days": 3653}),
         ("aws_eks_addon", {"cluster_name": "c", "addon_name": "a", "configuration_values": "a: 1"}),
         ("aws_iam_role", {**TRUST, "path": "/a/"}),
+        # The older SDK waits until all of a block is known.
+        (
+            "data.aws_iam_policy_document",
+            {"statement": [{"effect": "Refuse", "resources": [Unknown]}]},
+        ),
+        (
+            "aws_eks_cluster",
+            {
+                "name": "c",
+                "vpc_config": [{"subnet_ids": Unknown, "public_access_cidrs": ["10.0.0.1/8"]}],
+            },
+        ),
     ],
 )
 def test_let_pass(type_: str, config: dict[str, Any]) -> None:

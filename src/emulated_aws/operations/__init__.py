@@ -5,7 +5,7 @@ To add one: write a function of `Things` and `Call` that returns what boto3 woul
 AWS's own model of the service.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from emulated_aws.operations import billing, ecr, eks
@@ -37,6 +37,12 @@ def perform(things: Things, call: Call) -> Answer | None:
         problem = f"{call.operation}: a parameter is missing or of another form: {error}"
         return refuse(call.service, Failure("ValidationException", problem))
     return None if result is DECLINED else answer(call.service, call.operation, result)
+
+
+def tagged(things: Things, region: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the ARN and tags of what these operations made in a region, for the tagging API."""
+    yield from eks.tagged(things, region)
+    yield from billing.tagged_in(things, region)
 
 
 def read_call(service: str, region: str, account_id: str, environ: Any, body: bytes) -> Call:

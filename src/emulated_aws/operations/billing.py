@@ -1,5 +1,6 @@
 """Cost Explorer's watchers and cost allocation tags, and exports of the bill."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from emulated_aws.operations.protocol import DECLINED, Call, Failure
@@ -88,6 +89,14 @@ def tagged(things: Things, call: Call) -> dict[str, str] | None:
     if call.service == "ce":  # the tags of cost categories
         return None
     raise Failure("ResourceNotFoundException", f"Not found: {arn}")
+
+
+def tagged_in(things: Things, region: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the ARN and tags of what watches and exports the bill: all in one region."""
+    if region == "us-east-1":
+        for kind in (MONITOR, SUBSCRIPTION, EXPORT):
+            for arn, thing in things.of(kind, EVERYWHERE).items():
+                yield arn, thing["tags"]
 
 
 def list_tags(things: Things, call: Call) -> Any:

@@ -1,40 +1,26 @@
 """What is registered with a Kubernetes cluster, and the updates of all that EKS has."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from moto.eks.models import eks_backends
+from emulated_aws.operations import eks_access
+from emulated_aws.operations.eks_access import (
+    ADDON,
+    ENTRY,
+    POD,
+    POLICY,
+    cluster_of,
+    in_use,
+    missing,
+    of_cluster,
+    pod_identity,
+)
+from emulated_aws.operations.protocol import DECLINED, Call
+from emulated_aws.operations.store import Things, drawn_uuid, now
 
-from emulated_aws.operations.protocol import DECLINED, Call, Failure
-from emulated_aws.operations.store import Things, drawn, drawn_uuid, now
-
-ADDON, ENTRY, POLICY, POD = "eks addon", "eks access entry", "eks access policy", "eks pod identity"
 UPDATE = "eks update"
 # Of no release of AWS's, so that nobody takes it for one.
 ADDON_VERSION = "v0.0.0-emulated.1"
-
-
-def cluster_of(call: Call) -> str:
-    """Return the cluster that a call names; fails if there is none."""
-    name = str(call.parameters.get("clusterName") or call.parameters.get("name"))
-    if name not in eks_backends[call.account_id][call.region].clusters:
-        raise missing(f"No cluster found for name: {name}.")
-    return name
-
-
-def missing(message: str) -> Failure:
-    """Return EKS's word for what is not there."""
-    return Failure("ResourceNotFoundException", message, 404)
-
-
-def in_use(message: str) -> Failure:
-    """Return EKS's word for what is there already."""
-    return Failure("ResourceInUseException", message, 409)
-
-
-def of_cluster(things: Things, kind: str, call: Call) -> list[dict[str, Any]]:
-    """Return the things of one kind that are registered with a call's cluster."""
-    cluster = cluster_of(call)
-    return [one for one in things.all(kind, call.region) if one["clusterName"] == cluster]
 
 
 def update(things: Things, call: Call, kind: str) -> dict[str, Any]:
@@ -138,182 +124,6 @@ def describe_addon_versions(things: Things, call: Call) -> Any:
     }
 
 
-# Who may enter, and do what
-
-
-def create_entry(things: Things, call: Call) -> Any:
-    """Let somebody enter."""
-    cluster, asked = cluster_of(call), call.parameters
-    principal, kind = asked["principalArn"], asked.get("type") or "STANDARD"
-    key = f"{cluster}:{principal}"
-    if things.get(ENTRY, call.region, key):
-        raise in_use("The specified access entry resource is already in use on this cluster.")
-    what, who = principal.rpartition(":")[2].split("/")[0], principal.rsplit("/", 1)[1]
-    as_node = kind.startswith("EC2")
-    assumed = f"arn:aws:sts::{call.account_id}:assumed-role/{who}/{{{{SessionName}}}}"
-    node = "system:node:{{EC2PrivateDNSName}}"
-    path = f"{cluster}/{what}/{call.account_id}/{who}/{drawn_uuid('access-entry', key)}"
-    made = {
-        "clusterName": cluster,
-        "principalArn": principal,
-        "kubernetesGroups": asked.get("kubernetesGroups") or (["system:nodes"] if as_node else []),
-        "accessEntryArn": call.arn(f"access-entry/{path}"),
-        "createdAt": now(),
-        "modifiedAt": now(),
-        "tags": asked.get("tags") or {},
-        "username": asked.get("username") or (node if as_node else assumed),
-        "type": kind,
-    }
-    return {"accessEntry": things.put(ENTRY, call.region, key, made)}
-
-
-def entry_of(things: Things, call: Call) -> dict[str, Any]:
-    """Return the entry that a call names."""
-    cluster, principal = cluster_of(call), call.parameters["principalArn"]
-    found = things.get(ENTRY, call.region, f"{cluster}:{principal}")
-    if not found:
-        raise missing(f"The specified principalArn could not be found: {principal}")
-    return found
-
-
-def update_entry(things: Things, call: Call) -> Any:
-    """Change groups and name."""
-    found, asked = entry_of(things, call), call.parameters
-    for name in ("kubernetesGroups", "username"):
-        if asked.get(name) is not None:
-            found[name] = asked[name]
-    found["modifiedAt"] = now()
-    return {"accessEntry": found}
-
-
-def delete_entry(things: Things, call: Call) -> Any:
-    """Let somebody enter no more: their policies go too."""
-    found = entry_of(things, call)
-    key = f"{found['clusterName']}:{found['principalArn']}"
-    things.remove(ENTRY, call.region, key)
-    for policy in policies_of(things, call, found):
-        things.remove(POLICY, call.region, policy_key(policy))
-    return {}
-
-
-def policy_key(policy: dict[str, Any]) -> str:
-    """Return what tells one policy of somebody in a cluster from others."""
-    return f"{policy['clusterName']}#{policy['principalArn']}#{policy['policyArn']}"
-
-
-def policies_of(things: Things, call: Call, entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the policies of an entry."""
-    owned = of_cluster(things, POLICY, call)
-    return [one for one in owned if one["principalArn"] == entry["principalArn"]]
-
-
-def associate_policy(things: Things, call: Call) -> Any:
-    """Let somebody do something."""
-    entry, asked = entry_of(things, call), call.parameters
-    made = {
-        "clusterName": entry["clusterName"],
-        "principalArn": entry["principalArn"],
-        "policyArn": asked["policyArn"],
-        "accessScope": asked["accessScope"],
-        "associatedAt": now(),
-        "modifiedAt": now(),
-    }
-    things.put(POLICY, call.region, policy_key(made), made)
-    return {**made, "associatedAccessPolicy": made}
-
-
-def disassociate_policy(things: Things, call: Call) -> Any:
-    """Let somebody do something no more."""
-    entry, asked = entry_of(things, call), call.parameters
-    key = f"{entry['clusterName']}#{entry['principalArn']}#{asked['policyArn']}"
-    if not things.remove(POLICY, call.region, key):
-        raise missing("The specified associated access policy could not be found.")
-    return {}
-
-
-def list_policies(things: Things, call: Call) -> Any:
-    """List what somebody may do."""
-    entry = entry_of(things, call)
-    return {**entry, "associatedAccessPolicies": policies_of(things, call, entry)}
-
-
-# Pods' roles
-
-
-def pod_identity(
-    things: Things, call: Call, cluster: str, namespace: str, asked: dict[str, Any]
-) -> dict[str, Any]:
-    """Give a service account a role."""
-    account = asked["serviceAccount"]
-    identity = f"a-{drawn(17, 'pod-identity', cluster, namespace, account)}"
-    if things.get(POD, call.region, identity):
-        raise in_use(f"Association already exists: {identity}")
-    target = asked.get("targetRoleArn")
-    made = {
-        "clusterName": cluster,
-        "namespace": namespace,
-        "serviceAccount": account,
-        "roleArn": asked["roleArn"],
-        "associationArn": call.arn(f"podidentityassociation/{cluster}/{identity}"),
-        "associationId": identity,
-        "tags": asked.get("tags") or {},
-        "createdAt": now(),
-        "modifiedAt": now(),
-        "disableSessionTags": bool(asked.get("disableSessionTags")),
-        "targetRoleArn": target,
-        "externalId": drawn(32, "external", identity) if target else None,
-        "policy": asked.get("policy"),
-    }
-    return things.put(POD, call.region, identity, made)
-
-
-def create_pod_identity(things: Things, call: Call) -> Any:
-    """Give a service account a role."""
-    cluster, asked = cluster_of(call), call.parameters
-    return {"association": pod_identity(things, call, cluster, asked["namespace"], asked)}
-
-
-def pod_identity_of(things: Things, call: Call) -> dict[str, Any]:
-    """Return the association that a call names."""
-    cluster_of(call)
-    found = things.get(POD, call.region, call.parameters["associationId"])
-    if not found:
-        raise missing(f"Association not found: {call.parameters['associationId']}")
-    return found
-
-
-def list_pod_identities(things: Things, call: Call) -> Any:
-    """List who has a role."""
-    asked = {
-        name: call.parameters[name]
-        for name in ("namespace", "serviceAccount")
-        if call.parameters.get(name)
-    }
-    found = of_cluster(things, POD, call)
-    return {
-        "associations": [
-            one for one in found if all(one[name] == value for name, value in asked.items())
-        ]
-    }
-
-
-def update_pod_identity(things: Things, call: Call) -> Any:
-    """Change a role."""
-    found, asked = pod_identity_of(things, call), call.parameters
-    for name in ("roleArn", "disableSessionTags", "targetRoleArn", "policy"):
-        if asked.get(name) is not None:
-            found[name] = asked[name]
-    found["modifiedAt"] = now()
-    return {"association": found}
-
-
-def delete_pod_identity(things: Things, call: Call) -> Any:
-    """Take a role away."""
-    found = pod_identity_of(things, call)
-    things.remove(POD, call.region, found["associationId"])
-    return {"association": found}
-
-
 def forget_cluster(things: Things, region: str, name: str) -> None:
     """Remove what is registered with a cluster that is no more."""
     for kind in (ADDON, ENTRY, POLICY, POD):
@@ -333,6 +143,13 @@ def tags_of(things: Things, call: Call) -> dict[str, str] | None:
             if thing[name] == arn:
                 return thing["tags"]  # type: ignore[no-any-return]
     return None
+
+
+def tagged(things: Things, region: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the ARN and tags of what is registered with a region's clusters."""
+    for kind, name in ARNS.items():
+        for thing in things.all(kind, region):
+            yield thing[name], thing["tags"]
 
 
 def list_tags(things: Things, call: Call) -> Any:
@@ -369,33 +186,17 @@ def follow(things: Things, call: Call, answer: Any) -> None:
 
 
 OPERATIONS = {
+    **eks_access.OPERATIONS,
     "ListTagsForResource": list_tags,
     "TagResource": add_tags,
     "UntagResource": remove_tags,
-    "AssociateAccessPolicy": associate_policy,
-    "CreateAccessEntry": create_entry,
     "CreateAddon": create_addon,
-    "CreatePodIdentityAssociation": create_pod_identity,
-    "DeleteAccessEntry": delete_entry,
     "DeleteAddon": delete_addon,
-    "DeletePodIdentityAssociation": delete_pod_identity,
-    "DescribeAccessEntry": lambda things, call: {"accessEntry": entry_of(things, call)},
     "DescribeAddon": lambda things, call: {"addon": addon_of(things, call)},
     "DescribeAddonVersions": describe_addon_versions,
-    "DescribePodIdentityAssociation": lambda things, call: {
-        "association": pod_identity_of(things, call)
-    },
     "DescribeUpdate": describe_update,
-    "DisassociateAccessPolicy": disassociate_policy,
-    "ListAccessEntries": lambda things, call: {
-        "accessEntries": [one["principalArn"] for one in of_cluster(things, ENTRY, call)]
-    },
     "ListAddons": lambda things, call: {
         "addons": [one["addonName"] for one in of_cluster(things, ADDON, call)]
     },
-    "ListAssociatedAccessPolicies": list_policies,
-    "ListPodIdentityAssociations": list_pod_identities,
-    "UpdateAccessEntry": update_entry,
     "UpdateAddon": update_addon,
-    "UpdatePodIdentityAssociation": update_pod_identity,
 }

@@ -1,14 +1,15 @@
 """The resource and data source types that the stand-in knows, by service.
 
-To add one: use it in `terraform/`, run `tools/provider_schema.py` and `tools/provider_facts.py`,
-and describe in the table of its service here how it is made, read, changed and removed
-(`base.Resource`). Operations that moto lacks are added in `emulated_aws.operations`.
+To add one: describe in the table of its service here how it is made, read, changed and removed
+(`base.Resource`), and run `tools/provider_schema.py` and `tools/provider_facts.py`. Operations that
+moto lacks are added in `emulated_aws.operations`.
 """
 
 from collections.abc import Mapping
 
 from emulated_aws.resources import (
-    billing,
+    budgets,
+    cost_explorer,
     data_sources,
     ecr,
     efs,
@@ -29,12 +30,14 @@ from emulated_aws.resources import (
     sqs,
     vpc,
     vpc_endpoints,
+    vpc_tables,
 )
 from emulated_aws.resources.base import DataSource, Resource
 
 RESOURCES: Mapping[str, Resource] = {
     **vpc.RESOURCES,
     **routes.RESOURCES,
+    **vpc_tables.RESOURCES,
     **vpc_endpoints.RESOURCES,
     **security_groups.RESOURCES,
     **s3.RESOURCES,
@@ -52,7 +55,8 @@ RESOURCES: Mapping[str, Resource] = {
     **sqs.RESOURCES,
     **sns.RESOURCES,
     **event_rules.RESOURCES,
-    **billing.RESOURCES,
+    **budgets.RESOURCES,
+    **cost_explorer.RESOURCES,
 }
 DATA_SOURCES: Mapping[str, DataSource] = data_sources.DATA_SOURCES
 

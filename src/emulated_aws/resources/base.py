@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from botocore.model import Shape
 
 from emulated_aws.account import Account
+from emulated_aws.named_checks import Check
 from emulated_aws.schema import Block
-from emulated_aws.validation import Check
 
 # Arguments that only steer the provider itself, whatever the type: no API ever shows them.
 STEERING = frozenset(
@@ -50,6 +50,15 @@ class Refused(Exception):
     def __init__(self, summary: str, detail: str = "", steps: Steps = ()) -> None:
         super().__init__(summary)
         self.summary, self.detail, self.steps = summary, detail, steps
+
+
+def not_emulated(what: str) -> Refused:
+    """Return the refusal of a type or an attribute that the real provider has."""
+    return Refused(
+        f"The rehearsal does not emulate {what}",
+        "AWS has it: nothing is wrong with the configuration. Leave it out to rehearse the rest, "
+        "or plan with the real provider on AWS. The README of emulated_aws says how to add a type.",
+    )
 
 
 class Api:

@@ -1,10 +1,9 @@
-"""Routes and their tables."""
+"""Routes, and what goes by which table."""
 
 import zlib
-from typing import Any
 
 from emulated_aws.resources.base import Api, Refused, Resource, State, changed, first
-from emulated_aws.resources.ec2 import described, filters
+from emulated_aws.resources.ec2 import filters
 
 DESTINATIONS = {
     "destination_cidr_block": "DestinationCidrBlock",
@@ -134,31 +133,7 @@ def settle_association(api: Api, old: State, new: State) -> None:
         new["id"] = answer["NewAssociationId"]
 
 
-def more_of_route_table(api: Api, found: dict[str, Any]) -> State:
-    """List the routes that are not the VPC's own."""
-    names = {**DESTINATIONS, **TARGETS}
-    short = {
-        "destination_cidr_block": "cidr_block",
-        "destination_ipv6_cidr_block": "ipv6_cidr_block",
-    }
-    routes = [
-        {short.get(name, name): route.get(option, "") for name, option in names.items()}
-        for route in found["Routes"]
-        if route.get("Origin") == "CreateRoute" and "DestinationPrefixListId" not in route
-    ]
-    return {"route": routes, "propagating_vgws": []}
-
-
 RESOURCES = {
-    "aws_route_table": described(
-        "route-table",
-        "RouteTable",
-        create="create_route_table",
-        describe="describe_route_tables",
-        delete="delete_route_table",
-        key="RouteTableId",
-        more=more_of_route_table,
-    ),
     "aws_route": Resource(
         create=create_route,
         settle=settle_route,

@@ -1,5 +1,6 @@
 """Topics and who is told of them."""
 
+from emulated_aws.named_checks import named
 from emulated_aws.resources.base import (
     Api,
     Resource,
@@ -12,7 +13,6 @@ from emulated_aws.resources.base import (
     tags_as_map,
 )
 from emulated_aws.resources.sqs import as_text
-from emulated_aws.validation import named
 
 TOPIC = {
     "delivery_policy": "DeliveryPolicy",

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from emulated_aws.named_checks import named
 from emulated_aws.resources.base import Api, Resource, State, changed, given_name, retagging
-from emulated_aws.validation import named
 
 QUEUE = {
     "content_based_deduplication": "ContentBasedDeduplication",
@@ -82,18 +82,27 @@ def read_queue(api: Api, state: State) -> State:
     }
 
 
-def put_queue_policy(api: Api, state: State, policy: str) -> str:
-    """Set who may do what with a queue."""
-    url = state["queue_url"]
-    api.call("sqs", "set_queue_attributes", QueueUrl=url, Attributes={"Policy": policy})
-    return str(url)
+def of_queue(attribute: str) -> Resource:
+    """Return the resource of a JSON document that is set on a queue by itself."""
+    option = QUEUE[attribute]
 
+    def put(api: Api, state: State, document: str) -> str:
+        url, asked = str(state["queue_url"]), {option: document}
+        api.call("sqs", "set_queue_attributes", QueueUrl=url, Attributes=asked)
+        return url
 
-def read_queue_policy(api: Api, state: State) -> State | None:
-    """Read who may do what with a queue."""
-    asked = {"QueueUrl": state["id"], "AttributeNames": ["Policy"]}
-    policy = api.call("sqs", "get_queue_attributes", **asked).get("Attributes", {}).get("Policy")
-    return {"queue_url": state["id"], "policy": policy} if policy else None
+    def read(api: Api, state: State) -> State | None:
+        asked = {"QueueUrl": state["id"], "AttributeNames": ["All"]}
+        found = api.call("sqs", "get_queue_attributes", **asked).get("Attributes", {}).get(option)
+        return {"queue_url": state["id"], attribute: found} if found else None
+
+    return Resource(
+        create=lambda api, new: put(api, new, new[attribute]),
+        settle=lambda api, old, new: old and put(api, new, new[attribute]),
+        read=read,
+        delete=lambda api, state: put(api, state, ""),
+        documents=frozenset({attribute}),
+    )
 
 
 RESOURCES = {
@@ -109,11 +118,7 @@ RESOURCES = {
         # hashicorp/aws, internal/service/sqs/consts.go.
         documents=frozenset({"policy", "redrive_policy", "redrive_allow_policy"}),
     ),
-    "aws_sqs_queue_policy": Resource(
-        create=lambda api, new: put_queue_policy(api, new, new["policy"]),
-        settle=lambda api, old, new: old and put_queue_policy(api, new, new["policy"]),
-        read=read_queue_policy,
-        delete=lambda api, state: put_queue_policy(api, state, ""),
-        documents=frozenset({"policy"}),
-    ),
+    "aws_sqs_queue_policy": of_queue("policy"),
+    "aws_sqs_queue_redrive_allow_policy": of_queue("redrive_allow_policy"),
+    "aws_sqs_queue_redrive_policy": of_queue("redrive_policy"),
 }

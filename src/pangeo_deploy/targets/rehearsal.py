@@ -66,7 +66,9 @@ class Rehearsal(Target):
         state, recorded = self.deployment.folder / "terraform.tfstate", True
         with (
             emulated_aws.open_account(self.deployment.root / "account") as account,
-            emulated_aws.serve_provider(account, lambda: recorded) as environment,
+            emulated_aws.serve_provider(
+                account, lambda: recorded, self.deployment.project / "terraform"
+            ) as environment,
         ):
             cloud = Cloud(
                 client=account.client,

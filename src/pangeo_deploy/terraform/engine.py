@@ -83,8 +83,15 @@ def _library_version() -> str:
 
 
 def _base() -> dict[str, str]:
-    """Return our environment without what would change Terraform's behaviour from outside."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    """Return our environment without what would change Terraform's behaviour from outside.
+
+    Values of variables (`TF_VAR_name`) pass: a saved plan has them in it.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("TF_") or name.startswith("TF_VAR_")
+    }
     # An empty CLI configuration: an inherited one may name a missing file or a mirror.
     return {
         # Terraform is short and small: let Go collect when its heap is five times what lives, not

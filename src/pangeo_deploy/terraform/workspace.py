@@ -27,6 +27,7 @@ from pangeo_deploy.terraform.state_files import State, StateFiles, parsed
 
 ROOM_BYTES = 50_000_000
 LOCK = ".terraform.lock.hcl"
+NOT_IN_A_PLAN = {"README.md", "bootstrap", "environments", "tests"}
 
 
 @dataclass(frozen=True)
@@ -195,13 +196,19 @@ def _version(text: str) -> tuple[int, ...]:
 def sources_digest(deployment: Deployment) -> str:
     """Return a digest of every file that decides what a plan says."""
     terraform = deployment.project / "terraform"
-    files = [
-        file
-        for pattern in ("*.tf", LOCK, "modules/**/*", f"environments/{deployment.environment}.*")
-        for file in terraform.glob(pattern)
-        if file.is_file()
+    beside = [terraform / LOCK, *terraform.glob(f"environments/{deployment.environment}.*")]
+    decisive = [path for path in _linked(terraform) if path.name not in NOT_IN_A_PLAN]
+    files = [file for path in decisive for file in (path, *path.rglob("*"))]
+    return digest(terraform, [file for file in (*files, *beside) if file.is_file()])
+
+
+def _linked(source: Path) -> list[Path]:
+    """Return all that lies in the root module's folder, but not what Terraform writes there."""
+    return [
+        path
+        for path in sorted(source.iterdir())
+        if not path.name.startswith(".") and ".tfstate" not in path.name
     ]
-    return digest(terraform, files)
 
 
 def _link(source: Path, root: Path, backend: str | None) -> None:
@@ -209,8 +216,8 @@ def _link(source: Path, root: Path, backend: str | None) -> None:
     if root.exists():
         shutil.rmtree(root)
     root.mkdir()
-    for name in (*(file.name for file in source.glob("*.tf")), "modules", "environments"):
-        (root / name).symlink_to(source / name)
+    for path in _linked(source):
+        (root / path.name).symlink_to(path)
     if backend:
         write_whole(root / "backend_override.tf", backend)
 
