@@ -28,8 +28,6 @@ ALWAYS_ON = (
 EC2 = "Amazon Elastic Compute Cloud - Compute"
 # What the build itself runs or models: where its rightness is tested.
 ELSEWHERE = {
-    "00-house/kept-types": "tests/emulated_aws (the types without an API)",
-    "00-house/rooms-count": "the sources of this commit",
     "01-deploy/floor-prod": "tests/hub_costs (the estimate against the price list)",
     "01-deploy/floor-staging": "tests/hub_costs (the estimate against the price list)",
     "01-deploy/left": "tests/pangeo_deploy/terraform/test_life.py",

@@ -123,7 +123,9 @@ def test_every_result_says_where_it_comes_from(soups: dict[str, BeautifulSoup]) 
         origin = result.select_one(".origin")
         assert origin is not None, (page, result)
         assert origin.text in list(Origin), (page, result)
-        assert "Sources: " in result.text, (page, result)
+        rows = {row.text: row.find_next("dd").text for row in result.select(".result-proof dt")}
+        assert rows["Label"].startswith(f"{origin.text}. "), (page, result)
+        assert rows["Sources"].strip(), (page, result)
         kind = {"result-figure", "result-table", "result-number"} & set(result["class"])
         downloads = [link.text for link in result.select("a.download")]
         assert (
@@ -166,7 +168,7 @@ def test_every_result_and_number_resolves_to_its_provenance(
         assert book["sources_key"]
         # Whatever it names of the repository's data has a digest.
         assert all(one in own["digests"] for one in own["sources"] if one.startswith("data/"))
-    terms = ["Computed by", "Parameters", "Inputs", "Code", "A recorded run", "To do it again"]
+    terms = ["Label", "Sources", "Computed by", "Parameters", "Code", "A recorded run"]
     for result in shown:
         panel = result.select_one("details.result-proof")
         assert panel is not None, result["id"]

@@ -39,7 +39,7 @@ def test_a_result_carries_its_proof(built_once: Project) -> None:
     digest = hashlib.sha256((built_once.path / "data/amount.txt").read_bytes()).hexdigest()
     assert said["Computed by"].startswith("02-money.ipynb, cell 3")
     assert said["Parameters"] == "factor = 1"
-    assert f"data/amount.txt, sha256 {digest[:12]}" in said["Inputs"]
+    assert f"data/amount.txt, sha256 {digest[:12]}" in said["Sources"]
     assert "pangeo-deploy 0.1.0" in said["Code"]
     assert said["A recorded run"] == "none"
     # On every page that shows it, not only at home.

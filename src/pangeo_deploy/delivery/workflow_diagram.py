@@ -123,18 +123,21 @@ def _plain(text: str) -> str:
 
 
 def diagram(workflows: Sequence[Workflow]) -> Diagram:
-    """Return the jobs of `workflows` and what each waits for: other jobs, or their artifacts."""
+    """Return the jobs of `workflows`, with an arrow from each to those that wait for it.
+
+    A job waits for other jobs of its workflow, and for those that leave an artifact which it takes.
+    """
     jobs = {f"{one.workflow} {one.id}": one for flow in workflows for one in flow.jobs}
     boxes = {key: Box(one.name, tuple(_lines(one))) for key, one in jobs.items()}
     arrows = {
-        (key, f"{one.workflow} {other}"): 1 for key, one in jobs.items() for other in one.needs
+        (f"{one.workflow} {before}", key): 1 for key, one in jobs.items() for before in one.needs
     }
     for key, one in jobs.items():
         for other, its in jobs.items():
             handed = set(one.takes) & set(its.leaves)
-            if handed and one.workflow != its.workflow and (key, other) not in arrows:
-                arrows[key, other] = 1
-    return Diagram(boxes, essential(arrows))
+            if handed and one.workflow != its.workflow:
+                arrows[other, key] = 1
+    return Diagram(boxes, essential(arrows), early=True)
 
 
 def _lines(job: Job) -> Iterator[str]:

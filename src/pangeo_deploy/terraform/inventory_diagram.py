@@ -11,7 +11,9 @@ def modules(inventory: Inventory) -> Diagram:
     boxes = {}
     for module in inventory.modules:
         counts = Counter(one.service for one in inventory.resources if one.module == module)
-        boxes[module] = Box(module, tuple(f"{name} {n}" for name, n in sorted(counts.items())))
+        boxes[module] = Box(
+            module, (", ".join(f"{name} {n}" for name, n in sorted(counts.items())),)
+        )
     return Diagram(boxes, inventory.module_references())
 
 

@@ -1,14 +1,22 @@
-"""Draw what refers to what: boxes in layers, each to the right of what it refers to, or above."""
+"""Draw what leads to what: boxes in rows, and arrows that point down.
 
+As wide as a page and no wider, so that the text keeps its size: a row that is too long goes on in
+the next, and so does a line of text.
+"""
+
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-GAP = 0.9  # between the boxes of a layer, in lines of text
-ROW_GAP = 2.6  # between the layers, where these are rows
-WIDTH = 0.72  # of a box, where layers are 1 apart
+ACROSS = 3  # boxes in a row
+COLUMN = 2.3  # inches
+LINE = 0.19  # inches
+CHARACTERS = 22  # of a line in a box
+ROW_GAP = 2.6  # between the rows, in lines of text
+WIDTH = 0.86  # of a box, where columns are 1 apart
 
 
 @dataclass(frozen=True)
@@ -19,28 +27,37 @@ class Box:
     lines: tuple[str, ...] = ()
 
     @property
+    def titles(self) -> list[str]:
+        """The title in lines that fit."""
+        return textwrap.wrap(self.title, CHARACTERS - 2)  # bold is wider
+
+    @property
+    def texts(self) -> list[str]:
+        """The lines under the title, each in lines that fit."""
+        return [part for line in self.lines for part in textwrap.wrap(line, CHARACTERS)]
+
+    @property
     def height(self) -> float:
         """The height in lines of text."""
-        return 1.6 + len(self.lines)
+        return 0.6 + len(self.titles) + len(self.texts)
 
 
 @dataclass(frozen=True)
 class Diagram:
     """Boxes by name, and the arrows (from, to) with how many references each stands for.
 
-    `down`: the layers are rows and the arrows point down, for a drawing with more layers than fit
-    beside one another.
+    What has no arrow from it is at the bottom; with `early`, what has none to it is at the top: so
+    each is as early as it can be, where the arrows stand for time.
     """
 
     boxes: Mapping[str, Box]
     arrows: Mapping[tuple[str, str], int]
-    down: bool = False
+    early: bool = False
 
     def size(self) -> tuple[float, float]:
         """Return a size in inches that holds the drawing and its text."""
         _, across, tall = _places(self)
-        widest = max(len(text) for box in self.boxes.values() for text in (box.title, *box.lines))
-        return (0.095 * widest + 0.3) / WIDTH * across, 0.19 * tall + 0.3
+        return COLUMN * across, LINE * tall + 0.3
 
 
 def essential(arrows: Mapping[tuple[str, str], int]) -> Mapping[tuple[str, str], int]:
@@ -70,28 +87,26 @@ def draw(axes: Any, diagram: Diagram) -> None:
 
 def _places(diagram: Diagram) -> tuple[dict[str, tuple[float, float]], float, float]:
     """Return the middle of each box, and how many boxes wide and lines high all of it is."""
-    ranks = layers(diagram.boxes, diagram.arrows)
+    arrows = diagram.arrows
+    if diagram.early:
+        arrows = {(other, one): count for (one, other), count in arrows.items()}
+    ranks = layers(diagram.boxes, arrows)
+    rows = [rank[i : i + ACROSS] for rank in ranks for i in range(0, len(rank), ACROSS)]
+    if diagram.early:
+        rows.reverse()
+    heights = [max(diagram.boxes[name].height for name in row) for row in rows]
+    tall = sum(heights) + ROW_GAP * (len(rows) - 1)
     place: dict[str, tuple[float, float]] = {}
-    if diagram.down:
-        rows = [max(diagram.boxes[name].height for name in rank) for rank in ranks]
-        tall = sum(rows) + ROW_GAP * (len(rows) - 1)
-        top = -tall / 2
-        for rank, row in zip(ranks, rows, strict=True):
-            middle = (len(rank) - 1) / 2
-            place |= {name: (x - middle, top + row / 2) for x, name in enumerate(rank)}
-            top += row + ROW_GAP
-        return place, max(map(len, ranks)), tall
-    for x, rank in enumerate(ranks):
-        top = _height(diagram, rank) / 2
-        for name in rank:
-            height = diagram.boxes[name].height
-            place[name] = (x - (len(ranks) - 1) / 2, top - height / 2)
-            top -= height + GAP
-    return place, len(ranks), max(_height(diagram, rank) for rank in ranks)
+    bottom = -tall / 2
+    for row, height in zip(rows, heights, strict=True):
+        middle = (len(row) - 1) / 2
+        place |= {name: (x - middle, bottom + height / 2) for x, name in enumerate(row)}
+        bottom += height + ROW_GAP
+    return place, max(map(len, rows)), tall
 
 
 def layers(nodes: Iterable[str], arrows: Mapping[tuple[str, str], int]) -> Sequence[Sequence[str]]:
-    """Return the nodes in layers: each in a later one than all it refers to, unless they refer to
+    """Return the nodes in layers: each above all that it refers to, unless they refer to
     one another in a circle, which share one. Within a layer, near what they refer to.
     """
     names = sorted(nodes)
@@ -141,10 +156,6 @@ def _mean(numbers: Sequence[float]) -> float:
     return sum(numbers) / len(numbers) if numbers else 0.5
 
 
-def _height(diagram: Diagram, column: Sequence[str]) -> float:
-    return sum(diagram.boxes[name].height for name in column) + GAP * (len(column) - 1)
-
-
 def _box(axes: Any, box: Box, x: float, y: float) -> None:
     outline = FancyBboxPatch(
         (x - WIDTH / 2, y - box.height / 2),
@@ -158,8 +169,9 @@ def _box(axes: Any, box: Box, x: float, y: float) -> None:
     )
     axes.add_patch(outline)
     top = y + box.height / 2 - 0.8
-    axes.text(x, top, box.title, ha="center", va="center", weight="bold", size=9, zorder=3)
-    for row, line in enumerate(box.lines, start=1):
+    for row, line in enumerate(box.titles):
+        axes.text(x, top - row, line, ha="center", va="center", weight="bold", size=9, zorder=3)
+    for row, line in enumerate(box.texts, start=len(box.titles)):
         axes.text(x, top - row, line, ha="center", va="center", size=8, zorder=3)
 
 
@@ -171,19 +183,14 @@ def _arrow(
     count: int,
 ) -> FancyArrowPatch:
     (x, y), (to_x, to_y) = place[source], place[target]
-    beside = y == to_y if diagram.down else x == to_x
-    if diagram.down and not beside:
-        start = (x, y - diagram.boxes[source].height / 2)
-        end = (to_x, to_y + diagram.boxes[target].height / 2)
-    elif diagram.down:
+    beside = y == to_y  # they refer to one another: side by side, bent to tell them apart
+    if beside:
         side = 1 if to_x > x else -1
         start, end = (x + side * WIDTH / 2, y), (to_x - side * WIDTH / 2, to_y)
-    elif beside:  # they refer to one another: side by side in the layer, bent to tell them apart
-        down = -1 if to_y < y else 1
-        start = (x, y + down * diagram.boxes[source].height / 2)
-        end = (to_x, to_y - down * diagram.boxes[target].height / 2)
     else:
-        start, end = (x - WIDTH / 2, y), (to_x + WIDTH / 2, to_y)
+        down = 1 if to_y < y else -1
+        start = (x, y - down * diagram.boxes[source].height / 2)
+        end = (to_x, to_y + down * diagram.boxes[target].height / 2)
     return FancyArrowPatch(
         start,
         end,

@@ -1,5 +1,7 @@
 """Sphinx extension: what the book says of itself: how to cite it, its versions, what moved.
 
+    ```{byline}
+    ```
     ```{citation}
     ```
     ```{versions}
@@ -10,6 +12,7 @@
 `results/book.json`, which `stage` writes, holds all of it.
 """
 
+import datetime
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -33,13 +36,30 @@ def _about(source: Path) -> Any:
     return json.loads((source / FOLDER / FILE).read_text())
 
 
+class Byline(SphinxDirective):
+    """Say who wrote a page and when it was released; such pages are in the feed."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the line."""
+        about = _about(Path(self.env.srcdir))
+        line = paragraph(f"By {about['author']}. {_day(about['released'])}.")
+        line["classes"].append("byline")
+        return [line]
+
+
+def _day(date: str) -> str:
+    day = datetime.date.fromisoformat(date)
+    return f"{day.day} {day:%B %Y}"
+
+
 class Citation(SphinxDirective):
     """Say how to cite the book: as text and for BibTeX, with a link that lasts."""
 
     def run(self) -> list[nodes.Node]:
         """Return both forms."""
         about = _about(Path(self.env.srcdir))
-        year, address = about["released"][:4], about["permanent"]
+        year, doi = about["released"][:4], about["doi"]
+        address = f"https://doi.org/{doi}" if doi else about["permanent"]
         who, title, version = about["author"], about["title"], about["version"]
         text = f"{who} ({year}). {title}, version {version}. "
         plain = nodes.paragraph(text, text, classes=["cite-text"])
@@ -47,7 +67,9 @@ class Citation(SphinxDirective):
         bibtex = (
             "@software{pangeo_deploy,\n"
             f"  author  = {{{{{who}}}}},\n  title   = {{{title}}},\n  year    = {{{year}}},\n"
-            f"  version = {{{version}}},\n  url     = {{{address}}},\n}}"
+            f"  version = {{{version}}},\n  url     = {{{address}}},\n"
+            + (f"  doi     = {{{doi}}},\n" if doi else "")
+            + "}"
         )
         return [plain, code(bibtex, "bibtex")]
 
@@ -125,6 +147,7 @@ def _in_order(app: Sphinx, config: Config) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives, the role and the previews with Sphinx."""
+    app.add_directive("byline", Byline)
     app.add_directive("citation", Citation)
     app.add_directive("versions", Versions)
     app.add_directive("figure-changes", FigureChanges)

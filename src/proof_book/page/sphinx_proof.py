@@ -1,4 +1,4 @@
-"""The panel under each result: notebook, parameters, inputs, code, a recorded run and its cost.
+"""The panel under each result: label, sources, notebook, code, a recorded run, its cost.
 
 It is a `details` element, so that it is closed while reading, opens with the keyboard, and needs
 no script. What it says is in `results/provenance.json`.
@@ -13,6 +13,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+from pangeo_core.origin import Origin
 from proof_book.identity.notebook_files import FOLDER as NOTEBOOKS
 from proof_book.page.executed_results import FOLDER, Result
 from proof_book.page.provenance import FILE
@@ -21,8 +22,12 @@ from proof_book.run.execute import MEMORY_MB
 SHORT = 12  # of a digest: enough to compare by eye
 
 
-class details(nodes.General, nodes.Element):  # noqa: N801 - docutils names its nodes so
-    """What opens when its first child, the summary, is pressed."""
+class details(nodes.comment):  # noqa: N801 - docutils names its nodes so
+    """What opens when its first child, the summary, is pressed.
+
+    A kind of comment, since Sphinx's search leaves those out: who searches for words of the text
+    should not find them in every panel.
+    """
 
 
 class summary(nodes.General, nodes.TextElement):  # noqa: N801
@@ -41,9 +46,10 @@ def panel(result: Result, env: BuildEnvironment) -> nodes.Element:
     book = proof["notebooks"][result.notebook]
     rows = nodes.definition_list(classes=["proof"])
     for term, definition in (
+        ("Label", _plain(f"{result.origin}. {Origin(result.origin).meaning}")),
+        ("Sources", _sources(own, book)),
         ("Computed by", _computed(result, own, book, env)),
         ("Parameters", _parameters(book)),
-        ("Inputs", _inputs(own, book)),
         ("Code", _plain(_code(proof, book))),
         ("A recorded run", _plain(_run(book))),
         ("To do it again", _again(book)),
@@ -54,7 +60,7 @@ def panel(result: Result, env: BuildEnvironment) -> nodes.Element:
         item += nodes.definition("", definition)
         rows += item
     whole = details(classes=["result-proof"])
-    whole += summary("", "Proof: code, inputs, cost")
+    whole += summary("", "Sources and proof")
     whole += rows
     return whole
 
@@ -83,7 +89,7 @@ def _parameters(book: Any) -> nodes.paragraph:
     return nodes.paragraph("", "", nodes.literal(given, given)) if given else _plain("none")
 
 
-def _inputs(own: Any, book: Any) -> nodes.Element:
+def _sources(own: Any, book: Any) -> nodes.Element:
     lines = nodes.line_block()
     for source in own["sources"]:
         line = nodes.line("", source)

@@ -160,12 +160,12 @@ class ResultRenderer:
 def block_of(result: Result, env: BuildEnvironment) -> nodes.Element:
     """Return `result` as a block: the thing itself, its caption, and where it comes from."""
     at_home = _is_home(result, env)
-    provenance = nodes.container(classes=["result-provenance"])
-    provenance += _origin(result, env)
-    provenance += _links(result, env)
+    # One line: the label, the ways to more, and the panel, closed.
+    foot = nodes.container(classes=["result-provenance"])
+    foot += [_links(result, env), proof.panel(result, env)]
     if result.kind == "figure":
         block = _figure(result, unnumbered_figure if at_home else nodes.figure)
-        block += nodes.legend("", provenance, proof.panel(result, env))
+        block += nodes.legend("", foot)
     else:
         block = nodes.container(classes=["result", f"result-{result.kind}"])
         if result.kind == "table":
@@ -173,8 +173,7 @@ def block_of(result: Result, env: BuildEnvironment) -> nodes.Element:
             block += _table(result, Path(env.srcdir), node)
         else:
             block += _number(result)
-        block += provenance
-        block += proof.panel(result, env)
+        block += foot
     block["ids"].append(result.anchor)
     return block
 
@@ -182,7 +181,8 @@ def block_of(result: Result, env: BuildEnvironment) -> nodes.Element:
 def _figure(result: Result, node: type[nodes.Element]) -> nodes.Element:
     figure = node(classes=["result", "result-figure"])
     # Wrapped, because the theme hides a caption that follows a picture of the other mode.
-    pictures = nodes.container(classes=["result-pictures"])
+    # The theme lets the keyboard into a container of this name where it scrolls: on a phone.
+    pictures = nodes.container(classes=["result-pictures", "pst-scrollable-table-container"])
     for mode in ("light", "dark"):
         uri = f"/{FOLDER}/{result.files[mode]}"
         pictures += nodes.image(uri=uri, alt=result.alt, classes=[f"only-{mode}"])
@@ -238,20 +238,9 @@ def badge(origin: str) -> nodes.Element:
     return nodes.inline(origin, origin, classes=["origin", f"origin-{origin}"])
 
 
-def _origin(result: Result, env: BuildEnvironment) -> nodes.Element:
-    """Return the label and the sources; what the label means is said where a page first has it."""
-    line = nodes.paragraph(classes=["result-origin"])
-    line += badge(result.origin)
-    explained = env.temp_data.setdefault("proof_book_explained", set())
-    if result.kind != "number" and result.origin not in explained:
-        explained.add(result.origin)
-        line += nodes.Text(f" {Origin(result.origin).meaning}")
-    line += nodes.Text(f" Sources: {'; '.join(result.sources)}.")
-    return line
-
-
 def _links(result: Result, env: BuildEnvironment) -> nodes.Element:
     line = nodes.paragraph(classes=["result-links"])
+    line += badge(result.origin)
     if not _is_home(result, env):
         text = f"Notebook {result.notebook}, cell {result.cell}"
         line += nodes.reference("", text, internal=True, refuri=_address(result, env))

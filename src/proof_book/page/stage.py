@@ -73,6 +73,11 @@ def write(
     shutil.copytree(stage / executed_results.FOLDER, stage / PUBLISHED / executed_results.FOLDER)
     if picture:
         (stage / PUBLISHED / sphinx_book.PREVIEW).write_bytes(picture)
+    if told["address"] and told["released"]:
+        (stage / PUBLISHED / about.FEED).write_text(
+            about.feed(told, (project / PROSE).glob("*.md"))
+        )
+    about.archive(project, stage / executed_results.FOLDER, stage / PUBLISHED / about.ARCHIVE)
     described = ro_crate.describe(project, proof, found, stage / PUBLISHED)
     (stage / PUBLISHED / ro_crate.FILE).write_text(_json(described))
     (stage / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))

@@ -178,4 +178,5 @@ def test_the_drawing_shows_every_box_and_is_the_same_twice(
             figure.savefig(buffer, format="svg", metadata={"Date": None})
             svgs.append(buffer.getvalue())
     assert svgs[0] == svgs[1]
-    assert all(box.title in svgs[0] for box in drawing.boxes.values())
+    shown = [line for box in drawing.boxes.values() for line in (*box.titles, *box.texts)]
+    assert all(line in svgs[0] for line in shown)
