@@ -11,6 +11,7 @@ from pangeo_core.errors import BadInput
 from pangeo_core.origin import RESULT, Origin
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_FIELD = re.compile(r"\{[^{}]*\}")
 _PATH = re.compile(r"\S*(/\S*|\\\S*|\.(svg|png|pdf|jpe?g|csv|ipynb))", re.IGNORECASE)
 
 
@@ -102,19 +103,32 @@ def number(
     origin: str,
     sources: Sequence[str],
     unit: str = "",
+    interval: tuple[float, float] | None = None,
 ) -> Number:
     """Return `value` as a result; `caption` says in a sentence what it is.
 
-    `text` is a format such as `"{:.1f} %"`, or the text itself.
+    `text` is a format such as `"{:.1f} %"`, or the text itself. With an `interval` (lowest and
+    highest over seeds, runs or months) the text ends with it; raises `BadInput` where the value
+    lies outside of its own interval, which is how a single lucky seed or window shows.
     """
     try:
         shown = text.format(value)
+        if interval:
+            field = _FIELD.search(text)
+            low, high = (field[0].format(end) if field else f"{end:g}" for end in interval)
+            shown += f" ({low} to {high})"
     except (ValueError, IndexError, KeyError) as error:
         raise BadInput(
             f"Number {name!r}: the format {text!r} does not fit {value!r}.",
             why=str(error),
             fix='Use one unnamed field, such as "{:.1f} %".',
         ) from None
+    if interval and not interval[0] <= value <= interval[1]:
+        raise BadInput(
+            f"Number {name!r}, {value}, is outside of its own interval: "
+            f"{interval[0]:g} to {interval[1]:g}.",
+            fix="Publish the median over the seeds, runs or months that the interval is of.",
+        )
     head = label(name, origin, sources)
     sentence(caption, f"The caption of number {name!r}")
     return Number(*head, caption=caption, text=shown, value=str(value), unit=unit)
