@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 import proof_book as publish
@@ -70,6 +71,16 @@ ALIKE = """() => {
 def html() -> Path:
     """The folder of the real book, built if something changed."""
     return publish.build(PROJECT).index.parent
+
+
+@pytest.fixture(scope="session")
+def soups(html: Path) -> dict[str, BeautifulSoup]:
+    """Every page of the book, by its place in it."""
+    return {
+        path.relative_to(html).as_posix(): BeautifulSoup(path.read_text(), "html.parser")
+        for path in sorted(html.rglob("*.html"))
+        if "_static" not in path.relative_to(html).parts
+    }
 
 
 @pytest.fixture(scope="session")

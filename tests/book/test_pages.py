@@ -29,16 +29,6 @@ MOST_BLOCKING, MOST_SCRIPT_BYTES, SEARCH_BYTES = 20, 160_000, 200_000
 OPEN_SOME = "[...document.querySelectorAll('.result-proof')].slice(0, 3).map(d => d.open = true)"
 
 
-@pytest.fixture(scope="session")
-def soups(html: Path) -> dict[str, BeautifulSoup]:
-    """Every page of the book, by its place in it."""
-    return {
-        path.relative_to(html).as_posix(): BeautifulSoup(path.read_text(), "html.parser")
-        for path in sorted(html.rglob("*.html"))
-        if "_static" not in path.relative_to(html).parts
-    }
-
-
 def test_the_book_has_the_pages_of_its_contents_and_no_others(
     soups: dict[str, BeautifulSoup],
 ) -> None:

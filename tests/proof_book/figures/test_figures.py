@@ -147,7 +147,12 @@ def test_a_number_keeps_its_value_and_shows_its_text():
 
 
 def test_a_number_shows_its_interval_and_must_lie_in_it():
-    head = {"name": "n", "caption": "Times as long.", "origin": "measured", "sources": ["runs"]}
+    head = {
+        "name": "n",
+        "caption": "How many times as long it takes.",
+        "origin": "measured",
+        "sources": ["runs"],
+    }
     shown = number(18.03, "{:.1f} times", interval=(14.69, 21.7), **head)
     assert shown.text == "18.0 times (14.7 to 21.7)"
     with pytest.raises(BadInput, match="outside of its own interval"):
