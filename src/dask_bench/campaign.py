@@ -11,13 +11,11 @@ than the plan's `longest`, and a cluster that something broke is closed and open
 """
 
 import contextlib
-import statistics as plain
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -31,23 +29,19 @@ from dask_bench import (
     zarr_store,
 )
 from dask_bench.campaign_plan import Configuration, Plan, configurations, todo
+from dask_bench.campaign_progress import medians, outlook, settled
 from dask_bench.cluster import Cluster
-from dask_bench.counts_gate import BASELINE
 from dask_bench.data_place import Place
 from dask_bench.faults import explain, within
 from dask_bench.measure import UNSETTLED, run
 from dask_bench.object_bucket import Bucket
 from dask_bench.workload import Scene, Workload
 from dask_bench.zarr_store import Layout
-from pangeo_core.errors import BadInput, Interrupted, MissingPrerequisite
+from pangeo_core.errors import BadInput, Interrupted
 from pangeo_core.progress import Event, Progress, State, silent
-
-if TYPE_CHECKING:
-    from dask_bench.statistics import Estimate
 
 # What the same run file may be asked for later: more blocks, more workloads, more sizes.
 EXTENDABLE = frozenset(("least", "most", "workloads", "twice", "longest", "workers"))
-SETTLED = 0.05  # half the interval of a median, relative to it
 FEWEST = 3  # runs of a configuration before it can be known well enough
 CHECKING_SECONDS = 60.0  # around the measured section: watching the cluster, and the check
 PREPARING_SECONDS = 7200.0  # for the data of one layout
@@ -95,7 +89,7 @@ class Campaign:
         finally:
             self.cluster.close()
             self.bucket.close()
-            self._keep()
+            runs.finish(self.rows, self.out, self.plan.as_dict())
         return runs.read(self.out)
 
     def _go(self, block: list[Configuration]) -> None:
@@ -105,52 +99,32 @@ class Campaign:
         for one in warm.values():
             if one.arm == 0:
                 self._run(one, 0, "warm-up", len(left))
-        last, settled = None, set[tuple[Any, ...]]()
+        last, enough = None, set[tuple[Any, ...]]()
         for number, (at, one) in enumerate(left):
             if until is not None and at > 0 and time.monotonic() > until:
                 return
             if at != last and last is not None:
                 self._show(last)
             if at != last and at >= (self.plan.least if until is None else FEWEST):
-                settled = self._settled()
+                enough = settled(self.rows)
             last = at
-            if self._asks(one) not in settled:
+            if self._asks(one) not in enough:
                 self._run(one, at, one.role, len(left) - number)
 
     def _asks(self, one: Configuration) -> tuple[Any, ...]:
         workload = one.workload
         return workload.operation, workload.scheme, workload.variant, one.workers
 
-    def _settled(self) -> set[tuple[Any, ...]]:
-        """Return the configurations whose medians are known well enough.
-
-        A yardstick goes on beside what it is for.
-        """
-        known: dict[tuple[Any, ...], bool] = {}
-        for key, estimate in _medians(self.rows).items():
-            low, high = estimate.low, estimate.high
-            known[key] = (
-                low is not None
-                and high is not None
-                and (high - low) / 2 <= SETTLED * estimate.value
-            )
-        going = {key[:2] for key, enough in known.items() if not enough}
-        return {
-            key
-            for key, enough in known.items()
-            if enough and not (key[2] == BASELINE and key[:2] in going)
-        }
-
     def _show(self, block: int) -> None:
         """Tell what is known after a block; the intervals narrow from one to the next."""
-        for (operation, scheme, variant, nodes), seen in _medians(self.rows).items():
+        for (operation, scheme, variant, nodes), seen in medians(self.rows).items():
             interval = "" if seen.low is None else f" ({seen.low:.3g} to {seen.high:.3g})"
             name = f"{operation}:{variant}:{scheme}" + (f" on {nodes}" if nodes > 1 else "")
             told = f"{seen.value:.3g} s{interval} after {block + 1} blocks"
             self.progress(Event(name, "info", told))
 
     def _run(self, one: Configuration, block: int, role: str, left: int) -> None:
-        self.progress(Event(one.label, "start", self._outlook(left)))
+        self.progress(Event(one.label, "start", outlook(self.rows, left)))
         began = time.perf_counter()
         columns = self.measured(one, block, role)
         row = {
@@ -167,7 +141,7 @@ class Campaign:
         except OSError as error:  # the rows stay here, and are written at the end
             self.progress(Event("The journal", "info", explain(error)))
         state: State = "failed" if row["failed"] else "done"
-        told = row.get("reason") or f"{role}, block {block}, {self._outlook(left - 1)}"
+        told = row.get("reason") or f"{role}, block {block}, {outlook(self.rows, left - 1)}"
         self.progress(Event(one.label, state, told, row.get("seconds")))
         row["overhead_seconds"] = (row.get("overhead_seconds") or 0.0) + (
             time.perf_counter()
@@ -284,47 +258,6 @@ class Campaign:
             }
         return mine | dict(workload.columns)
 
-    def _outlook(self, left: int) -> str:
-        """Return how many runs are left and about how long they take."""
-        took = [
-            sum(row.get(name) or 0.0 for name in ("seconds", "check_seconds", "overhead_seconds"))
-            for row in self.rows
-        ]
-        if not took:
-            return f"at most {left} runs"
-        minutes = plain.mean(took) * left / 60
-        return f"at most {left} runs, {minutes:.0f} min left"
-
-    def _write(self, out: Path) -> OSError | None:
-        """Write the run file; return why it cannot be."""
-        if not self.rows:
-            return None
-        try:
-            plan = self.plan.as_dict()
-            runs.write(runs.frame(self.rows), out, plan=plan, durable=False)
-        except OSError as error:
-            return error
-        return None
-
-    def _keep(self) -> None:
-        """Write the run file at the end; where its disk is full, elsewhere."""
-        if (error := self._write(self.out)) is None:
-            journal.end(self.out)
-            return
-        fix = "Its older runs are whole, the last ones are lost. Free the disk."
-        try:
-            other = Path(tempfile.mkdtemp(prefix="pangeo-deploy-bench-")) / self.out.name
-            if self._write(other) is None:
-                fix = (
-                    f"All {len(self.rows)} runs are in {other}. Free the disk, move that file to "
-                    "the run file's place, and give the same command again."
-                )
-        except OSError:  # no temporary folder either
-            pass
-        raise MissingPrerequisite(
-            f"The run file {self.out} cannot be written.", why=explain(error), fix=fix
-        ) from error
-
 
 def start(
     plan: Plan,
@@ -376,18 +309,6 @@ def start(
         data=data,
         minutes=minutes,
     )
-
-
-def _medians(rows: list[dict[str, Any]]) -> "dict[tuple[Any, ...], Estimate]":
-    """Return the median time of each configuration, in the order in which they first ran."""
-    from dask_bench import statistics  # a second of imports
-
-    times: dict[tuple[Any, ...], list[float]] = {}
-    for row in rows:
-        if row["role"] != "warm-up" and not row["failed"]:
-            key = (row["operation"], row["scheme"], row["variant"], row["nodes"])
-            times.setdefault(key, []).append(row["seconds"])
-    return {key: statistics.median(seconds) for key, seconds in times.items()}
 
 
 def origin_of(project: Path) -> dict[str, Any]:

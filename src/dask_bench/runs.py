@@ -6,6 +6,7 @@ are nullable, numbers are float64, times are UTC timestamps, money is `Decimal`.
 
 import io
 import json
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from dask_bench import journal
 from dask_bench.columns import COLUMNS, PARAMETERS, ROLES, VERSION, Kind
-from pangeo_core.errors import BadInput
+from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_core.files import write_whole
 from pangeo_core.origin import Origin
 
@@ -83,6 +84,44 @@ def write(
     arrow = arrow.replace_schema_metadata({MARK: mark})
     pq.write_table(arrow, sink, compression="zstd")
     write_whole(path, sink.getvalue(), durable=durable)
+
+
+def finish(rows: Sequence[Mapping[str, Any]], out: Path, plan: Mapping[str, Any]) -> None:
+    """Write the run file of a campaign that ends, and remove its journal.
+
+    Where the file's disk is full the runs go to a temporary folder; `MissingPrerequisite` says
+    where, and how to go on.
+    """
+    if (error := _refused(rows, out, plan)) is None:
+        journal.end(out)
+        return
+    from dask_bench.faults import explain  # distributed, which a reader of runs does not need
+
+    fix = "Its older runs are whole, the last ones are lost. Free the disk."
+    try:
+        other = Path(tempfile.mkdtemp(prefix="pangeo-deploy-bench-")) / out.name
+        if _refused(rows, other, plan) is None:
+            fix = (
+                f"All {len(rows)} runs are in {other}. Free the disk, move that file to the run "
+                "file's place, and give the same command again."
+            )
+    except OSError:  # no temporary folder either
+        pass
+    raise MissingPrerequisite(
+        f"The run file {out} cannot be written.", why=explain(error), fix=fix
+    ) from error
+
+
+def _refused(
+    rows: Sequence[Mapping[str, Any]], out: Path, plan: Mapping[str, Any]
+) -> OSError | None:
+    """Write the run file, if there are runs; return why it cannot be."""
+    try:
+        if rows:
+            write(frame(rows), out, plan=plan, durable=False)
+    except OSError as error:
+        return error
+    return None
 
 
 def read(paths: Path | Sequence[Path], *, machines: bool = False) -> pd.DataFrame:
@@ -217,7 +256,7 @@ def _load(path: Path) -> tuple[pa.Table, dict[str, Any]]:
         version = int(mark["version"])
     except (KeyError, ValueError, TypeError):
         raise BadInput(
-            f"{path} is no run file.", why="It has no schema version.", fix=fix
+            f"{path} is not a run file.", why="It has no schema version.", fix=fix
         ) from None
     if version > VERSION:
         raise BadInput(
