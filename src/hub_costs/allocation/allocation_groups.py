@@ -29,6 +29,10 @@ _TYPE = (
     "(?:nano|micro|small|medium|large|[0-9]*xlarge|metal(?:-[0-9]+xl)?))(?:$|[^A-Za-z0-9.-])"
 )
 _HOURS = "(?i)(BoxUsage|SpotUsage|DedicatedUsage|HeavyUsage|HostUsage|UnusedBox|Instance Hour)"
+# A region where a line has none of its own: as the usage type's prefix has it.
+_PREFIX = "nullif(regexp_extract(usage, '^([A-Z]{2,4}[0-9]?)-', 1), '')"
+# Where a pod ran, and its name: `arn:aws:eks:us-west-2:1:pod/cluster/namespace/name/uid`.
+_PLACE = """string_split(split_part("ResourceId", ':pod/', 2), '/')[2:3]"""
 _UNIT = 10**12
 
 
@@ -46,61 +50,58 @@ def make(
     currency, units, unused (the part of split rows that nobody asked for), hours (the sum of
     quantities; of machines, hours).
     """
-    core = (
+    core = " OR ".join(
         f"contains(lower(coalesce({_column(tag)}, '')), 'core')" for tag in CORE_TAGS if tag in tags
     )
     rule = " ".join(f"WHEN {rule.where} THEN {bill.quote(rule.id)}" for rule in RULES)
     usd = COSTS[cost]
-    # A split row's unused part is known as an amortised amount only.
-    known = f'{usd} = "EffectiveCost"'
-    usage = "coalesce(\"x_UsageType\", '')"
-    machine = (
-        'CASE WHEN "x_View" <> \'split\' AND "ConsumedQuantity" > 0'
-        f" AND regexp_matches({usage}, '{_HOURS}')"
-        f" THEN nullif(regexp_extract({usage}, '{_TYPE}', 1), '') END"
-    )
-    # The region as its own column, or as the usage type's prefix has it.
-    prefix = f"regexp_extract({usage}, '^([A-Z]{{2,4}}[0-9]?)-', 1)"
-    region = (
-        f"CASE WHEN \"x_View\" <> 'split' THEN coalesce(\"RegionId\", nullif({prefix}, ''), '') END"
-    )
-    pod = "split_part(\"ResourceId\", ':pod/', 2)"
-    of_split = "\"x_View\" = 'split'"
     of_machine = "rule = 'machine'"
     of_pod = "rule IN ('split-pod', 'split-system')"
+    # A bill has far more lines than things that its lines differ in: those are summed first, and
+    # the rules, most of them regular expressions, are asked of the sums.
     connection.execute(
         f"""CREATE TABLE allocation_groups AS
+        WITH lines AS (SELECT
+          CAST("ChargePeriodStart" AS DATE) AS day, "x_View", "ChargeCategory",
+          coalesce("x_UsageType", '') AS usage, coalesce("ServiceName", '') AS service,
+          {_first(owner_tags(more_owner_tags), tags, "NULL")} AS owner,
+          {core or "false"} AS core,
+          {_first(HUB_TAGS, tags, "''")} AS hub,
+          {_first((CLUSTER_TAG,), tags, "''")} AS cluster,
+          coalesce("SubAccountId", "BillingAccountId", '') AS account,
+          "RegionId" AS region, coalesce("ConsumedQuantity" > 0, false) AS used,
+          CASE WHEN "x_View" = 'split' THEN {_PLACE} ELSE [] END AS place,
+          "BillingCurrency" AS currency,
+          min("ChargePeriodStart") AS starts, max("ChargePeriodEnd") AS ends,
+          sum({usd}) AS usd,
+          sum(CASE WHEN {usd} = "EffectiveCost" THEN "x_SplitUnused" END) AS unused,
+          sum("ConsumedQuantity") AS hours
+          FROM {lines} GROUP BY ALL),
+        things AS (SELECT *,
+          "x_View" <> 'split' AND used AND regexp_matches(usage, '{_HOURS}') AS runs,
+          CASE WHEN runs THEN nullif(regexp_extract(usage, '{_TYPE}', 1), '') END AS machine,
+          coalesce(place[1], '') AS namespace, coalesce(place[2], '') AS pod
+          FROM lines),
+        ruled AS (SELECT *, CASE {rule} END AS rule FROM things)
         SELECT day, rule, hub,
           CASE WHEN rule IN ('direct-tag', 'split-pod') THEN owner END AS owner,
           CASE WHEN {of_machine} THEN account END AS account,
           CASE WHEN {of_machine} THEN cluster END AS cluster,
-          CASE WHEN {of_machine} THEN region END AS region,
+          CASE WHEN {of_machine} THEN coalesce(region, {_PREFIX}, '') END AS region,
           CASE WHEN {of_machine} THEN machine END AS machine,
-          CASE WHEN {of_machine} THEN capacity END AS capacity,
+          CASE WHEN {of_machine} THEN
+            CASE WHEN contains(lower(usage), 'spot') THEN 'spot' ELSE 'on-demand' END
+          END AS capacity,
           CASE WHEN {of_pod} THEN namespace END AS namespace,
           CASE WHEN rule = 'split-pod' THEN pod END AS pod,
-          min(CASE WHEN rule = 'split-pod' THEN "ChargePeriodStart" END) AS starts,
-          max(CASE WHEN rule = 'split-pod' THEN "ChargePeriodEnd" END) AS ends,
-          "BillingCurrency" AS currency, sum(units) AS units, sum(unused) AS unused,
-          sum("ConsumedQuantity") AS hours
-        FROM (SELECT *, CASE {rule} END AS rule FROM (SELECT *,
-          CAST("ChargePeriodStart" AS DATE) AS day,
-          {_first(owner_tags(more_owner_tags), tags, "NULL")} AS owner,
-          {" OR ".join(core) or "false"} AS core,
-          {_first(HUB_TAGS, tags, "''")} AS hub,
-          {_first((CLUSTER_TAG,), tags, "''")} AS cluster,
-          coalesce("SubAccountId", "BillingAccountId", '') AS account,
-          {region} AS region,
-          {usage} AS usage, coalesce("ServiceName", '') AS service,
-          {machine} AS machine,
-          CASE WHEN "x_View" <> 'split' AND contains(lower({usage}), 'spot') THEN 'spot'
-            ELSE 'on-demand' END AS capacity,
-          CASE WHEN {of_split} THEN split_part({pod}, '/', 2) ELSE '' END AS namespace,
-          CASE WHEN {of_split} THEN split_part({pod}, '/', 3) ELSE '' END AS pod,
-          CAST({usd} * {_UNIT} AS HUGEINT) AS units,
-          CASE WHEN {known} THEN CAST(coalesce("x_SplitUnused", 0) * {_UNIT} AS HUGEINT)
-            ELSE 0 END AS unused
-          FROM {lines})) GROUP BY ALL"""
+          min(CASE WHEN rule = 'split-pod' THEN starts END) AS starts,
+          max(CASE WHEN rule = 'split-pod' THEN ends END) AS ends,
+          currency,
+          CAST(sum(usd) * {_UNIT} AS HUGEINT) AS units,
+          -- A split row's unused part is known as an amortised amount only.
+          CAST(coalesce(sum(unused), 0) * {_UNIT} AS HUGEINT) AS unused,
+          sum(hours) AS hours
+        FROM ruled GROUP BY ALL"""
     )
 
 

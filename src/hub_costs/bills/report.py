@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def result(
 ) -> Ingested:
     """Return the account of an ingest whose table is `work`/bill.parquet and goes to `table`."""
     file = work / "bill.parquet"
-    months = bill.summary(file, ["month"])
+    months = _months(connection, file)
     rejected, cost = rejects
     said = [*warnings]
     if rejected:
@@ -121,11 +122,9 @@ def result(
     return Ingested(
         table=table,
         rows=pq.read_metadata(file).num_rows,
-        total=sum((row["usd"] for row in months), Decimal(0)),
+        total=sum((usd for _, usd, _ in months), Decimal(0)),
         currency=currency,
-        months={
-            f"{row['month']:%Y-%m}": row["usd"] for row in sorted(months, key=lambda r: r["month"])
-        },
+        months={f"{month:%Y-%m}": usd for month, usd, _ in months},
         rejected=rejected,
         rejected_cost=cost,
         rejects=table.with_name("rejected.parquet") if rejected else None,
@@ -133,7 +132,7 @@ def result(
         duplicate_cost=sum((old.share.cost for old in superseded), Decimal(0)),
         replaced=replaced,
         notes=notes,
-        warnings=said + _of_table(connection, file),
+        warnings=said + _about(months),
         falls=falls,
     )
 
@@ -155,23 +154,27 @@ def reasons(connection: duckdb.DuckDBPyConnection, rejects: Path) -> str:
     )
 
 
-def _of_table(connection: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
-    read = f"read_parquet({quote(str(file))})"
-    found = []
-    negative = connection.execute(
-        f'SELECT "BillingPeriodStart", sum("BilledCost") AS usd FROM {read}'
-        " WHERE \"x_View\" IN ('both', 'parent') GROUP BY 1 HAVING usd < 0 ORDER BY 1"
+def _months(
+    connection: duckdb.DuckDBPyConnection, file: Path
+) -> list[tuple[date, Decimal, bool | None]]:
+    """Return each month's cost, and whether some of it is an estimate still."""
+    views = ", ".join(map(quote, bill.VIEWS["invoice"]))
+    return connection.execute(
+        'SELECT "BillingPeriodStart", sum("BilledCost"), bool_or("x_Estimated")'
+        f' FROM read_parquet({quote(str(file))}) WHERE "x_View" IN ({views}) GROUP BY 1 ORDER BY 1'
     ).fetchall()
-    found += [
-        f"{month:%Y-%m} is negative: {usd}. Credits exceed its cost." for month, usd in negative
+
+
+def _about(months: Sequence[tuple[date, Decimal, bool | None]]) -> list[str]:
+    return [
+        f"{month:%Y-%m} is negative: {usd}. Credits exceed its cost."
+        for month, usd, _ in months
+        if usd < 0
+    ] + [
+        f"{month:%Y-%m} is not final: its amounts may still change."
+        for month, _, estimated in months
+        if estimated
     ]
-    estimated = connection.execute(
-        f'SELECT DISTINCT "BillingPeriodStart" FROM {read} WHERE "x_Estimated" ORDER BY 1'
-    ).fetchall()
-    found += [
-        f"{month:%Y-%m} is not final: its amounts may still change." for (month,) in estimated
-    ]
-    return found
 
 
 def of_files(
