@@ -13,9 +13,8 @@ from typing import Any
 from hub_user.idle_rules import moment, people_by_name, why_stop_cluster, why_stop_server
 from hub_user.user import HubRefused, User
 from pangeo_core.errors import CheckFailed, PangeoDeployError
+from pangeo_core.units import PriceOf
 
-# The list price in USD of an item of a service, None where it is not known.
-PriceOf = Callable[[str, str], Decimal | None]
 CENT = Decimal("0.0001")
 PAGE = "application/jupyterhub-pagination+json"
 GONE = 404

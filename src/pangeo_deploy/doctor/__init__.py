@@ -1,8 +1,6 @@
 """What the project needs, what of it is there, and how to get the rest."""
 
-from collections.abc import Callable
-from decimal import Decimal
-
+from pangeo_core.units import PriceOf
 from pangeo_deploy.deployment import TargetName
 from pangeo_deploy.doctor.local_machine import machine
 from pangeo_deploy.targets import named
@@ -11,7 +9,7 @@ from pangeo_deploy.targets.check import Check
 __all__ = ["Check", "examine"]
 
 
-def examine(target: TargetName, price: Callable[[str, str], Decimal | None]) -> list[Check]:
+def examine(target: TargetName, price: PriceOf) -> list[Check]:
     """Return a finding for everything the target needs. Changes nothing; asks AWS only for `aws`.
 
     `price(service, item)` gives list prices in USD, for what it costs to stay as it is.

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from hub_user.janitor import Cluster, PriceOf
+from hub_user.janitor import Cluster
 from hub_user.user import Entrance, User
 from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_core.progress import Progress, silent
+from pangeo_core.units import PriceOf
 from pangeo_deploy.charts import backup, entrances
 from pangeo_deploy.charts.deploy import Deployed, deploy
 from pangeo_deploy.charts.remove import remove

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pangeo_core.errors import PangeoDeployError
 from pangeo_core.files import read_json
-from pangeo_core.units import HOURS_PER_MONTH
+from pangeo_core.units import HOURS_PER_MONTH, PriceOf
 from pangeo_deploy.charts.render import kubernetes_version
 from pangeo_deploy.identity import whoami
 from pangeo_deploy.targets.aws_environment_checks import (
@@ -50,7 +49,7 @@ def cloud(
     open_session: Callable[[], Any],
     project: Path,
     today: date,
-    price: Callable[[str, str], Decimal | None],
+    price: PriceOf,
 ) -> Iterator[Check]:
     """Yield a finding for each prerequisite of the first-deployment page, and each version.
 
@@ -87,9 +86,7 @@ def _quota(client: Any, quota: Quota) -> Check:
     return Check(name, ok, f"{value:g}, {quota.needed} needed", fix)
 
 
-def versions(
-    project: Path, today: date, price: Callable[[str, str], Decimal | None]
-) -> Iterator[Check]:
+def versions(project: Path, today: date, price: PriceOf) -> Iterator[Check]:
     """Yield how long each Kubernetes version that the HCL accepts keeps the standard price."""
     file = project / "terraform/modules/cluster/kubernetes_versions.json"
     standard, extended = price("eks", "cluster-hour"), price("eks", "extended-cluster-hour")

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from hub_user.janitor import Cluster, PriceOf
+from hub_user.janitor import Cluster
 from hub_user.user import Entrance, User, log_in
 from pangeo_core.progress import Progress, silent
+from pangeo_core.units import PriceOf
 from pangeo_deploy.charts import backup, entrances, secrets
 from pangeo_deploy.charts.deploy import Deployed, deploy
 from pangeo_deploy.charts.remove import remove

@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from hub_user.janitor import Cluster, PriceOf
+from hub_user.janitor import Cluster
 from hub_user.user import Entrance, User
 from pangeo_core.errors import BadInput
 from pangeo_core.progress import Progress, silent
+from pangeo_core.units import PriceOf
 from pangeo_deploy.deployment import Deployment, TargetName
 from pangeo_deploy.targets.check import Check
 
