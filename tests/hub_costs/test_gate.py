@@ -131,6 +131,12 @@ def test_the_waterfall_reaches_the_bill_exactly(plain_bill, sample):
     assert "not tagged or not known" in kinds
 
 
+def test_a_month_without_a_charge_is_refused_with_the_months_that_there_are(plain_bill, sample):
+    with pytest.raises(BadInput, match="no charge in 2023-11") as caught:
+        reconcile(estimate(plan(), LIST), plain_bill, Month(2023, 11))
+    assert str(sample.month) in caught.value.why
+
+
 def test_the_waterfall_goes_on_to_who_caused_the_bill(plain_bill, session_file, sample):
     told = reconcile(estimate(plan(), LIST), plain_bill, sample.month, session_file)
     assert set(told.allocated) == {"user", "shared", "idle", "unallocated"}

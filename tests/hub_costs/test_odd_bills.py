@@ -3,6 +3,7 @@
 Each test is a finding of a review with foreign bills: it fails on the code that the review saw.
 """
 
+import gzip
 from decimal import Decimal
 
 import pandas as pd
@@ -14,7 +15,7 @@ from hub_costs.bills import table as bill
 from hub_costs.bills.ingest import ingest
 from pangeo_core.errors import BadInput
 
-from .bill_lines import cur, written
+from .bill_lines import cur, explorer, written
 
 
 def test_a_fee_of_a_moment_counts(tmp_path):
@@ -73,6 +74,24 @@ def test_a_billing_period_in_another_zone_is_its_own_month(tmp_path):
     assert ingest([written(tmp_path / "b.csv", line)], tmp_path / "out").months == {"2024-12": 1}
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        "2024-11-30T18:30:00Z",  # midnight in India
+        "2024-12-01T05:00:00Z",  # midnight in New York
+        "2024-12-01T00:00:00+05:30",
+        "2024-12-01T00:00Z",
+        "2024-12-01",
+    ],
+)
+def test_a_billing_period_is_the_month_that_starts_somewhere(tmp_path, start):
+    line = cur(bill_billing_period_start_date=start)
+    assert ingest([written(tmp_path / "b.csv", line)], tmp_path / "out").months == {"2024-12": 1}
+    times = pd.DataFrame([line | {"bill_billing_period_start_date": pd.Timestamp(start)}])
+    times.to_parquet(tmp_path / "b.parquet")
+    assert ingest([tmp_path / "b.parquet"], tmp_path / "times").months == {"2024-12": 1}
+
+
 def test_focus_1_3_names_its_provider_in_another_column(tmp_path):
     from .bill_lines import focus
 
@@ -124,3 +143,68 @@ def test_a_table_of_an_earlier_release_is_read_and_added_to(tmp_path):
     assert bill.total(table) == 1
     result = ingest([written(tmp_path / "july.csv", cur())], out)
     assert result.months == {"2024-06": Decimal(1), "2024-07": Decimal(1)}
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_line_that_is_too_long_is_of_unknown_cost_and_says_what_to_do(tmp_path, size):
+    long = cur(line_item_operation="x" * 2_100_000, line_item_unblended_cost="5")
+    path = written(tmp_path / "b.csv", *[cur()] * (size - 1), long)
+    if size == 1:
+        with pytest.raises(BadInput) as caught:
+            ingest([path], tmp_path / "out")
+        said = f"{caught.value.why} {caught.value.fix}"
+    else:
+        result = ingest([path], tmp_path / "out")
+        assert result.total == size - 1
+        (said,) = result.problems
+        assert "of unknown cost" in said
+        assert "0.00" not in said
+    assert f"b.csv, row {size + 1}" in said
+    assert "quotation mark may be open" in said
+
+
+def test_one_line_in_another_encoding_is_said_with_its_file_and_way_out(tmp_path):
+    path = written(tmp_path / "b.csv", cur(), cur(line_item_operation="Universit\u00e9"))
+    path.write_bytes(path.read_text().encode("latin-1"))
+    (said,) = ingest([path], tmp_path / "out").problems
+    assert "1 row is rejected, of unknown cost" in said
+    assert f"iconv -f LATIN1 -t UTF-8 {path}" in said
+
+
+@pytest.mark.parametrize(
+    ("head", "whose", "fix"),
+    [
+        ("Date,MeterCategory,CostInBillingCurrency", "Azure", "Cost and usage details (FOCUS)"),
+        ("lineItem/intervalUsageStart,product/service,cost/myCost", "Oracle", "FOCUS Reports"),
+        ("service.description,sku.description,cost,currency", "Google", "BigQuery"),
+    ],
+)
+def test_a_report_of_another_form_is_named_with_what_to_export_instead(tmp_path, head, whose, fix):
+    (tmp_path / "b.csv").write_text(f"{head}\n{',' * head.count(',')}\n")
+    with pytest.raises(BadInput, match=f"b.csv is {whose}'s own") as caught:
+        ingest([tmp_path / "b.csv"], tmp_path / "out")
+    assert fix in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("content", "says", "fix"),
+    [
+        (lambda text: text.encode("utf-16-be"), "is UTF-16", "iconv"),
+        (lambda text: b"PK\x03\x04" + text.encode(), "is a zip archive", "unzip"),
+        (lambda text: gzip.compress(text.encode()), "packed by gzip", ".csv.gz"),
+        (lambda text: b"PAR1" + text.encode(), "is a parquet file", ".parquet"),
+        (lambda text: text.replace(",", ";").encode(), "semicolons separate", "commas"),
+        (lambda text: text.replace(",", "\t").encode(), "tabs separate", "commas"),
+    ],
+)
+def test_a_csv_that_is_none_is_named_as_what_it_is(tmp_path, content, says, fix):
+    path = written(tmp_path / "b.csv", cur())
+    path.write_bytes(content(path.read_text()))
+    with pytest.raises(BadInput, match=f"b.csv .*{says}") as caught:
+        ingest([path], tmp_path / "out")
+    assert fix in caught.value.fix
+
+
+def test_an_answer_without_a_day_of_cost_is_a_bill_without_rows(tmp_path):
+    with pytest.raises(BadInput, match="a bill without rows"):
+        ingest([explorer(tmp_path / "a.json")], tmp_path / "out")

@@ -5,11 +5,13 @@ Each test is a finding of a review with foreign bills: it fails on the code that
 
 import csv
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from hub_costs.allocation.allocate import allocate
 from hub_costs.allocation.pod_names import People, escaped, slug
+from hub_costs.apportion import apportion
 from hub_costs.bills.ingest import ingest
 from hub_costs.usage.sessions import COLUMNS, OPTIONAL
 from pangeo_core.errors import BadInput
@@ -97,13 +99,38 @@ def test_weights_aws_are_awss_split_cost_allocation_to_the_last_digit(divide):
     assert sum(loaded.values()) == 1
 
 
-def test_weights_opencost_divide_a_machine_by_its_default_prices(divide):
-    """OpenCost splits a node's price by the ratio of its default prices, and idle by resource."""
+# What OpenCost's method makes of the same machine and pods; book/howto-bill.md has these numbers.
+OPENCOST = {"pod1": "0.2201", "pod2": "0.3833", "pod3": "0.1765", "pod4": "0.1765"}
+
+
+def test_a_node_costs_the_sum_of_its_parts_at_the_ratio_of_their_prices():
+    """OpenCost's specification, Appendix A: 35 USD; a GPU and a core at 30 USD, a GB at 10 USD."""
+    assert apportion(35, [30, 30, 10]) == [15, 15, 5]
+
+
+def test_weights_opencost_are_opencosts_specification_to_the_last_digit(divide):
+    """Its specification: the greater of request and use (Workload Costs), a price for each resource
+    in the ratio of the default prices (Appendix A; configs/default.json), what is left is idle.
+    """
     cores, gib = Decimal("0.031611") * 4, Decimal("0.004237") * 16
-    found, _ = divide([machine("1")], EXAMPLE, weights="opencost")
     share = cores / (cores + gib)
-    expected = share / Decimal("4.9") + (1 - share) * 4 / 16
-    assert abs(found["pod1", "machine"] - expected) < Decimal("1e-11")
+    found, _ = divide([machine("1")], EXAMPLE, weights="opencost")
+    for pod, (asked, used, gib_asked, gib_used) in PODS.items():
+        allocated = max(Decimal(asked), Decimal(used)), max(Decimal(gib_asked), Decimal(gib_used))
+        # 4.9 cores were allocated of 4: what there is is shared, and none is idle
+        expected = share * allocated[0] / Decimal("4.9") + (1 - share) * allocated[1] / 16
+        assert abs(found[pod, "machine"] - expected) < Decimal("1e-11")
+        assert str(round(found[pod, "machine"], 4)) == OPENCOST[pod]
+    # Cluster Idle Cost = Cluster Asset Costs - Workload Costs
+    workloads = sum(found[pod, "machine"] for pod in PODS)
+    assert found["idle", "machine-idle"] == 1 - workloads
+    assert abs(found["idle", "machine-idle"] - (1 - share) * 2 / 16) < Decimal("1e-11")
+
+
+def test_the_book_has_the_numbers_that_the_methods_give():
+    page = Path("book/howto-bill.md").read_text(encoding="utf-8")
+    for usd in {*OPENCOST.values(), "0.0436"}:
+        assert usd in page
 
 
 def test_split_rows_carry_their_own_unused_part(divide):
@@ -306,7 +333,8 @@ def test_a_savings_plan_is_spread_over_what_it_covers_where_asked_for(divide):
     assert found == {("ada", "machine"): Decimal("14.40"), ("shared", "commitment"): Decimal("0.6")}
     assert result.as_dict()["cost"] == "amortised"
     found, result = divide(PLAN, [day])
-    assert found["ada", "machine"] == 24
+    assert (found["ada", "machine"], found["shared", "adjustment"]) == (24, -24)
+    assert found["shared", "commitment"] == 15
     assert any("--cost amortised" in warning for warning in result.warnings)
 
 
@@ -362,6 +390,30 @@ def test_services_are_known_by_whole_names_and_by_codes(divide, service, usage, 
     line = cur(line_item_product_code=service, line_item_usage_type=usage)
     found, _ = divide([line], [])
     assert [r for _, r in found] in ([rule], [f"{rule}-unsized"])
+
+
+def test_an_open_session_of_which_nothing_tells_the_length_is_said(divide):
+    found, result = divide([machine("1")], [session("ada", end="")])
+    assert found == {("idle", "machine-idle"): 1}
+    ((row, why),) = result.rejected_sessions
+    assert (row, why.split(":")[0]) == (2, "endless")
+
+
+def test_an_open_session_ends_with_the_data(divide):
+    """One without any known end gives no length to the others."""
+    later = session("bob", start="2024-07-01T01:00:00Z", end="")
+    found, result = divide([machine("1")], [session("ada", end=""), later])
+    assert found == {("ada", "machine"): 1}
+    assert len(result.rejected_sessions) == 1
+
+
+def test_workers_that_are_there_twice_are_said_where_they_do_not_fit(divide):
+    worker = session("ada", "dask-worker")
+    found, result = divide([machine("1")], [worker, worker])
+    assert found == {("ada", "machine"): 1}
+    assert any("1 sessions equal another one" in warning for warning in result.warnings)
+    _, result = divide([machine("2", line_item_usage_amount="2")], [worker, worker])
+    assert result.warnings == []
 
 
 def test_a_use_in_millicores_does_not_take_the_whole_day(divide):

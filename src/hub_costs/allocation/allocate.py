@@ -184,7 +184,9 @@ def allocate(
         )
         out = _taken_whole(connection, people)
         pods, warnings = pod_shares.divide(connection, people)
-        machines, more = machine_shares.divide(connection, weights, pods=bool(pods))
+        machines, more = machine_shares.divide(
+            connection, weights, pods=bool(pods), repeated=loaded.repeated
+        )
         out += [*pods, *machines, *_homes(connection, people, homes)]
         warnings += more + _about_commitments(connection, cost)
     tagged = sorted({row.owner for row in out if row.rule == "tag-not-a-user"})

@@ -63,11 +63,12 @@ Taken = tuple[str, str, int, int]  # user, hub, cores and memory: millionths of 
 
 
 def divide(
-    connection: duckdb.DuckDBPyConnection, weights: str, *, pods: bool
+    connection: duckdb.DuckDBPyConnection, weights: str, *, pods: bool, repeated: int = 0
 ) -> tuple[list[Row], list[str]]:
     """Return the shares of all machines in `allocation_groups`, and warnings.
 
     `pods` says that the bill has split rows: then sessions without a machine are nothing unusual.
+    `repeated` sessions equal another one in everything, which is said where too much was asked for.
     """
     taken = _taken(connection, use=WEIGHTS[weights][2])
     machines = _machines(connection)
@@ -99,7 +100,7 @@ def divide(
     for day, group in later:
         found.rows.append(_unused(day, group, hubs, tagged, clusters, homes, found))
     found.lacking += sum(1 for key in taken if key not in machines)
-    return found.rows, _warnings(found, pods)
+    return found.rows, _warnings(found, pods, repeated)
 
 
 def _taken(
@@ -281,7 +282,7 @@ def _unused(
     return Row(day, "idle", "idle", "machines", "machine-idle", group.hub, group.units)
 
 
-def _warnings(found: _Found, pods: bool) -> list[str]:
+def _warnings(found: _Found, pods: bool, repeated: int) -> list[str]:
     said: list[Any] = []
     if found.unsized:
         said.append(
@@ -302,6 +303,8 @@ def _warnings(found: _Found, pods: bool) -> list[str]:
         said.append(
             f"On {found.over} days and machine types far more was asked for than was paid for; all"
             " that was paid is shared out. Are cores and GiB in their units, and all days there?"
+            + f" {repeated} sessions equal another one in everything: are they there twice?"
+            * bool(repeated)
         )
     if found.lacking and not pods:
         said.append(

@@ -12,10 +12,15 @@ from hub_costs.usage.sessions import FIXES, TIMES
 
 @dataclass(frozen=True)
 class Loaded:
-    """Which sessions of a file could not be used: (row, reason); and how many were changed."""
+    """Which sessions of a file could not be used: (row, reason); how many were changed.
+
+    `repeated` counts those of Dask and Binder that equal an earlier one in everything: they may be
+    two workers that started at once, or one that is written twice.
+    """
 
     rejected: tuple[tuple[int, str], ...]
     changed: int
+    repeated: int
 
 
 def load(connection: duckdb.DuckDBPyConnection, path: Path) -> Loaded:
@@ -51,7 +56,8 @@ def load(connection: duckdb.DuckDBPyConnection, path: Path) -> Loaded:
     rejected = tuple(
         (int(row.row), f"{row.reason}: {FIXES[row.reason]}") for row in read.rejected.itertuples()
     )
-    return Loaded(rejected, len(read.changed))
+    repeated = int(table[table["kind"] != "notebook"].duplicated().sum())
+    return Loaded(rejected, len(read.changed), repeated)
 
 
 _TEXTS = ("user", "hub", "kind", "node_type", "capacity")

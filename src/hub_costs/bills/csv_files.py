@@ -21,7 +21,16 @@ _FIXES = (
     ("unterminated quote", "Close the quotation mark, or fetch the file again."),
     ("maximum line size", "A quotation mark may be open, or the file is not text. Correct it."),
 )
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+# What a file starts with that is not text -> what it is, and what to do about it.
+_UTF_16 = ("UTF-16, not UTF-8", "Convert it: iconv -f UTF-16 -t UTF-8 {file} > utf8.csv.")
+_NO_TEXT = {
+    b"\xff\xfe": _UTF_16,
+    b"\xfe\xff": _UTF_16,
+    b"PK\x03\x04": ("a zip archive, whatever its name says", "Unpack it: unzip {file}."),
+    b"\x1f\x8b": ("packed by gzip", "Name it .csv.gz."),
+    b"PAR1": ("a parquet file", "Name it .parquet."),
+}
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _LONGEST_HEAD = 2**20
 
 
@@ -48,6 +57,12 @@ def columns(connection: duckdb.DuckDBPyConnection, label: str) -> dict[str, str]
     else:
         head = _first_line(label)
     names = next(csv.reader([head.lstrip("\ufeff")]), [])
+    apart = [word for sign, word in _SEPARATORS.items() if head.count(sign) > len(names)]
+    if apart:
+        raise BadInput(
+            f"{label} cannot be read: {apart[0]} separate its columns, not commas.",
+            fix="Give the file as the provider wrote it, with commas.",
+        )
     if len(set(names)) < len(names) or not names:
         raise BadInput(
             f"{label} cannot be read: its first line does not name its columns.",
@@ -63,11 +78,10 @@ def _first_line(file: str) -> str:
             start = stream.read(_LONGEST_HEAD)
     except (OSError, EOFError) as error:
         raise unreadable(file, error) from None
-    if start[:2] in _UTF_16:
-        raise BadInput(
-            f"{file} is UTF-16, not UTF-8.",
-            fix=f"Convert it: iconv -f UTF-16 -t UTF-8 {file} > utf8.csv.",
-        )
+    known = [about for sign, about in _NO_TEXT.items() if start.startswith(sign)]
+    if known or b"\0" in start[:200]:  # UTF-16 may lack its mark
+        what, fix = known[0] if known else _UTF_16
+        raise BadInput(f"{file} is {what}.", fix=fix.format(file=file))
     lines = start.splitlines()  # whatever their ends
     return lines[0].decode("utf-8", "replace") if lines else ""
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hub_costs.bills import other_forms
 from hub_costs.bills.table import COLUMNS, MONEY, name_of
 from pangeo_core.errors import BadInput
 
@@ -19,15 +20,17 @@ MACROS = (
     "CREATE OR REPLACE MACRO moment(x) AS"
     " CAST(TRY_CAST(CAST(x AS VARCHAR) AS TIMESTAMPTZ) AS TIMESTAMP)",
     "CREATE OR REPLACE MACRO filled(x) AS nullif(trim(CAST(x AS VARCHAR)), '')",
-    # A billing period is a month of the provider's calendar, whatever zone it is written in.
-    "CREATE OR REPLACE MACRO month_of(x) AS"
-    " CAST(date_trunc('month', TRY_CAST(left(CAST(x AS VARCHAR), 10) AS DATE)) AS DATE)",
+    # A billing period is a month of the provider's calendar, whatever zone it is written in: its
+    # start is a month's first midnight somewhere, at most 14 hours before it is midnight in UTC.
+    "CREATE OR REPLACE MACRO month_of(x) AS CAST(date_trunc('month', coalesce("
+    "TRY_CAST(left(CAST(x AS VARCHAR), 19) AS TIMESTAMP) + INTERVAL 14 HOUR,"
+    " TRY_CAST(left(CAST(x AS VARCHAR), 10) AS DATE))) AS DATE)",
 )
 
 # What the macros of times are where a column holds a time already.
 _OF_TIMES = {
     "moment": "CAST({} AS TIMESTAMP)",
-    "month_of": "CAST(date_trunc('month', CAST({} AS TIMESTAMP)) AS DATE)",
+    "month_of": "CAST(date_trunc('month', CAST({} AS TIMESTAMP) + INTERVAL 14 HOUR) AS DATE)",
 }
 
 # CUR line type -> FOCUS charge category.
@@ -234,6 +237,7 @@ def detect(columns: Sequence[str], where: str) -> str:
     for name, gaps in missing.items():
         if not gaps:
             return name
+    other_forms.refuse(have, where)
     nearest = min(missing, key=lambda n: len(missing[n]) / len(FORMATS[n].needs))
     raise BadInput(
         f"{where} is not a bill: it lacks {', '.join(missing[nearest])}.",

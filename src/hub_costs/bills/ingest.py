@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 
 from hub_costs.bills import (
     bill_files,
-    csv_files,
     deliveries,
     former,
     report,
@@ -186,11 +185,10 @@ def _one_currency(
         f"SELECT currency, count(*), min(source) FROM ({both}) GROUP BY 1 ORDER BY 2 DESC"
     ).fetchall()
     if not found:
-        why = report.reasons(connection, rejects)
         raise BadInput(
             "No row of the bill can be read.",
-            why=why,
-            fix=csv_files.way_out(why, "FILE", "Correct the files, or fetch them again."),
+            why=report.reasons(connection, rejects),
+            fix=report.remedy(connection, rejects) or "Correct the files, or fetch them again.",
         )
     if len(found) > 1:
         each = ", ".join(f"{c} ({n} rows, such as in {f})" for c, n, f in found)

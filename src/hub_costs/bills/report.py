@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 
-from hub_costs.bills import deliveries, staging
+from hub_costs.bills import csv_files, deliveries, staging
 from hub_costs.bills import table as bill
 from hub_costs.bills.bill_files import Listing
 from hub_costs.bills.former import Change
@@ -85,11 +85,7 @@ def result(
     rejected, cost = rejects
     said = [*warnings]
     if rejected:
-        said.append(
-            f"{rejected} row{'s are' if rejected > 1 else ' is'} rejected, with a cost of"
-            f" {_money(cost)} as far as it can be read:"
-            f" {reasons(connection, work / 'rejected.parquet')}"
-        )
+        said.append(_rejected(connection, rejected, cost, work / "rejected.parquet"))
     falls = tuple(sorted({f"{c.share.month:%Y-%m}" for c in changes if c.falls}))
     for change in changes:
         if change.falls:
@@ -135,6 +131,31 @@ def result(
         warnings=said + _about(months),
         falls=falls,
     )
+
+
+def _rejected(
+    connection: duckdb.DuckDBPyConnection, count: int, cost: Decimal, rejects: Path
+) -> str:
+    """Return what is rejected, with its cost or that nobody knows it, why, and what to do."""
+    unknown = connection.execute(
+        f"SELECT count(*) FROM read_parquet({quote(str(rejects))}) WHERE cost IS NULL"
+    ).fetchall()[0][0]
+    what = f"{count} row{'s are' if count > 1 else ' is'} rejected"
+    if unknown == count:
+        what += ", of unknown cost"
+    else:
+        what += f", with a cost of {_money(cost)}"
+        what += f" and {unknown} of unknown cost" if unknown else ""
+    return f"{what}: {reasons(connection, rejects)} {remedy(connection, rejects)}".strip()
+
+
+def remedy(connection: duckdb.DuckDBPyConnection, rejects: Path) -> str:
+    """Return what to do about the rows in `rejects`, where that is known, or nothing."""
+    rows = connection.execute(
+        f"SELECT reason, min(source) FROM read_parquet({quote(str(rejects))})"
+        " GROUP BY 1 ORDER BY count(*) DESC, 1"
+    ).fetchall()
+    return next((fix for why, file in rows if (fix := csv_files.way_out(why, file, ""))), "")
 
 
 def reasons(connection: duckdb.DuckDBPyConnection, rejects: Path) -> str:

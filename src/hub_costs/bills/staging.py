@@ -73,11 +73,10 @@ def stage(
     """
     for macro in formats.MACROS:
         connection.execute(macro)
-    readers = [_reader(connection, source, delivery, number) for source in delivery.files]
-    if delivery.rows:
-        readers = readers[:1]
-    elif delivery.question:
+    if delivery.question and not delivery.rows:
         raise BadInput(f"{delivery.label} is a bill without rows.", fix="Ask for a time with cost.")
+    files = delivery.files[:1] if delivery.rows else delivery.files
+    readers = [_reader(connection, source, delivery, number) for source in files]
     file = work / f"part-{number}.parquet"
     csv_files.forget_broken_lines(connection)
     try:

@@ -10,10 +10,11 @@ from hub_costs.allocation import allocation_groups
 from hub_costs.allocation.allocate import allocate
 from hub_costs.allocation.owner_rules import RULES
 from hub_costs.apportion import amount
+from hub_costs.bills import table as bill
 from hub_costs.estimates.estimate import Estimate
 from hub_costs.estimates.price_items import bill_rule
 from hub_costs.months import Month
-from pangeo_core.errors import PangeoDeployError
+from pangeo_core.errors import BadInput, PangeoDeployError
 
 __all__ = ["reconcile"]
 
@@ -63,9 +64,16 @@ def reconcile(
     For each priced item that the bill has: `days not billed` (the bill is not final: the
     estimate's share of the days it lacks), `price` (its quantity at another price) and `quantity`
     (more or less of it). What the bill has and no plan priced is `missing from the plan`; users'
-    machines, tax and credits, and what nothing is known of are steps of their own.
+    machines, tax and credits, and what nothing is known of are steps of their own. Raises
+    `BadInput` where the bill has no charge in the month.
     """
     billed = allocation_groups.by_rule(table, month)
+    if not billed:
+        raise BadInput(
+            f"The bill has no charge in {month}.",
+            why=f"It has {', '.join(_months(table)) or 'none at all'}.",
+            fix="Name one of its months, or ingest the month's bill.",
+        )
     steps: list[Step] = []
     planned: dict[str, list[tuple[Decimal, Decimal]]] = defaultdict(list)
     for line in estimate.lines:
@@ -90,6 +98,11 @@ def reconcile(
     if allocated and sum(allocated.values()) != end:
         raise PangeoDeployError(f"The allocation of {month} does not reach the bill's {end}.")
     return Reconciliation(month, start, end, tuple(s for s in steps if s.usd), allocated)
+
+
+def _months(table: Path) -> list[str]:
+    days = {row["day"] for row in bill.summary(table, ["day"])}
+    return sorted({str(Month.of(day)) for day in days})
 
 
 def _by_kind(table: Path, month: Month, session_file: Path) -> dict[str, Decimal]:

@@ -19,6 +19,7 @@ overlap   is a notebook that starts while its user's server still runs its start
           (same hub and server name)                                   server's end; dropped if
                                                                        wholly covered
 open      has no end: it was running when the data ended               ends with the data
+endless   has no end, and no later row tells when the data ended       dropped
 window    reaches over the window asked for                            cut to the window
 broken    has more or fewer values than the file has columns           dropped
 ========= ============================================================ ===========================
@@ -65,6 +66,7 @@ FIXES: Mapping[str, str] = {
     "outside": "Pass a window that holds the session.",
     "overlap": "Name the servers in a column `server` if one person really runs several at once.",
     "open": "Nothing to do, if the server was still running when the data ended.",
+    "endless": "Write its end, or pass the window that the data covers.",
     "window": "Nothing to do: only the part inside the window counts.",
     "broken": "Quote values that hold a comma.",
     "twice": "Nothing to do: another file has the same session.",
@@ -156,6 +158,7 @@ def check(
     opened = np.asarray(table["end"].isna()) & (bad == 0)
     first, last = _bounds(table[bad == 0], window, source)
     table["end"] = table["end"].mask(opened, last)
+    _mark(bad, opened & np.asarray(table["end"] <= table["start"]), "endless")
     _mark(changed, opened, "open")
     _mark(bad, table["end"] <= table["start"], "negative")
     if window is None:
@@ -230,7 +233,7 @@ def _bounds(
     """Return where the data starts and ends: the window, or what the rows themselves say."""
     if window is None:
         ends = table["end"].where(table["end"] - table["start"] <= pd.Timedelta(days=366))
-        return table["start"].min(), max(ends.max(), table["start"].max())
+        return table["start"].min(), pd.concat([ends, table["start"]]).max()
     first, last = (pd.Timestamp(moment) for moment in window)
     first, last = (m.tz_localize("UTC") if m.tz is None else m for m in (first, last))
     if not first < last:

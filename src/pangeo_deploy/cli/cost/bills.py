@@ -48,7 +48,7 @@ def ingest(
     human = [
         f"{result.table}: {result.rows} rows, {result.total} {result.currency} ({months}).",
         f"{result.rejected} rows rejected"
-        + (f" ({result.rejected_cost}), see {result.rejects}." if result.rejects else "."),
+        + (f", see {result.rejects}." if result.rejects else "."),
         f"{result.duplicates} lines replaced by newer deliveries ({result.duplicate_cost}).",
         *result.notes,
         *result.warnings,
