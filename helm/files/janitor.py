@@ -20,11 +20,10 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from idle_rules import moment, people_by_name, why_stop_cluster, why_stop_server
+from idle_rules import LAUNCHED, moment, people_by_name, why_stop_cluster, why_stop_server
 
 PAGE = "application/jupyterhub-pagination+json"
 GONE = 404
-
 PAUSES = (1, 2, 4, 8, None)  # seconds between tries of a connection that is refused
 
 identity = Path(os.environ["IDENTITY"])
@@ -101,13 +100,13 @@ def main():
         if not spec.get("active", True) or "completionTime" in item.get("status", {}):
             continue
         owner, started = spec.get("username", ""), moment(item["metadata"]["creationTimestamp"])
-        if why := why_stop_cluster(owner, started, people, culling, now):
+        launched = LAUNCHED in ((spec.get("config") or {}).get("environment") or {})
+        if why := why_stop_cluster(owner, started, people, culling, now, launched):
             end = partial(cluster, "PATCH", f"{clusters}/{name}", {"spec": {"active": False}})
             done.append(stop("cluster", name, owner, why, end))
     for name, person in people.items():
         for server in (person.get("servers") or {}).values():
-            started, active = moment(server["started"]), moment(server["last_activity"])
-            if why := why_stop_server(started, active, culling, now):
+            if why := why_stop_server(server, culling, now):
                 end = partial(hub, "DELETE", f"users/{name}/server")
                 done.append(stop("server", name, name, why, end))
     return all(done)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+LAUNCHED = "PANGEO_CLUSTER_LAUNCHED"  # in the environment of a cluster that was made in a launch
 MARGIN = timedelta(minutes=15)  # for the culler and the time-out to do their work first
 
 
@@ -21,7 +22,7 @@ def people_by_name(pages: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     totals = {page["_pagination"]["total"] for page in pages}
     if totals != {len(people)}:
         counted = " or ".join(str(total) for total in sorted(totals))
-        raise ValueError(f"the hub has {counted} users, and told of {len(people)}")
+        raise ValueError(f"the hub has {counted} users, but listed {len(people)}")
     return people
 
 
@@ -31,12 +32,14 @@ def why_stop_cluster(
     people: Mapping[str, Mapping[str, Any]],
     culling: Mapping[str, Any],
     now: datetime,
+    launched: bool = False,
 ) -> str:
     """Return why a cluster should have stopped, nothing if it may go on.
 
     `people` are the hub's users by name, each with `servers` and `last_activity`; `culling` is that
     of the environment's `pangeo` values. A cluster may outlive its owner's server as long as a
-    server may be idle: the owner may be restarting it, or work from elsewhere.
+    server may be idle: the owner may be restarting it, or work from elsewhere. One that was made in
+    a `launched` server ends with the launch.
     """
     age, oldest = now - started, timedelta(seconds=culling["max_age_seconds"])
     if age > oldest + MARGIN:
@@ -44,6 +47,8 @@ def why_stop_cluster(
     if owner not in people:
         return f"{owner} is not a user of the hub" if age > MARGIN else ""
     person = people[owner]
+    if launched and not any(is_launched(one) for one in (person.get("servers") or {}).values()):
+        return f"it was made in a server that {owner} had launched from Binder, which has ended"
     if not person.get("servers"):
         seen = max(started, moment(person.get("last_activity") or started.isoformat()))
         if now - seen > timedelta(seconds=culling["idle_seconds"]):
@@ -51,10 +56,20 @@ def why_stop_cluster(
     return ""
 
 
-def why_stop_server(
-    started: datetime, active: datetime, culling: Mapping[str, Any], now: datetime
-) -> str:
-    """Return why the culler should have stopped a server, last `active` then; nothing if not."""
+def is_launched(server: Mapping[str, Any]) -> bool:
+    """Tell whether a server, as the hub's API describes it, runs what Binder launched."""
+    return "image" in (server.get("user_options") or {})
+
+
+def why_stop_server(server: Mapping[str, Any], culling: Mapping[str, Any], now: datetime) -> str:
+    """Return why the culler should have stopped a server of the hub's API; nothing if not.
+
+    One that is starting or stopping is left to the hub, which bounds both.
+    """
+    if server.get("pending") or not server.get("started"):
+        return ""
+    started = moment(server["started"])
+    active = moment(server.get("last_activity") or server["started"])
     oldest = timedelta(seconds=culling["max_age_seconds"])
     idle = timedelta(seconds=culling["idle_seconds"])
     late = MARGIN + timedelta(seconds=culling["every_seconds"])

@@ -22,7 +22,10 @@ GONE = 404
 
 @dataclass(frozen=True)
 class Cluster:
-    """A Dask cluster as its gateway knows it. `end` ends it."""
+    """A Dask cluster as its gateway knows it.
+
+    `end` ends it; `launched` says that it was made in a server which Binder had launched.
+    """
 
     name: str
     owner: str
@@ -31,6 +34,7 @@ class Cluster:
     cores: float
     memory_gib: float
     end: Callable[[], None]
+    launched: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,9 @@ def everybody(janitor: User) -> dict[str, dict[str, Any]]:
         return people_by_name(pages)
     except ValueError as error:
         raise CheckFailed(
-            "The hub did not list all of its users.", why=str(error), fix="Run it again."
+            "The hub did not list all of its users, so nothing was stopped.",
+            why=str(error),
+            fix="Somebody came or went meanwhile: run it again.",
         ) from None
 
 
@@ -126,7 +132,8 @@ def held(
 ) -> Outstayed | None:
     """Return the cluster if nobody can want it any more."""
     owner, started = cluster.owner, cluster.started
-    reason = why_stop_cluster(owner, started, people, settings["culling"], now)
+    culling = settings["culling"]
+    reason = why_stop_cluster(owner, started, people, culling, now, cluster.launched)
     return outstayed("cluster", cluster.name, owner, started, reason, usd) if reason else None
 
 
@@ -138,9 +145,10 @@ def stayed(
     usd: Decimal | None,
 ) -> Outstayed | None:
     """Return the server if the culler should have ended it."""
-    started, active = moment(server["started"]), moment(server["last_activity"])
-    reason = why_stop_server(started, active, settings["culling"], now)
-    return outstayed("server", name, name, started, reason, usd) if reason else None
+    reason = why_stop_server(server, settings["culling"], now)
+    if not reason:
+        return None
+    return outstayed("server", name, name, moment(server["started"]), reason, usd)
 
 
 def outstayed(

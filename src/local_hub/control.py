@@ -32,6 +32,8 @@ LOG_LINES = 20
 WRITTEN_BYTES = 2**20  # what a check writes: more than a file system keeps for a file's name
 # Of an ended hub; homes stay.
 STALE = ("logs/*.log", "*.sqlite*", "routes.toml", "parts.json", "repositories.json")
+LASTING = "hub.log"  # with Prometheus' data, the record of who used the hub before
+LASTING_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,7 @@ def up(
             progress(Event("hub", "start", f"ends {len(left)} processes of a hub that was killed"))
             end_all(left)
         state = hub_state.create(hub, binder)
-        for pattern in STALE:
-            for file in folder.glob(pattern):
-                file.unlink()
+        clear(folder)
         saved_database.restore(state)
         launch(folder, bound)
         try:
@@ -158,6 +158,14 @@ def up(
             raise
     progress(Event("hub", "done", state.public_url, time.monotonic() - begun))
     return look(hub, seconds=time.monotonic() - begun)
+
+
+def clear(folder: Path) -> None:
+    """Remove what an ended hub has left, but for its people's homes and the record of their use."""
+    for pattern in STALE:
+        for file in folder.glob(pattern):
+            if file.name != LASTING or file.stat().st_size > LASTING_BYTES:
+                file.unlink()
 
 
 def down(place: HubPlace) -> Ended:

@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hub_user.idle_rules import LAUNCHED
 from hub_user.janitor import Cluster
 
 GIB = 2**30
@@ -44,6 +45,7 @@ def cluster(
         float(known.get("worker_cores", 1)),
         known.get("worker_memory", 0) / GIB,
         ending(json.loads(state).get("pid")),
+        LAUNCHED in known.get("environment", {}),
     )
 
 

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import psutil
 
@@ -18,6 +19,7 @@ from hub_user.kernel import CellFailed, Kernel
 from hub_user.user import HubRefused, User
 from local_hub import control as hubs
 from local_hub.definition import HubPlace
+from local_hub.parts import answers
 from local_hub.supervisor import marked
 
 PATIENCE_SECONDS = 120.0
@@ -37,6 +39,17 @@ print(json.dumps(len(futures)))
 """
 FINISH = "import json; print(json.dumps(sum(client.gather(futures))))"
 ANSWER = sum(i * i for i in range(40))
+OTHER = "users/jupyter-somebody-else"
+# With the client of the cell before, so with the credentials that it has.
+AGAIN = """
+s3.put_object(Bucket=bucket, Key=key, Body=b"hello")
+print(json.dumps(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()))
+"""
+NEW_CLIENT = """
+import json
+client = cluster.get_client()
+print(json.dumps(client.submit(lambda: 42, pure=False).result(timeout=30)))
+"""
 NAMES = """
 import json
 told = client.scheduler_info(n_workers=-1)["workers"]
@@ -131,14 +144,78 @@ def kill_server(place: HubPlace, user: User) -> Recovery:
     return Recovery("server", kept, "the hub knows that the server is gone", seconds)
 
 
-FAULTS: tuple[Callable[[HubPlace, User], Recovery], ...] = (
-    kill_hub,
-    kill_proxy,
-    kill_gateway,
-    kill_worker,
-    kill_scheduler,
-    kill_server,
-)
+def kill_storage(place: HubPlace, user: User) -> Recovery:
+    """Kernels go on; scratch space, which is in memory here, is empty and can be written again."""
+    with user.kernel() as kernel:
+        kernel.run(KEEP)
+        kill(place, "storage")
+        seconds = until(lambda: scratch_works(user))
+        kept = kernel.result(KEPT) == 42
+    return Recovery("storage", kept, "a new kernel writes to the scratch space", seconds)
+
+
+def kill_identity(place: HubPlace, user: User) -> Recovery:
+    """Who has credentials uses them on; others get theirs when it is back."""
+    with user.kernel() as kernel:
+        kernel.result(with_values(cells.SCRATCH, other=OTHER))
+        kill(place, "identity")
+        kept = kernel.result(with_values(AGAIN, other=OTHER)) == "hello"
+        seconds = until(lambda: scratch_works(user))
+    return Recovery("identity", kept, "a new kernel is given credentials", seconds)
+
+
+def scratch_works(user: User) -> bool:
+    """Tell whether a kernel that has no credentials yet writes to its scratch space."""
+    with user.kernel() as kernel:
+        return bool(kernel.result(with_values(cells.SCRATCH, other=OTHER))["back"] == "hello")
+
+
+def kill_gateway_proxy(place: HubPlace, user: User) -> Recovery:
+    """The cluster lives, and a new client computes in it; what went through the proxy is lost."""
+    with user.kernel() as kernel:
+        name = make_cluster(kernel)
+        kill(place, "gateway-proxy")
+        seconds = until(lambda: name in clusters(user))
+        kept = until(lambda: kernel.result(NEW_CLIENT) == 42) >= 0
+        kernel.run(with_values(cells.SHUT_DOWN, timeout=60.0))
+    return Recovery("gateway-proxy", kept, "the gateway is reached through it again", seconds)
+
+
+def kill_service(part: str, place: HubPlace, user: User) -> Recovery:
+    """Nobody's work needs it: kernels go on, and it answers again."""
+    with user.kernel() as kernel:
+        kernel.run(KEEP)
+        known = {one["name"]: one for one in hubs.told(place.folder)}[part]
+        kill(place, part)
+        seconds = until(lambda: revived(place, known))
+        kept = kernel.result(KEPT) == 42
+    return Recovery(part, kept, "it answers again", seconds)
+
+
+def revived(place: HubPlace, before: dict[str, object]) -> bool:
+    """Tell whether another process is in the place of one that was killed, and answers."""
+    now = {one["name"]: one for one in hubs.told(place.folder)}[str(before["name"])]
+    health = now["health"]
+    return now["pid"] != before["pid"] and (not health or answers(health))
+
+
+Fault = Callable[[HubPlace, User], Recovery]
+# By what is killed: ten parts, and what the hub started for its people.
+FAULTS: dict[str, Fault] = {
+    "hub": kill_hub,
+    "proxy": kill_proxy,
+    "gateway": kill_gateway,
+    "gateway-proxy": kill_gateway_proxy,
+    "identity": kill_identity,
+    "storage": kill_storage,
+    **{
+        part: partial(kill_service, part)
+        for part in ("pods", "prometheus", "binder", "repositories")
+    },
+    "worker": kill_worker,
+    "scheduler": kill_scheduler,
+    "server": kill_server,
+}
 
 
 def kill(place: HubPlace, part: str) -> None:

@@ -13,7 +13,8 @@ hub = hub_state.load()
 exec((hub.code / "gateway.py").read_text())  # noqa: S102 - the charts' configuration
 
 c.DaskGateway.backend_class = limited(UnsafeLocalBackend)
-c.DaskGateway.authenticator_class = "dask_gateway_server.auth.JupyterHubAuthenticator"
+if not launches_compute:
+    c.DaskGateway.authenticator_class = "dask_gateway_server.auth.JupyterHubAuthenticator"
 c.JupyterHubAuthenticator.jupyterhub_api_token = hub.secrets["dask-gateway"]
 c.JupyterHubAuthenticator.jupyterhub_api_url = f"{hub.url('hub')}/hub/api"
 c.JupyterHubAuthenticator.jupyterhub_service_name = "dask-gateway"
@@ -33,6 +34,10 @@ c.DBBackendBase.stop_clusters_on_shutdown = False
 c.DBBackendBase.cluster_heartbeat_period = 5
 c.DBBackendBase.cluster_status_period = 5
 c.DBBackendBase.worker_status_period = 5
+# A busy machine lets processes wait. One that died is seen by its status, sooner than by these.
+c.DBBackendBase.cluster_heartbeat_timeout = 60
+c.DBBackendBase.cluster_start_timeout = 300
+c.DBBackendBase.worker_start_timeout = 300
 
 c.LocalBackend.clusters_directory = str(hub.folder / "dask")
 c.LocalBackend.inherited_environment = [

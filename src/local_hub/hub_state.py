@@ -26,7 +26,7 @@ SERVICES = ("dask-gateway", "identity", "prometheus", "janitor", "smoke", "binde
 BUCKET = ROLE = "pangeo-scratch"
 IMAGES = "rehearsal/"  # what the images of Binder begin with
 # The people of the rehearsal, a class among them.
-USERS = ("ann", "bob", "smoke", *(f"learner-{number:02}" for number in range(1, 26)))
+USERS = ("ann", "bob", "smoke", *(f"learner-{number:02}" for number in range(1, 51)))
 ADMINS = ("olga",)
 TEAM = "team.json"  # USERS at first; like a team at GitHub, it changes without the hub
 
@@ -126,7 +126,11 @@ def code(hub: HubState, *names: str) -> str:
 
 
 def pod_name(user: str) -> str:
-    """Return the name that the user's pod has on AWS, where it decides on the scratch prefix."""
+    """Return the name that the user's pod has on AWS, where it decides on the scratch prefix.
+
+    For a name of letters, digits and single hyphens that begins with a letter. To any other, as one
+    with an underscore, KubeSpawner gives a slug that ends with a hash.
+    """
     return f"jupyter-{user}"
 
 

@@ -46,6 +46,9 @@ class RehearsalAuthenticator(Authenticator):  # type: ignore[misc]
 class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     """Starts JupyterLab as a process of ours, with the profile's memory as its limit.
 
+    Profiles and their options are asked for and checked as KubeSpawner does it. Whichever image
+    is chosen, the server runs this machine's packages and only names it in JUPYTER_IMAGE_SPEC.
+
     The limit is the operating system's (RLIMIT_DATA, private memory of each process of the
     server): what exceeds it fails to allocate. Processes are not containers: people here share one
     account of the system, and a CPU limit only sets how many threads numerical libraries start.
@@ -56,6 +59,7 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     volumes: Any = List(config=True, help="What a pod could mount: nothing else than homes here.")
     volume_mounts: Any = List(config=True, help="Homes, or nothing.")
     service_account: Any = Unicode(None, allow_none=True, config=True, help="What S3 is opened by.")
+    image_spec = ""
 
     @property
     def pod_name(self) -> str:
@@ -64,8 +68,10 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 
     async def start(self) -> Any:
         """Apply the chosen profile, then start."""
-        for name, value in self.chosen()["kubespawner_override"].items():
+        profile = self.chosen()
+        for name, value in profile["kubespawner_override"].items():
             setattr(self, name, value)
+        self.image_spec = self.image or self.software(profile)
         if self.image:
             self.home_dir = fresh_copy(self.image, self.user.name)
         return await super().start()
@@ -83,26 +89,42 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
                 return dict(profile)
         raise refused("There is no such profile.")
 
+    def software(self, profile: dict[str, Any]) -> str:
+        """Return the image that was chosen among the profile's, "" where there is no choice.
+
+        Raises HTTP 400 for one that does not exist.
+        """
+        choices = profile.get("profile_options", {}).get("software", {}).get("choices", {})
+        wanted = self.user_options.get("software")
+        for slug, choice in choices.items():
+            if wanted == slug or (wanted is None and choice.get("default")):
+                return str(choice["kubespawner_override"]["image"])
+        if wanted is not None:
+            raise refused("There is no such software.")
+        return ""
+
     @default("options_form")
     def _profile_form(self) -> str:
-        """Offer the profiles as KubeSpawner's form does, under the same name."""
-        return "\n".join(
-            f'<div class="form-check"><label><input type="radio" name="profile" '
-            f'value="{escape(profile["slug"])}"{" checked" if profile["default"] else ""}> '
-            f"<b>{escape(profile['display_name'])}</b> {escape(profile['description'])}"
-            "</label></div>"
-            for profile in self.profile_list
-        )
+        return "\n".join(profile_form(profile) for profile in self.profile_list)
 
     def options_from_form(self, form: dict[str, list[str]]) -> dict[str, str]:
         """Return the options that the form's answers stand for."""
-        return {"profile": form["profile"][0]} if form.get("profile") else {}
+        if not form.get("profile"):
+            return {}
+        profile = form["profile"][0]
+        prefix = f"profile-option-{profile}--"
+        chosen = {
+            name.removeprefix(prefix): values[0]
+            for name, values in form.items()
+            if name.startswith(prefix)
+        }
+        return {"profile": profile, **chosen}
 
     def options(self) -> set[str]:
         """Return the options that may be given: Binder's come with an image."""
         binders = {one for one in self.user_options if one.startswith("binder_")}
         launch = {"image", "repo_url", "token", *binders} if self.image else set()
-        return {"profile", *launch}
+        return {"profile", "software", *launch}
 
     def get_env(self) -> dict[str, str]:
         """Return the server's environment: what a pod would have, and who started it."""
@@ -114,6 +136,7 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         return {
             **env,
             **dict.fromkeys(pools, threads),
+            **({"JUPYTER_IMAGE_SPEC": self.image_spec} if self.image_spec else {}),
             FOLDER: os.environ[FOLDER],
             "JUPYTER_PLATFORM_DIRS": "1",
             "JUPYTER_CONFIG_PATH": str(load().code),  # what the chart mounts at /etc/jupyter
@@ -135,6 +158,26 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         """Stop the server; its home stays."""
         await super().stop(now=now)
         shutil.rmtree(f"{self.home_dir}/.local/share/jupyter/runtime", ignore_errors=True)
+
+
+def profile_form(profile: dict[str, Any]) -> str:
+    """Return one profile's part of the form, with the names of KubeSpawner's."""
+    slug = escape(profile["slug"])
+    selects = "".join(
+        f'<label>{escape(option["display_name"])} <select name="profile-option-{slug}--{name}">'
+        + "".join(
+            f'<option value="{escape(key)}"{" selected" if choice.get("default") else ""}>'
+            f"{escape(choice['display_name'])}</option>"
+            for key, choice in option["choices"].items()
+        )
+        + "</select></label>"
+        for name, option in profile.get("profile_options", {}).items()
+    )
+    return (
+        f'<div class="form-check"><label><input type="radio" name="profile" value="{slug}"'
+        f"{' checked' if profile['default'] else ''}> <b>{escape(profile['display_name'])}</b> "
+        f"{escape(profile['description'])}</label> {selects}</div>"
+    )
 
 
 def fresh_copy(image: str, user: str) -> str:

@@ -115,6 +115,7 @@ def bring(
     out: Path,
     *,
     log: Path | None = None,
+    zone: str = "UTC",
     gateway: Path | None = None,
     events: Sequence[Path] = (),
     cpu_cores: float = 1.0,
@@ -122,14 +123,16 @@ def bring(
 ) -> Gathered:
     """Write what a hub's own records tell into files in `out`, for a hub without a Prometheus.
 
-    `log` is JupyterHub's, in UTC, `gateway` Dask-Gateway's database, `events` BinderHub's launches:
-    each tells of other sessions, so nobody is counted twice. The first two do not know how large a
-    server or a worker was: `cpu_cores` and `memory_gib` (GiB) say it. Raises what the collectors
-    raise, and `BadInput` where nothing is named.
+    `log` is JupyterHub's, with times in `zone`, `gateway` Dask-Gateway's database, `events`
+    BinderHub's launches: each tells of other sessions, so nobody is counted twice. The first two do
+    not know how large a server or a worker was: `cpu_cores` and `memory_gib` (GiB) say it. Raises
+    what the collectors raise, and `BadInput` where nothing is named.
     """
     found = []
     if log:
-        found.append(hub_collector.from_log(log, cpu_cores=cpu_cores, memory_gib=memory_gib))
+        found.append(
+            hub_collector.from_log(log, cpu_cores=cpu_cores, memory_gib=memory_gib, zone=zone)
+        )
     if gateway:
         found.append(
             gateway_collector.collect(gateway, worker_cores=cpu_cores, worker_memory_gib=memory_gib)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -110,6 +111,24 @@ def test_a_cluster_needs_an_owner_who_is_there() -> None:
     assert seen.outstayed[0].usd_per_hour == "0.1920"
     young = round_of(hub, cluster("bob", 0.5), cluster("gone", 0.1))
     assert young.outstayed == ()
+
+
+def test_a_cluster_of_a_launch_ends_with_it() -> None:
+    """At once, whether its owner has an ordinary server by then, or none."""
+    hub = Hub(ann=(1, 0), bob=(1, 0), away={"cleo": 0.1})
+    hub.people[0]["servers"][""]["user_options"] = {"image": "binder/example:1"}
+    made = [replace(cluster(name, 0.05), launched=True) for name in ("ann", "bob", "cleo")]
+    seen = round_of(hub, *made)
+    assert [one.owner for one in seen.outstayed] == ["bob", "cleo"]
+    assert "launched from Binder" in seen.outstayed[0].reason
+
+
+@pytest.mark.parametrize("missing", ["pending", "started"])
+def test_a_server_that_comes_or_goes_is_left_to_the_hub(missing: str) -> None:
+    hub = Hub(ann=(13, 13))
+    server = hub.people[0]["servers"][""]
+    server |= {"pending": "stop"} if missing == "pending" else {"started": None}
+    assert round_of(hub).outstayed == ()
 
 
 def test_every_page_of_the_hubs_answer_is_read() -> None:

@@ -17,6 +17,7 @@ from local_hub import control as hubs
 from local_hub import hub_state, parts
 from local_hub.definition import HubPlace
 from local_hub.supervisor import marked
+from pangeo_core.errors import BadInput
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import NotOnThisTarget, target_of
 from pangeo_deploy.targets.rehearsal import hub_definition, hub_place
@@ -161,6 +162,29 @@ def test_a_bound_hub_ends_with_the_process_that_started_it(tmp_path: Path) -> No
     folder = hub_place(Deployment("staging", project=PROJECT, state=tmp_path)).folder
     assert (folder / "parts.json").exists()  # it was up
     wait_until(lambda: marked(folder) == [])
+
+
+def test_one_command_at_a_time_starts_or_stops_a_hub(tmp_path: Path) -> None:
+    definition = hub_definition(Deployment("staging", project=PROJECT, state=tmp_path))
+    with hubs.locked(definition.folder):
+        for command in (hubs.up, hubs.down):
+            with pytest.raises(BadInput, match="by another command"):
+                command(definition)
+    assert marked(definition.folder) == []
+
+
+def test_a_hub_that_starts_again_keeps_homes_and_the_record_of_use(tmp_path: Path) -> None:
+    kept = ("homes/ann/a.txt", "logs/hub.log", "prometheus/chunk")
+    gone = ("logs/gateway.log", "hub.sqlite", "gateway.sqlite", "parts.json")
+    for name in (*kept, *gone):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    hubs.clear(tmp_path)
+    assert {name for name in (*kept, *gone) if (tmp_path / name).exists()} == set(kept)
+    with (tmp_path / "logs/hub.log").open("wb") as log:
+        log.truncate(hubs.LASTING_BYTES + 1)  # no log grows for ever
+    hubs.clear(tmp_path)
+    assert not (tmp_path / "logs/hub.log").exists()
 
 
 def test_a_process_that_got_the_supervisors_number_is_not_ended(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 CLUSTERS = "/services/dask-gateway/api/v1/clusters/"
 CHECKED_SECONDS = 1
+IMAGES = [{"slug": "ml", "name": "Machine learning", "image": "quay.io/pangeo/ml-notebook:2026.08"}]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,8 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     usual = hub.definition.settings
     login = {**usual["login"], "check_again_seconds": CHECKED_SECONDS}
     limits = {**usual["dask"], "clusters_per_person": 2, "clusters_at_once": 3}
-    hub.definition = replace(hub.definition, settings={**usual, "login": login, "dask": limits})
+    changed = {"login": login, "dask": limits, "software": {"images": IMAGES, "other": ""}}
+    hub.definition = replace(hub.definition, settings={**usual, **changed})
     with hub as made:
         yield made
 
@@ -206,3 +208,28 @@ def test_removing_somebody_unknown_says_so(strict: Rig, name: str, what: str) ->
     refused = strict.cli("hub", "remove", "staging", name, "--json")
     assert refused.code == 2
     assert what in refused.json["error"]["what"]
+
+
+def test_a_person_chooses_size_and_software(strict: Rig) -> None:
+    learner, browser = strict.user("learner-03"), browser_of(strict, "learner-03")
+    page = browser.get(f"{strict.url}/hub/spawn").text
+    large = strict.state.settings["profiles"][1]["slug"]
+    assert f'name="profile-option-{large}--software"' in page
+    assert "Machine learning" in page
+    form = {
+        "profile": large,
+        f"profile-option-{large}--software": "ml",
+        "profile-option-small--software": "own",
+        "_xsrf": browser.cookies.get("_xsrf", path="/hub/"),
+    }
+    browser.post(f"{strict.url}/hub/spawn/learner-03", data=form, allow_redirects=False)
+    until(lambda: learner.whoami()["servers"][""]["ready"])
+    (server,) = learner.whoami()["servers"].values()
+    assert server["user_options"] == {"profile": large, "software": "ml"}
+    with learner.kernel() as kernel:
+        told = kernel.run("import os; print(os.environ['JUPYTER_IMAGE_SPEC'])").strip()
+    assert told == IMAGES[0]["image"]
+    learner.stop_server()
+    with pytest.raises(HubRefused) as refused:
+        learner.start_server({"profile": large, "software": "evil/miner:1"})
+    assert "no such software" in refused.value.why

@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from hub_user import cells
 from hub_user.cells import with_values
@@ -127,6 +129,58 @@ for what, (source, to) in ways.items():
         tried[what] = error.response["Error"]["Code"]
 print(json.dumps(tried))
 """
+
+
+def test_credentials_have_no_other_way_to_anothers_space(rig: Rig) -> None:
+    """What the SDK offers beside reading and writing objects, tried with a server's credentials."""
+    given = rig.user("ann").ask("GET", "/services/identity/credentials").json()
+    session = boto3.Session(
+        given["AccessKeyId"], given["SecretAccessKey"], given["Token"], region_name="us-west-2"
+    )
+    storage = rig.state.url("storage")
+    s3, sts, iam = (session.client(one, endpoint_url=storage) for one in ("s3", "sts", "iam"))
+    mine, bobs = "users/jupyter-ann/x", "users/jupyter-bob/x"
+    where = {"Bucket": hub_state.BUCKET}
+    s3.put_object(**where, Key=mine, Body=b"1")
+
+    def copied_in_parts() -> Any:
+        upload = s3.create_multipart_upload(**where, Key=mine)["UploadId"]
+        source = {**where, "Key": bobs}
+        return s3.upload_part_copy(
+            **where, Key=mine, UploadId=upload, PartNumber=1, CopySource=source
+        )
+
+    role = f"arn:aws:iam::123456789012:role/{hub_state.ROLE}"
+    tried: dict[str, Callable[[], Any]] = {
+        "a name like hers": lambda: s3.put_object(**where, Key="users/jupyter-annx/x", Body=b"1"),
+        "another spelling": lambda: s3.put_object(**where, Key="users//jupyter-ann/x", Body=b"1"),
+        "dots": lambda: (
+            s3.put_object(**where, Key="users/jupyter-ann/../jupyter-bob/x", Body=b"1")["ETag"]
+            and s3.get_object(**where, Key=bobs)
+        ),
+        "delete many": lambda: s3.delete_objects(**where, Delete={"Objects": [{"Key": bobs}]})[
+            "Deleted"
+        ],
+        "copy in parts": copied_in_parts,
+        "list everybody": lambda: s3.list_objects_v2(**where, Prefix="users/"),
+        "list versions": lambda: s3.list_object_versions(**where),
+        "open the bucket": lambda: s3.put_bucket_policy(**where, Policy="{}"),
+        "delete the bucket": lambda: s3.delete_bucket(**where),
+        "the role without its limits": lambda: sts.assume_role(RoleArn=role, RoleSessionName="x"),
+        "a user": lambda: iam.create_user(UserName="evil"),
+        "keys": lambda: iam.list_access_keys(UserName="identity"),
+    }
+    refusals = {}
+    for what, action in tried.items():
+        try:
+            action()
+            refusals[what] = "allowed"
+        except ClientError as error:
+            refusals[what] = error.response["Error"]["Code"]
+        except KeyError:  # of several objects, each refused by itself
+            refusals[what] = "AccessDenied"
+    assert set(refusals.values()) == {"AccessDenied"}, refusals
+    assert s3.get_object(**where, Key=mine)["Body"].read() == b"1"
 
 
 @pytest.mark.parametrize("token", ["", "0" * 32])

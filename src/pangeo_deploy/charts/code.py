@@ -16,7 +16,12 @@ CODE = {
     "binder.py": ("binderhub-service",),
 }
 
-SERVER_CONFIG = "jupyter_server_config.py"
+# What every user's server reads beside its own: in /etc/jupyter, by the chart's names.
+FOR_SERVERS = {
+    "busy-is-activity": "jupyter_server_config.py",
+    "welcome-notebook": "welcome.ipynb",
+    "welcome-data": "welcome.csv",
+}
 # What stands before them in the same text.
 BEFORE = {"hub.py": ("launches.py", "login.py", "profiles.py"), "binder.py": ("launches.py",)}
 
@@ -59,11 +64,11 @@ def add_code(values: Values, folder: Path) -> None:
     image = {"name": name, "tag": tag}
     at(values, ("jupyterhub", "singleuser"))["image"] = dict(image)
     at(values, ("dask-gateway", "gateway", "backend"))["image"] = dict(image)
-    for_servers = (folder / SERVER_CONFIG).read_text()
-    at(values, ("jupyterhub", "singleuser", "extraFiles"))["busy-is-activity"] = {
-        "mountPath": f"/etc/jupyter/{SERVER_CONFIG}",
-        "stringData": for_servers,
-    }
+    for name, file in FOR_SERVERS.items():
+        at(values, ("jupyterhub", "singleuser", "extraFiles"))[name] = {
+            "mountPath": f"/etc/jupyter/{file}",
+            "stringData": (folder / file).read_text(),
+        }
     binders = at(values, ("binderhub-service", "extraConfig"))
     binders["ecr"] = (folder / "ecr.py").read_text()
     janitor = {"janitor.py": folder / "janitor.py", "idle_rules.py": Path(idle_rules.__file__)}

@@ -212,15 +212,15 @@ def janitor(
             list_price,
             clean,
         )
-    told = f"{seen.servers} servers and {seen.clusters} clusters run"
-    human: list[Any] = [f"{told}; {len(seen.outstayed)} have outstayed."]
+    counted = f"{seen.servers} servers and {seen.clusters} clusters were running"
+    human: list[Any] = [f"{counted}; {len(seen.outstayed)} of them are past their limits."]
     if seen.outstayed:
         rows = [
             (one.kind, one.owner, one.reason, one.usd_per_hour or "not known", one.ended and "✓")
             for one in seen.outstayed
         ]
-        columns = ("kind", "whose", "why", "USD an hour (list price)", "ended")
-        human.insert(0, table("Outstayed", columns, rows))
+        columns = ("kind", "owner", "why", "USD an hour (list price)", "stopped")
+        human.insert(0, table("Past their limits", columns, rows))
     show(seen.as_dict(), json, human)
     if not seen.ok:
         raise typer.Exit(CHECK_FAILED)

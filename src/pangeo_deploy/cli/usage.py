@@ -49,7 +49,10 @@ def collect(
 @app.command("import")
 def bring(
     out: Annotated[Path, typer.Option(help="The folder to write sessions.csv and gaps.csv to.")],
-    log: Annotated[Path | None, typer.Option(help="JupyterHub's log, in UTC.")] = None,
+    log: Annotated[Path | None, typer.Option(help="JupyterHub's log.")] = None,
+    zone: Annotated[
+        str, typer.Option(help="The time zone of the log's times, as in America/New_York.")
+    ] = "UTC",
     gateway: Annotated[
         Path | None, typer.Option(help="Dask-Gateway's database, a file of SQLite.")
     ] = None,
@@ -71,6 +74,7 @@ def bring(
     written = bring(
         out,
         log=log,
+        zone=zone,
         gateway=gateway,
         events=events or (),
         cpu_cores=cpu_cores,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from hub_user.idle_rules import LAUNCHED
 from hub_user.janitor import Cluster
 from pangeo_core.errors import PangeoDeployError
 
@@ -41,6 +42,7 @@ def cluster(resource: dict[str, Any], namespace: str) -> Cluster:
         float(config.get("worker_cores", 1)),
         float(config.get("worker_memory", 0)) / GIB,
         ending(metadata["name"], namespace),
+        LAUNCHED in (config.get("environment") or {}),
     )
 
 

@@ -542,3 +542,54 @@ def test_the_property_is_not_empty() -> None:
     assert accepted_renders("pangeo", {"janitor": {"schedule": "0 3 * * *"}})
     assert accepted_renders("support", {})
     assert not accepted_renders("support", {"pools": {"Users": {}}})
+
+
+def lets_in(policy: dict[str, Any], labels: dict[str, str], port: int) -> bool:
+    """Tell whether a pod of these labels reaches the policy's pods at a TCP port.
+
+    As Kubernetes reads NetworkPolicies (networking.k8s.io/v1): one rule that fits is enough, no
+    `ports` are all of them, and `endPort` is the last of a range.
+    """
+
+    def is_from(peer: dict[str, Any]) -> bool:
+        selector = peer["podSelector"]
+        same = all(labels.get(key) == one for key, one in selector["matchLabels"].items())
+        return same and all(
+            labels.get(one["key"]) in one["values"] for one in selector.get("matchExpressions", ())
+        )
+
+    def is_at(one: dict[str, Any]) -> bool:
+        return bool(one["port"] <= port <= one.get("endPort", one["port"]))
+
+    return any(
+        any(is_from(peer) for peer in rule["from"])
+        and ("ports" not in rule or any(is_at(one) for one in rule["ports"]))
+        for rule in policy["spec"]["ingress"]
+    )
+
+
+def test_a_dashboard_is_reached_through_the_gateway_alone() -> None:
+    values = complete(PROJECT, "pangeo", "prod", OUTPUTS)
+    _, rendered = checks.check_chart(PROJECT, "pangeo", values, [])
+    assert rendered is not None
+    (policy,) = (
+        one
+        for one in rendered.manifests
+        if one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == "dask"
+    )
+
+    def part(component: str) -> dict[str, str]:  # labels of the gateway's pods
+        return {
+            "app.kubernetes.io/name": "dask-gateway",
+            "app.kubernetes.io/component": component,
+        }
+
+    for stranger in ("dask-worker", "dask-scheduler"):
+        assert not lets_in(policy, part(stranger), 8787)
+        for port in (8786, 8788, 40000, 1024, 65535):  # tasks and data go on
+            assert lets_in(policy, part(stranger), port)
+    for own in ("traefik", "gateway", "controller"):
+        assert lets_in(policy, part(own), 8787)
+        assert lets_in(policy, part(own), 8786)
+    server = {"app.kubernetes.io/name": "jupyterhub", "component": "singleuser-server"}
+    assert not lets_in(policy, server, 8787)

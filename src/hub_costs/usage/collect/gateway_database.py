@@ -6,6 +6,7 @@ On Kubernetes the gateway keeps no database; there the pods tell (`collect.prome
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -56,8 +57,8 @@ def collect(
             "user": table["username"],
             "hub": hub,
             "kind": table["kind"],
-            "start": pd.to_datetime(table["start_time"], unit="ms", utc=True),
-            "end": pd.to_datetime(table["stop_time"], unit="ms", utc=True),
+            "start": _moments(table["start_time"]),
+            "end": _moments(table["stop_time"]),
             "cpu_cores": worker.map({True: worker_cores, False: scheduler_cores}),
             "memory_gib": worker.map({True: worker_memory_gib, False: scheduler_memory_gib}),
             "node_type": "",
@@ -65,5 +66,16 @@ def collect(
             "server": table["cluster"],
         }
     )
+    if raw["start"].isna().all():
+        raise BadInput(
+            f"No cluster in {path.name} has a time at which it started.",
+            fix="Pass the file that DatabaseBackend.db_url names.",
+        )
     last = now or max(raw["start"].max(), raw["end"].max()) + pd.Timedelta(milliseconds=1)
     return Collected(raw, path.name, raw["start"].min(), last)
+
+
+def _moments(milliseconds: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return times in UTC; what is none, or beyond what a time can be, is NaT."""
+    numbers = pd.to_numeric(milliseconds, errors="coerce")
+    return pd.to_datetime(numbers, unit="ms", utc=True, errors="coerce")

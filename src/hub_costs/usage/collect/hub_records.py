@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 
@@ -23,7 +23,7 @@ _ANY = re.compile(_TIME)
 _DISORDER = timedelta(seconds=5)  # lines of one log may be this much out of order
 _LINE = re.compile(
     _TIME + r"\S+ [^\]]*\] (?:User )?(?P<user>\S+?)"
-    r"(?: took (?P<took>[\d.]+) seconds to start"
+    r"(?: took (?P<took>\d{1,7}(?:\.\d+)?) seconds to start"
     r"|(?P<stop> server took [\d.]+ seconds to stop)"
     r"|(?P<died> server stopped, with exit code: .*)"
     r"|(?P<missed> appears to have stopped while the Hub was down))$"
@@ -116,7 +116,8 @@ def from_log(
     server that died ends when the hub saw it; the column `ended` says how each end is known. A
     stop without a start is of a server from before the log, which then begins with the log. In the
     hour that a change of clocks repeats, the order of the lines tells which of the two it is.
-    Raises `BadInput` where the file cannot be read or has no line of a server.
+    Lines whose time is none are passed over. Raises `BadInput` where the file cannot be read, has
+    no line of a server, or the zone is not one of the time zone database's.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -124,7 +125,7 @@ def from_log(
         raise BadInput(
             f"The log {path.name} cannot be read.", why=str(error), fix="Check the path."
         ) from None
-    told = list(_told(lines, ZoneInfo(zone) if isinstance(zone, str) else zone))
+    told = list(_told(lines, _zone(zone) if isinstance(zone, str) else zone))
     if not told:
         raise BadInput(
             f"The log {path.name} has no line of a server that started or stopped.",
@@ -161,6 +162,15 @@ def from_log(
     return Collected(frame, path.name, first, end)
 
 
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadInput(
+            f"There is no time zone {name!r}.", fix="Name it as in America/New_York, or UTC."
+        ) from None
+
+
 def _told(
     lines: Iterable[str], zone: tzinfo | None
 ) -> Iterator[tuple[pd.Timestamp, re.Match[str]]]:
@@ -170,8 +180,11 @@ def _told(
         stamped = _ANY.match(line) or _ANY.search(line)
         if not stamped:
             continue
-        naive = datetime.fromisoformat(stamped["time"].replace(",", "."))
-        moment = (naive.replace(tzinfo=zone) if zone else naive).astimezone(UTC)
+        try:
+            naive = datetime.fromisoformat(stamped["time"].replace(",", "."))
+            moment = (naive.replace(tzinfo=zone) if zone else naive).astimezone(UTC)
+        except (ValueError, OverflowError):  # the 45th of a month, the year 0
+            continue
         if moment < before - _DISORDER:  # the clocks went back: it is the hour's second time
             again = naive.replace(tzinfo=zone, fold=1) if zone else naive.replace(fold=1)
             moment = max(moment, again.astimezone(UTC))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 
 import pandas as pd
 import pytest
@@ -158,3 +159,67 @@ def test_records_of_a_hub_without_prometheus_become_one_table(cli, tmp_path):
     assert set(table[table.kind == "notebook"].memory_gib) == {4.0}
     report = cli("usage", "report", "--sessions", str(out / "sessions.csv"), "--json")
     assert report.code == 0, report.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[I 2024-13-45 09:00:00.000 JupyterHub base:1144] User eve took 1.0 seconds to start",
+        "[I 2024-07-01 25:61:61.000 JupyterHub base:1144] User eve took 1.0 seconds to start",
+        "[I 0000-00-00 00:00:00.000 JupyterHub base:1144] User eve took 1.0 seconds to start",
+        "[I 0001-01-01 00:00:00.000 JupyterHub base:1144] User eve took 1.0 seconds to start",
+        "[I 2024-07-01 09:00:00.000 JupyterHub base:1144] User eve took 1.2.3 seconds to start",
+        "[I 2024-07-01 09:00:00.000 JupyterHub base:1144] User eve took 99999999 seconds to start",
+        "[I 2024-07-01 09:00:00.000 JupyterHub base:1144] User  took 1.0 seconds to start",
+        "\x00\x1b[31m\ufffd",
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/New_York"])
+def test_a_line_that_is_broken_does_not_end_the_reading_of_a_log(tmp_path, line, zone):
+    path = tmp_path / "hub.log"
+    path.write_text(f"{line}\n{LOG}{line}\n")
+    sessions = hub_records.from_log(path, **SIZE, zone=zone)
+    users = set(sessions.raw.user)
+    assert {"ada", "old"} <= users
+    assert "eve" not in users or line.startswith("[I 0001")
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", "/etc/passwd"])
+def test_a_time_zone_that_there_is_not_is_named(tmp_path, zone):
+    path = tmp_path / "hub.log"
+    path.write_text(LOG)
+    with pytest.raises(BadInput, match="time zone"):
+        hub_records.from_log(path, **SIZE, zone=zone)
+
+
+def test_a_log_is_imported_in_its_own_zone(tmp_path):
+    from pangeo_deploy.collect_usage import bring
+
+    path = tmp_path / "hub.log"
+    path.write_text(LOG)
+    starts = [
+        bring(tmp_path / zone.replace("/", "-"), log=path, zone=zone).sessions.table.start.max()
+        for zone in ("UTC", "America/New_York")
+    ]
+    assert starts[1] - starts[0] == pd.Timedelta(hours=4)
+
+
+@pytest.mark.parametrize("time", ["10000000000000000000", "'soon'", "-99999999999999999", "null"])
+def test_a_gateways_time_that_is_none_is_counted_not_raised(tmp_path, time):
+    path = tmp_path / "gateway.sqlite"
+    database = sqlite3.connect(path)
+    database.executescript(
+        "create table clusters (id, username, name, start_time, stop_time);"
+        "create table workers (cluster_id, name, start_time, stop_time);"
+        f"insert into clusters values (1, 'ada', 'c', {time}, null);"
+    )
+    database.commit()
+    size = {"worker_cores": 1, "worker_memory_gib": 4}
+    with pytest.raises(BadInput, match="started"):
+        gateway_database.collect(path, **size)
+    database.execute("insert into clusters values (2, 'bob', 'd', 1719824400000, 1719828000000)")
+    database.commit()
+    database.close()
+    sessions = gateway_database.collect(path, **size).sessions()
+    assert sessions.table.user.tolist() == ["bob"]
+    assert len(sessions.rejected) == 1
