@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .conftest import Rehearsal
+from .conftest import Rehearsal, flat
 
 Start = Callable[[str], Rehearsal]
 
@@ -131,3 +131,89 @@ def test_documents_of_a_queue_are_resources_of_their_own(small: Start) -> None:
     assert rehearsal.plan() == {}
     rehearsal.destroy()
     assert rehearsal.account.client("sqs").list_queues().get("QueueUrls", []) == []
+
+
+BEFORE = """
+module "jobs" {
+  source = "./queues"
+  names  = ["a", "b"]
+}
+resource "aws_sqs_queue" "old" { name = "old" }
+resource "aws_sqs_queue" "leaving" { name = "leaving" }
+"""
+AFTER = """
+module "jobs" {
+  source = "./queues"
+  names  = ["a", "b"]
+}
+resource "aws_sqs_queue" "new" { name = "old" }
+moved {
+  from = aws_sqs_queue.old
+  to   = aws_sqs_queue.new
+}
+removed {
+  from = aws_sqs_queue.leaving
+  lifecycle { destroy = false }
+}
+import {
+  to = aws_sqs_queue.found
+  id = "https://sqs.us-west-2.amazonaws.com/123456789012/found"
+}
+resource "aws_sqs_queue" "found" {
+  name = "found"
+  tags = { by = "hand" }
+}
+check "the_name_stays" {
+  assert {
+    condition     = aws_sqs_queue.new.name == "new"
+    error_message = "still called ${aws_sqs_queue.new.name}"
+  }
+}
+"""
+MODULE = """
+variable "names" { type = set(string) }
+resource "aws_sqs_queue" "this" {
+  for_each = var.names
+  name     = "jobs-${each.key}"
+}
+output "urls" { value = [for queue in aws_sqs_queue.this : queue.url] }
+"""
+TEST = """
+run "two_queues" {
+  command = apply
+  assert {
+    condition     = length(module.jobs.urls) == 2
+    error_message = "not two"
+  }
+}
+"""
+
+
+def test_what_terraform_itself_does_with_a_project(small: Start) -> None:
+    folder = (rehearsal := small("")).terraform.folder
+    for name, text in (("queues/main.tf", MODULE), ("tests/jobs.tftest.hcl", TEST)):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text(text)
+    rehearsal.hcl(BEFORE)
+    rehearsal.terraform.read("init", "-input=false")
+    sqs = rehearsal.account.client("sqs")
+    assert "1 passed, 0 failed" in flat(rehearsal.terraform.read("test"))
+    assert not sqs.list_queues().get("QueueUrls")
+
+    rehearsal.apply()
+    sqs.create_queue(
+        QueueName="found",
+        Attributes={"MaximumMessageSize": "262144"},  # the provider's default, not AWS's
+        tags={"project": "test", "by": "hand"},
+    )
+    rehearsal.hcl(AFTER)
+    assert rehearsal.plan() == {"aws_sqs_queue.leaving": "forget"}
+    shown = rehearsal.shown_plan()
+    checks = {one["address"]["to_display"]: one["status"] for one in shown["checks"]}
+    assert checks["check.the_name_stays"] == "fail"
+    rehearsal.apply()
+    assert rehearsal.plan() == {}
+    assert "aws_sqs_queue.leaving" not in rehearsal.state()
+    assert {"aws_sqs_queue.new", "aws_sqs_queue.found"} <= rehearsal.state().keys()
+    rehearsal.destroy()
+    assert [url.rpartition("/")[2] for url in sqs.list_queues()["QueueUrls"]] == ["leaving"]
