@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +27,9 @@ from pangeo_core.files import write_whole
 
 REGION = "us-west-2"
 STARTING_SECONDS = 30.0
+TAKING_OVER_SECONDS = 0.05
+# Of clients whose account changes hands: the waits between them double, at random, up to 20 s.
+SUCCESSORS_ATTEMPTS = 12
 NOBODY = "rehearsal"  # whose credentials: the account does not check any
 
 
@@ -41,6 +44,7 @@ class Account:
     session: boto3.Session = field(repr=False)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     run: str = field(default_factory=lambda: uuid.uuid4().hex, repr=False)
+    attempts: int = 5
 
     @property
     def environment(self) -> dict[str, str]:
@@ -68,7 +72,7 @@ class Account:
         """Return a boto3 client of this account; it cannot reach any other."""
         settings = Config(
             proxies={"http": "", "https": ""},
-            retries={"mode": "standard", "total_max_attempts": 5},
+            retries={"mode": "standard", "total_max_attempts": self.attempts},
             s3={"addressing_style": "path"},
             use_dualstack_endpoint=False,
             use_fips_endpoint=False,
@@ -86,22 +90,33 @@ class Account:
 
     def made(self) -> set[str]:
         """Return what killed runs had made (see `making`)."""
-        with direct().open(f"{self.endpoint}/rehearsal/made", timeout=5) as answer:
-            return set(json.load(answer))
+        return set(json.loads(self._ask("made")))
 
     def gone(self, what: str, run: str) -> None:
-        """Tell the account that a thing which `run` made is no more: the next is made anew.
+        """Tell the account that a thing which `run` made is recorded, or no more.
 
-        Of one that a later run has made in its place nothing is forgotten: a state that was
-        restored from a backup knows only the earlier one.
+        The next one like it is made anew. Of one that a later run has made in its place nothing is
+        forgotten: a state that was restored from a backup knows only the earlier one.
         """
-        told = f"{what} {run}".encode()
-        direct().open(f"{self.endpoint}/rehearsal/gone", data=told, timeout=5).close()
+        self._ask("gone", f"{what} {run}")
+
+    def _ask(self, what: str, words: str | None = None) -> str:
+        """Ask the account what only the rehearsal asks; as often as clients ask it."""
+        data = None if words is None else words.encode()
+        for attempt in range(self.attempts):
+            try:
+                with direct().open(f"{self.endpoint}/rehearsal/{what}", data, timeout=5) as answer:
+                    return str(answer.read().decode())
+            except OSError:
+                if attempt == self.attempts - 1:
+                    raise
+                time.sleep(TAKING_OVER_SECONDS * 2**attempt)
+        raise AssertionError(self.attempts)
 
     def all_told(self) -> None:
-        """Tell the account that whoever had things made knows of all of them (see `making`)."""
+        """Tell the account that all that this run made is recorded (see `making`)."""
         with contextlib.suppress(OSError):
-            direct().open(f"{self.endpoint}/rehearsal/told", data=b"", timeout=5).close()
+            self._ask("told", self.run)
 
 
 MAKING: ContextVar[str] = ContextVar("Rehearsal-Making", default="")
@@ -131,9 +146,10 @@ def direct() -> urllib.request.OpenerDirector:
 def open_account(folder: Path, region: str = REGION) -> Iterator[Account]:
     """Open the account kept in `folder`, starting it (in `region`) if there is none.
 
-    One process serves the account; others that open it meanwhile use that one's endpoint. The lock
-    is the operating system's and vanishes with its owner. Raises `BadInput` for an account that is
-    damaged or of another moto version.
+    One process serves the account; others that open it meanwhile use that one's endpoint, and one
+    of them serves it from there on when that process ends. The lock is the operating system's and
+    vanishes with its owner. Raises `BadInput` for an account that is damaged or of another moto
+    version.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -141,7 +157,7 @@ def open_account(folder: Path, region: str = REGION) -> Iterator[Account]:
     with ExitStack() as stack:
         while not (lock := take_lock(folder)):
             if endpoint := served_by_another(folder):
-                yield connect(folder, **endpoint)
+                yield stack.enter_context(succeed(folder, **endpoint))
                 return
             if time.monotonic() > deadline:
                 raise MissingPrerequisite(
@@ -151,6 +167,35 @@ def open_account(folder: Path, region: str = REGION) -> Iterator[Account]:
             time.sleep(0.05)
         stack.enter_context(lock)
         yield stack.enter_context(serve(folder, region))
+
+
+@contextmanager
+def succeed(folder: Path, endpoint: str, account_id: str, region: str) -> Iterator[Account]:
+    """Use the account that another process serves; serve it at the same port once that ends.
+
+    What is asked in between is asked again by the clients, until somebody answers.
+    """
+    port = int(endpoint.rpartition(":")[2])
+    done = threading.Event()
+    with ExitStack() as stack:
+
+        def wait_for_our_turn() -> None:
+            while not done.wait(TAKING_OVER_SECONDS):
+                if lock := take_lock(folder):
+                    stack.enter_context(lock)
+                    # Were the port taken, or the account damaged, the clients say what they miss.
+                    with contextlib.suppress(OSError, BadInput):
+                        stack.enter_context(serve(folder, region, port))
+                    return
+
+        waiting = threading.Thread(target=wait_for_our_turn, daemon=True)
+        waiting.start()
+        account = connect(folder, endpoint, account_id, region)
+        try:
+            yield replace(account, attempts=SUCCESSORS_ATTEMPTS)
+        finally:
+            done.set()
+            waiting.join()
 
 
 @contextmanager

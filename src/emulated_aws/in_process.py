@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-from emulated_aws.moto_app import World
+from emulated_aws.moto_app import Closed, World
 
 
 class Raw(io.BytesIO):
@@ -34,7 +34,10 @@ def answering(world: World) -> Callable[..., AWSResponse | None]:
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
         if world.closed or not isinstance(body, bytes):
             return None
-        content, status, headers = world.respond(as_environ(request, body))
+        try:
+            content, status, headers = world.respond(as_environ(request, body))
+        except Closed:
+            return None
         found = b"" if request.method == "HEAD" else b"".join(content)
         return AWSResponse(request.url, int(status.split()[0]), list(headers), Raw(found))
 

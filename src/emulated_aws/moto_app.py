@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,13 @@ from emulated_aws.moto_memory import Turn
 from emulated_aws.operations import eks
 from emulated_aws.saved_state import State, holders
 
+LAST_ANSWERS_SECONDS = 5.0
+
 Answer = tuple[Iterable[bytes], str, Any]
+
+
+class Closed(Exception):
+    """A request came after the account was closed: nothing was changed."""
 
 
 class World:
@@ -43,7 +50,8 @@ class World:
         self._saving = threading.Lock()
         self._changes, self._saved = 0, -1
         self._timer: threading.Timer | None = None
-        self._objects_changed = False
+        self._objects_changed = 0  # the last change, by its number, of what S3 holds
+        self._answering, self._quiet = 0, threading.Condition()
         self.closed = False
         self._broken = ""  # once something could not be saved, nothing more is changed
         self._moto = Dispatcher(create_backend_app)
@@ -60,8 +68,23 @@ class World:
                 backends.get_backend("ec2")[self.account_id][region]
         self._save(upto=0)
 
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Note that a request from the network is being answered, down to its last byte."""
+        with self._quiet:
+            self._answering += 1
+        try:
+            yield
+        finally:
+            with self._quiet:
+                self._answering -= 1
+                self._quiet.notify_all()
+
     def close(self) -> None:
-        """Save what waits."""
+        """Save what waits; whoever asks from now on is told that nobody is there.
+
+        Answers that are on their way are waited for, but for no client that hangs.
+        """
         with self.turn:
             self.closed = True
             timer, changes = self._timer, self._changes
@@ -69,6 +92,8 @@ class World:
             timer.cancel()
         if not self._broken:
             self._save(upto=changes)
+        with self._quiet:
+            self._quiet.wait_for(lambda: not self._answering, LAST_ANSWERS_SECONDS)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -77,12 +102,18 @@ class World:
         if environ["PATH_INFO"].startswith("/rehearsal"):
             start_response("200 OK", [("Content-Type", "text/plain")])
             return [self._own(environ).encode()]
-        body, status, headers = self.respond(environ)
+        try:
+            body, status, headers = self.respond(environ)
+        except Closed:  # SDKs try again, and find whoever serves the account then
+            body, status, headers = [], "503 Service Unavailable", []
         start_response(status, list(headers))
         return body
 
     def respond(self, environ: dict[str, Any]) -> Answer:
-        """Answer one request; where that cannot be saved, say so in AWS's form."""
+        """Answer one request; where that cannot be saved, say so in AWS's form.
+
+        Raises `Closed` once the account is closed.
+        """
         try:
             body_of(environ)  # before anybody's turn: a client that hangs holds up only itself
             return self.answer(environ)
@@ -96,10 +127,10 @@ class World:
         """Answer what only the rehearsal asks."""
         match environ["PATH_INFO"].rpartition("/")[2]:
             case "told":
-                self._forget(list(self.state.made))
+                run = body_of(environ).decode()
+                self._forget([what for what, by in self.state.made.items() if by["run"] == run])
             case "gone":
-                size = int(environ["CONTENT_LENGTH"])
-                what, _, run = environ["wsgi.input"].read(size).decode().partition(" ")
+                what, _, run = body_of(environ).decode().partition(" ")
                 if self.state.made.get(what, {}).get("run") == run:
                     self._forget([what])
             case "made":
@@ -109,7 +140,7 @@ class World:
     def _forget(self, made: list[str]) -> None:
         """Forget how things were made: who had them made knows, or they are no more."""
         with self.turn:
-            if not made:
+            if self.closed or not made:
                 return
             for what in made:
                 self.state.made.pop(what, None)
@@ -123,6 +154,8 @@ class World:
         if self._broken and not request.read_only:
             return self._refuse_to_change(environ)
         with self.turn:
+            if self.closed:  # moto is no longer ours: what it does now would not be saved
+                raise Closed
             known = count_backends()
             if earlier := self._made_before(request):
                 return earlier
@@ -135,8 +168,9 @@ class World:
             if request.s3_object and not request.read_only:
                 self._save_objects_soon()
             elif not request.read_only or count_backends() != known:
-                self._objects_changed |= request.service == "s3"
                 self._changes += 1
+                if request.service == "s3":
+                    self._objects_changed = self._changes
             mine = self._changes
         if not request.s3_object:
             self._save(upto=mine)
@@ -200,15 +234,14 @@ class World:
                 return
             with self.turn:
                 changes = self._changes
-                objects, self._objects_changed = self._objects_changed, False
-                files, pickles = self.state.changed(objects)
+                files, pickles = self.state.changed(self._objects_changed > self._saved)
                 manifest = self.state.describe(files)
             self.state.write(files, pickles, manifest)
             self._saved = changes
 
     def _save_objects_soon(self) -> None:
-        self._objects_changed = True
         self._changes += 1
+        self._objects_changed = self._changes
         if self._timer is None:
             self._timer = threading.Timer(1.0, self._save_objects)
             self._timer.daemon = True
@@ -256,6 +289,11 @@ class QuietHandler(MotoRequestHandler):
     """Serves without a line on stderr for each request; drops a client that says nothing."""
 
     timeout = 60
+
+    def run_wsgi(self) -> None:
+        """Answer one request, and let the account know until when."""
+        with self.server.app.answering():
+            super().run_wsgi()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""

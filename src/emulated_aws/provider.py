@@ -34,6 +34,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         self.schema = load()
         self.has_changed = False
         self._made = account.made()
+        self._made_earlier = frozenset(self._made)
         self._settings: dict[str, Settings] = {}
         self._clients: dict[tuple[str, str], Any] = {}
 
@@ -128,8 +129,8 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
             found = resource_lifecycle.read(
                 type_, resource, self._api(type_, settings, state), settings, state
             )
-            if found is None:
-                self._forget(request.private)
+            if found is None or made_by(request.private)[0] in self._made_earlier:
+                self._forget(request.private)  # gone, or recorded: Terraform has read it
             return pb.ReadResource.Response(
                 new_state=to_dynamic_value(found), private=request.private
             )
@@ -245,7 +246,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         return guarded(answer, pb.ValidateDataResourceConfig.Response, doing)
 
     def _forget(self, private: bytes) -> None:
-        made, _, run = private.decode().partition(" ")
+        made, run = made_by(private)
         if made in self._made:
             self.account.gone(made, run)
 
@@ -254,3 +255,9 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         if name not in RESOURCES:
             raise not_emulated(name)
         return self.schema.resources[name], RESOURCES[name], self._settings_of(context)
+
+
+def made_by(private: bytes) -> tuple[str, str]:
+    """Return how a thing was made and by which run, as its state's private part has it."""
+    made, _, run = private.decode().partition(" ")
+    return made, run

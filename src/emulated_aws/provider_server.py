@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,15 +29,14 @@ THREADS = 16
 @contextmanager
 def serve_provider(
     account: Account,
-    recorded: Callable[[], bool] | None = None,
     project: Path | None = None,
 ) -> Iterator[dict[str, str]]:
     """Serve the stand-in on this machine; yield the environment that makes Terraform use it.
 
     It lives in threads of this process, so it ends with it and not with Terraform, which is left to
-    finish when the user interrupts. `recorded` tells at the end whether Terraform could write down
-    what it had made (by default: if no error passes here). If it was killed, the account goes on
-    knowing, for the next run. `project` is the root module's folder: types that its files name
+    finish when the user interrupts. If an error passes here Terraform may not have written down
+    what it had made: the account goes on knowing, until a later run reads it in the state.
+    `project` is the root module's folder: types that its files name
     and nothing emulates are then known, so that it may declare them with `count = 0`.
     """
     server = grpc.server(ThreadPoolExecutor(THREADS, "provider"))
@@ -60,7 +59,7 @@ def serve_provider(
         ended_well = True
     finally:
         server.stop(grace=1).wait()
-        if provider.has_changed and (recorded() if recorded else ended_well):
+        if provider.has_changed and ended_well:
             account.all_told()
 
 

@@ -35,21 +35,11 @@ class MissingPrerequisite(PangeoDeployError):
 
 
 class Interrupted(PangeoDeployError):
-    """The work was stopped half-way and can be resumed as `fix` says.
-
-    `recorded` tells whether what was finished is recorded.
-    """
-
-    recorded = True
+    """The work was stopped half-way and can be resumed as `fix` says."""
 
 
 class TerraformFailed(PangeoDeployError):
-    """Terraform refused or failed; `why` holds its own diagnostics.
-
-    `recorded` is False where it was killed before it could record what it had finished.
-    """
-
-    recorded = True
+    """Terraform refused or failed; `why` holds its own diagnostics."""
 
 
 class NotebookFailed(PangeoDeployError):

@@ -4,34 +4,40 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from moto.core.base_backend import BackendDict
 from moto.moto_api._internal import mock_random
 from moto.sqs.models import Queue
 
-from emulated_aws import Account, open_account
+from emulated_aws import Account, moto_app, open_account
 from emulated_aws.account import making
 from pangeo_core.errors import BadInput
 
 
 def run(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a process of its own, with the account open as `account`."""
-    script = (
-        "import os, sys\nfrom pathlib import Path\n"
-        "from emulated_aws import open_account\n"
-        f"with open_account(Path({str(folder)!r})) as account:\n"
-        + "".join(f"    {line}\n" for line in code.splitlines())
-    )
     return subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", script(folder, code)],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=120,
+    )
+
+
+def script(folder: Path, code: str) -> str:
+    """Return a program that runs `code` with the account open as `account`."""
+    return (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from emulated_aws import open_account\n"
+        f"with open_account(Path({str(folder)!r})) as account:\n"
+        + "".join(f"    {line}\n" for line in code.splitlines())
     )
 
 
@@ -319,6 +325,82 @@ def test_what_cannot_be_saved_is_refused_and_the_saved_state_stays_whole(
         assert kept in vpcs(account)
         assert not {"10.7.0.0/16", "10.8.0.0/16"} & cidrs
         make_vpc(account, "10.8.0.0/16")
+
+
+def test_a_request_that_comes_after_the_end_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of a provider whose Terraform was killed: nobody waits for it when all is closed."""
+    arrived, closed = threading.Event(), threading.Event()
+    read_request = moto_app.read_request
+
+    def slow(environ: dict[str, Any]) -> moto_app.Request:
+        request = read_request(environ)
+        if request.action == "PUT /late":
+            arrived.set()
+            closed.wait(30)
+        return request
+
+    monkeypatch.setattr(moto_app, "read_request", slow)
+
+    def make(client: Any) -> None:
+        with making("the bucket"):
+            where = {"LocationConstraint": "us-west-2"}
+            client.create_bucket(Bucket="late", CreateBucketConfiguration=where)
+
+    with ThreadPoolExecutor() as pool:
+        with open_account(tmp_path) as account:
+            late = pool.submit(make, account.client("s3"))
+            assert arrived.wait(30)
+        closed.set()
+        with pytest.raises(EndpointConnectionError):
+            late.result()
+    with open_account(tmp_path) as account:
+        assert account.made() == set()
+        make(account.client("s3"))
+        account.client("s3").head_bucket(Bucket="late")
+
+
+def test_only_what_the_run_itself_made_is_recorded_with_its_end(tmp_path: Path) -> None:
+    """Two environments share an account: the end of one says nothing about what the other made."""
+    with open_account(tmp_path) as one, open_account(tmp_path) as other:
+        for account, cidr in ((one, "10.1.0.0/16"), (other, "10.2.0.0/16")):
+            with making(cidr):
+                make_vpc(account, cidr)
+        one.all_told()
+        assert other.made() == {"10.2.0.0/16"}
+
+
+SERVING = """
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_who_shares_an_account_goes_on_when_its_server_ends(tmp_path: Path, kill: bool) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", script(tmp_path, SERVING)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as first:  # fmt: skip
+        assert first.stdin
+        assert first.stdout
+        assert first.stdout.readline() == "ready\n"
+        with open_account(tmp_path) as account:
+            ours = [make_vpc(account)]
+            if kill:
+                first.kill()
+            else:
+                first.stdin.close()
+            ours += [make_vpc(account, f"10.{number}.0.0/16") for number in range(1, 8)]
+            first.wait(60)
+            ours.append(make_vpc(account, "10.9.0.0/16"))
+            assert account.made() == set()
+            with open_account(tmp_path) as third:
+                assert third.endpoint == account.endpoint
+                assert vpcs(third) >= set(ours)
+    with open_account(tmp_path) as account:
+        assert vpcs(account) >= set(ours)
 
 
 def test_what_was_made_for_a_killed_run_is_given_to_the_next(tmp_path: Path) -> None:

