@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from moto import backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -292,7 +292,7 @@ class QuietHandler(MotoRequestHandler):
 
     def run_wsgi(self) -> None:
         """Answer one request, and let the account know until when."""
-        with self.server.app.answering():
+        with cast("World", self.server.app).answering():
             super().run_wsgi()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
