@@ -4,7 +4,8 @@
 
 Prints one JSON document. Each measurement is a process of its own, so that its peak memory is its
 own; ratios are medians of alternating repeats, because a machine's speed drifts, and those of
-`ingest` are of CPU seconds, which depend least on what else the machine does.
+`ingest` are of CPU seconds, which depend least on what else the machine does. Ingest and allocation
+are measured at several sizes, so that their growth can be seen.
 """
 
 import argparse
@@ -239,7 +240,10 @@ def main() -> None:
         if given.rows:
             report["aggregate"] = aggregate(folder / "bill.parquet", given.rows, given.repeats)
         if given.lines:
-            report["ingest"] = export(folder / "export.parquet", given.lines, given.repeats)
+            report["ingest"] = [
+                export(folder / "export.parquet", n, given.repeats)
+                for n in (given.lines // 4, given.lines)
+            ]
         if given.pods:
             report["pods"] = [
                 run
