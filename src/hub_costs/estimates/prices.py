@@ -1,9 +1,11 @@
 """Prices from a dated csv (`price_queries` refreshes it)."""
 
 import csv
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from pathlib import Path
 
 from hub_costs import data_files
@@ -36,9 +38,13 @@ class Prices:
     file: str
 
     def find(self, service: str, item: str, region: str) -> Price | None:
-        """Return the price of an item in `region`, else another region's; None if none has it."""
+        """Return the price of an item in `region`, else another region's; None if none has it.
+
+        Raises `BadInput` for a region that AWS does not have.
+        """
         if price := self.rows.get((service, item, region)):
             return price
+        _require_region(region)
         for (its_service, its_item, other), price in sorted(self.rows.items()):
             if (its_service, its_item) == (service, item):
                 return replace(price, note=f"price of {other}")
@@ -121,6 +127,22 @@ def text(prices: Iterable[Price]) -> str:
         values = (row.service, row.item, row.unit, format(row.usd, "f"), row.region, row.as_of)
         lines.append(",".join([*values, '"' + row.source.replace('"', '""') + '"']))
     return "\n".join(lines) + "\n"
+
+
+@cache
+def _require_region(region: str) -> None:
+    import botocore.session  # slow, and of use only for regions that the list has not
+
+    session = botocore.session.Session()
+    partitions = session.get_available_partitions()
+    known = [each for name in partitions for each in session.get_available_regions("ec2", name)]
+    if region not in known:
+        near = difflib.get_close_matches(region, known, n=4)
+        raise BadInput(
+            f"There is no region {region!r}.",
+            why=f"Near it: {', '.join(near) or 'none'}.",
+            fix="Correct its name; of a new one, add its rows to the price list.",
+        )
 
 
 def _bad(file: Path, line: int, why: str) -> BadInput:

@@ -48,12 +48,6 @@ def _read(
         return check(
             tables[0], source=files[0].name, window=window, rejected=refused, accounts=accounts
         )
-    # Each file's columns are checked by its own name before rows of all are judged together.
-    for file, table in zip(files, tables, strict=True):
-        if missing := [column for column in COLUMNS if column not in table.columns]:
-            raise _bad(
-                file, f"has no column {', '.join(missing)}", f"It needs {', '.join(COLUMNS)}."
-            )
     origin = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     whole = pd.concat([t.astype(object) for t in tables], ignore_index=True)
     again = _again(whole, origin)
@@ -139,11 +133,14 @@ def _raw(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     try:
         if path.suffix == ".parquet":
             names = pa.parquet.read_schema(path).names
+            _check_columns(path, names)
             wanted = [name for name in names if name in (*COLUMNS, *OPTIONAL)]
             table = pa.parquet.read_table(path, columns=wanted, read_dictionary=list(_REPEATED))
             return table.to_pandas(split_blocks=True, self_destruct=True), _broken(path, [])
         if path.suffix == ".csv":
             return _csv(path)
+    except UnicodeDecodeError as error:
+        raise _bad(path, "is not UTF-8", "Write it again as UTF-8.", str(error)) from None
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         why = str(error).splitlines()[0]
         raise _bad(path, "cannot be read", "Write it again, as csv or parquet.", why) from None
@@ -168,6 +165,7 @@ def _csv(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
             column_types=text, null_values=[""], strings_can_be_null=True
         ),
     )
+    _check_columns(path, table.column_names)
     unknown = [name for name in table.column_names if name not in text]
     table = table.drop_columns(unknown)
     gone = [number for number, _ in lines]
@@ -175,6 +173,20 @@ def _csv(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     frame = table.to_pandas(split_blocks=True, self_destruct=True)
     frame["row"] = rows
     return frame, _broken(path, lines)
+
+
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    """Raise `BadInput` where a needed column is missing, or a known one is there twice."""
+    twice = [name for name in (*COLUMNS, *OPTIONAL) if names.count(name) > 1]
+    if twice:
+        raise _bad(path, f"has more than one column {', '.join(twice)}", "Leave one of each.")
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise _bad(
+            path,
+            f"has no column {', '.join(missing)}",
+            f"Give it the columns {', '.join(COLUMNS)}, with commas between them.",
+            f"It has: {', '.join(map(repr, names)) or 'none'}.",
+        )
 
 
 def _broken(path: Path, lines: list[tuple[int, str]]) -> pd.DataFrame:

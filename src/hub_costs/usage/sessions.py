@@ -11,7 +11,8 @@ no-user   has no user                                                  dropped
 bad-time  has a start that is missing or no time, or an end that is no dropped
           time
 bad-value has an unknown kind or capacity, or a request that is        dropped
-          negative, not finite, or nothing at all
+          negative, not finite, nothing at all, or more than any
+          machine has
 negative  ends when or before it starts                                dropped
 too-long  lasts longer than the data it is in                          dropped
 outside   lies wholly outside the window asked for                     dropped
@@ -25,7 +26,8 @@ broken    has more or fewer values than the file has columns           dropped
 ========= ============================================================ ===========================
 
 Without a window, the data is as long as from its first start to its last, but at least `SHORTEST`:
-nothing else in a table tells a month-long server from a wrong year.
+nothing else in a table tells a month-long server from a wrong year. It spans `LONGEST` at most:
+reports and replays look at every hour of it.
 Dropped and changed rows are kept in `Sessions.rejected` and `Sessions.changed`, with their reasons.
 """
 
@@ -56,11 +58,14 @@ OPTIONAL: Mapping[str, str] = {
     "memory_used_gib": "number",
 }
 SHORTEST = pd.Timedelta(days=7)
+LONGEST = pd.Timedelta(days=20 * 366)
+MOST_CORES, MOST_GIB = 10_000, 100_000  # several times what the largest machine has
 FIXES: Mapping[str, str] = {
     "no-user": "Give every row a user; anonymous Binder sessions have one name each.",
     "bad-time": "Write times as ISO 8601, such as 2024-07-01T09:30:00Z.",
     "bad-value": f"Use a kind of {', '.join(KINDS)}; a capacity of {', '.join(CAPACITIES)}; "
-    "and requests of cpu_cores and memory_gib that are not negative and not both zero.",
+    "and requests of cpu_cores and memory_gib that are not negative, not both zero, and no more "
+    f"than {MOST_CORES} cores and {MOST_GIB} GiB.",
     "negative": "Correct start and end: is one of them in another time zone?",
     "too-long": "Correct the year, or pass the window that the data covers.",
     "outside": "Pass a window that holds the session.",
@@ -221,7 +226,7 @@ def _wrong_values(raw: pd.DataFrame, table: pd.DataFrame) -> Reasons:
     unread &= unread.index.isin(written.index[written != ""])
     _mark(bad, table["start"].isna() | unread, "bad-time")
     cpu, memory = table["cpu_cores"], table["memory_gib"]
-    asked = np.isfinite(cpu) & np.isfinite(memory) & (cpu >= 0) & (memory >= 0) & (cpu + memory > 0)
+    asked = cpu.between(0, MOST_CORES) & memory.between(0, MOST_GIB) & (cpu + memory > 0)
     known = table["kind"].isin(KINDS) & table["capacity"].isin(CAPACITIES)
     _mark(bad, ~(asked & known), "bad-value")
     return bad
@@ -233,7 +238,15 @@ def _bounds(
     """Return where the data starts and ends: the window, or what the rows themselves say."""
     if window is None:
         ends = table["end"].where(table["end"] - table["start"] <= pd.Timedelta(days=366))
-        return table["start"].min(), pd.concat([ends, table["start"]]).max()
+        first, last = table["start"].min(), pd.concat([ends, table["start"]]).max()
+        if last - first > LONGEST:
+            raise BadInput(
+                f"{source}: the sessions span {(last - first).days // 365} years, "
+                f"from {iso(first)} to {iso(last)}.",
+                why=f"At most {LONGEST.days // 366} years can be looked at.",
+                fix="Correct the year that is wrong.",
+            )
+        return first, last
     first, last = (pd.Timestamp(moment) for moment in window)
     first, last = (m.tz_localize("UTC") if m.tz is None else m for m in (first, last))
     if not first < last:

@@ -17,6 +17,7 @@ from pangeo_core.errors import BadInput
 
 HOURS = pd.Timedelta(hours=1)
 MONDAY = pd.Timestamp("2024-09-02", tz="UTC")
+MOST_PEOPLE = 50_000
 GIB_PER_GB = 1000**3 / 1024**3
 
 
@@ -188,10 +189,17 @@ def generate(model: Model, seed: int, start: pd.Timestamp = MONDAY) -> Sessions:
 def sized(name: str, people: int | None = None) -> Model:
     """Return the model `name` for `people`: a group's in a month, a Binder's launches a day.
 
-    Without a number it is the published size. Raises `BadInput` for a name that is none of MODELS.
+    Without a number it is the published size. Raises `BadInput` for a name that is none of MODELS,
+    and for a number that no hub has seen.
     """
     if name not in MODELS:
         raise BadInput(f"There is no model {name!r}.", fix=f"Use one of: {', '.join(MODELS)}.")
+    if people is not None and not 0 <= people <= MOST_PEOPLE:
+        raise BadInput(
+            f"Invalid number of people: {people}.",
+            why="mybinder.org, the largest public hub, has about 20,000 launches a day.",
+            fix=f"Give a number from 0 to {MOST_PEOPLE}.",
+        )
     return MODELS[name]() if people is None else _SIZED[name](people)
 
 

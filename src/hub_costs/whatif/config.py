@@ -5,6 +5,7 @@ of sessions; pools do not share nodes. Sizes are GiB, times seconds, money USD.
 """
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,9 +17,12 @@ from hub_costs.machines import DAEMONS
 from hub_costs.usage.sessions import KINDS
 from pangeo_core.errors import BadInput
 
-Count = Annotated[int, Field(ge=0)]
+# The replay looks at each node and each placeholder whenever something happens.
+MOST_NODES = 2000
+Count = Annotated[int, Field(ge=0, le=MOST_NODES)]
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, le=1e9)]
+Limit = Annotated[float, Field(gt=0, le=366 * 86400)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Kind = Literal["notebook", "dask-scheduler", "dask-worker", "binder"]
 
@@ -53,7 +57,7 @@ class Pool(_Part):
     interruptions_per_hour: Amount = 0
     spot_price_share: Share | None = None
     min_nodes: Count = 0
-    max_nodes_per_zone: Annotated[int, Field(ge=1)] | None = None
+    max_nodes_per_zone: Annotated[int, Field(ge=1, le=10**6)] | None = None
     zonal_homes: bool = False
     give_up_seconds: Seconds = 3600
     placeholders: Count = 0
@@ -69,7 +73,7 @@ class Core(_Part):
     """The nodes that always run: hub, proxy, monitoring. On demand."""
 
     instance_type: str = "r5.xlarge"
-    nodes: Annotated[int, Field(ge=1)] = 1
+    nodes: Annotated[int, Field(ge=1, le=MOST_NODES)] = 1
     disk_gib: Amount = 80
 
 
@@ -97,9 +101,9 @@ class Culling(_Part):
     `recorded_idle_seconds` is the idle limit under which the sessions were recorded.
     """
 
-    idle_seconds: Annotated[float, Field(gt=0)] | None = None
-    recorded_idle_seconds: Annotated[float, Field(gt=0)] | None = None
-    max_age_seconds: Annotated[float, Field(gt=0)] | None = None
+    idle_seconds: Limit | None = None
+    recorded_idle_seconds: Limit | None = None
+    max_age_seconds: Limit | None = None
 
 
 class SavingsPlan(_Part):
@@ -132,7 +136,7 @@ class Config(_Part):
     culling: Culling = Culling()
     savings_plan: SavingsPlan | None = None
     support: Literal["standard", "extended"] = "standard"
-    other_usd_per_month: Annotated[Decimal, Field(ge=0)] = Decimal(0)
+    other_usd_per_month: Annotated[Decimal, Field(ge=0, le=10**9)] = Decimal(0)
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
     @model_validator(mode="after")
@@ -164,7 +168,11 @@ def load(path: Path) -> Config:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        data = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        data = (
+            json.loads(text, object_pairs_hook=_each_once)
+            if path.suffix == ".json"
+            else yaml.load(text, _EachKeyOnce)  # noqa: S506, a SafeLoader
+        )
     except OSError as error:
         raise BadInput(
             f"The configuration {path.name} cannot be read.", why=str(error), fix="Check the path."
@@ -174,6 +182,22 @@ def load(path: Path) -> Config:
             f"The configuration {path.name} is not YAML or JSON.", why=str(error), fix="Correct it."
         ) from None
     return parse({} if data is None else data, path.name)
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """Refuses a mapping in which a key is written twice: YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        own = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        _each_once([(self.construct_object(key, deep=True), None) for key in own])
+        return super().construct_mapping(node, deep)
+
+
+def _each_once(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
+    names = [str(name) for name, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"A key is written twice: {', '.join(twice)}.")
+    return dict(pairs)
 
 
 def parse(data: Any, source: str = "configuration") -> Config:

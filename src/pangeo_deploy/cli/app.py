@@ -13,20 +13,8 @@ from typing import Annotated
 import typer
 
 from pangeo_core.errors import Interrupted, PangeoDeployError
-from pangeo_deploy.cli import (
-    bench,
-    book,
-    charts,
-    cost,
-    delivery,
-    deployments,
-    hub,
-    seasons,
-    usage,
-    whatif,
-)
 from pangeo_deploy.cli.console import show_error
-from pangeo_deploy.cli.preflight import preflight
+from pangeo_deploy.cli.verbs import Verbs
 
 # What an operating system refuses for reasons of the machine and not of this program.
 THE_MACHINES_OWN = (
@@ -47,12 +35,14 @@ REPORT = "Please report it at https://github.com/NCAR/ncar-pangeo-binder-terrafo
 ParserError = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
+    cls=Verbs,
     help="Deploy, use, measure and pay for a Pangeo hub on AWS, or rehearse it on this machine.",
     epilog="Exit codes: 0 done, 1 a bug, 2 bad input or a missing prerequisite, 3 a check said no, "
     "130 interrupted.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # else rich draws the help, and takes longer than all the rest
 )
 
 
@@ -74,19 +64,6 @@ def root(
     ] = False,
 ) -> None:
     """Deploy, use, measure and pay for a Pangeo hub on AWS, or rehearse it on this machine."""
-
-
-deployments.register(app)
-seasons.register(app)
-hub.register(app)
-app.add_typer(charts.app, name="charts")
-app.add_typer(usage.app, name="usage")
-app.add_typer(bench.app, name="bench")
-app.add_typer(cost.app, name="cost")
-app.command()(preflight)
-app.command()(whatif.whatif)
-app.add_typer(book.app, name="book")
-app.add_typer(delivery.app, name="delivery")
 
 
 def main() -> None:

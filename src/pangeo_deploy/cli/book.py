@@ -9,10 +9,11 @@ import typer
 from pangeo_core.errors import CheckFailed, PangeoDeployError
 from pangeo_core.progress import Event
 from pangeo_deploy.cli.console import reporting, show, show_error, table
-from pangeo_deploy.cli.options import JsonOption
+from pangeo_deploy.cli.options import JsonOption, within
+from pangeo_deploy.cli.verbs import group
 from pangeo_deploy.deployment import find_project
 
-app = typer.Typer(help="Execute the notebooks and render the book.", no_args_is_help=True)
+app = group(help="Execute the notebooks and render the book.")
 REASONS_SHOWN = 3
 
 
@@ -61,7 +62,9 @@ def status(json: JsonOption = False) -> None:
 
 
 @app.command()
-def serve(port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0) -> None:
+def serve(
+    port: Annotated[int, typer.Option(callback=within(0, 65535), help="0 takes a free one.")] = 0,
+) -> None:
     """Build at each change of a source and serve the pages on this machine, until Ctrl-C."""
     import proof_book as publish
     from proof_book.page import serve as live

@@ -10,11 +10,12 @@ import typer
 from pangeo_core.files import write_whole
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
+from pangeo_deploy.cli.verbs import group
 from pangeo_deploy.deployment import Deployment, find_project
 
 CHECK_FAILED = 3
 
-app = typer.Typer(help="The Helm charts of an environment.", no_args_is_help=True)
+app = group(help="The Helm charts of an environment.")
 
 
 @app.command()

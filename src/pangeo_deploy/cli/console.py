@@ -6,15 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
-
-from rich.cells import cell_len
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from pangeo_core.errors import PangeoDeployError
 from pangeo_core.progress import Event, Progress
+
+if TYPE_CHECKING:  # rich takes as long to import as the rest of the command line
+    from rich.table import Table
 
 _MARKS = {"done": "[green]✓[/]", "failed": "[red]✗[/]", "info": "[yellow]![/]"}
 
@@ -27,8 +25,11 @@ class Sheet:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
 
-    def boxed(self) -> Table:
+    def boxed(self) -> "Table":
         """Return it as rich draws it; a column whose name ends in `)` holds numbers."""
+        from rich.markup import escape
+        from rich.table import Table
+
         result = Table(title=self.title, title_justify="left", header_style="bold")
         for column in self.columns:
             result.add_column(column, justify="right" if column.endswith(")") else "left")
@@ -38,6 +39,8 @@ class Sheet:
 
     def plain(self) -> str:
         """Return it as `kubectl` would: columns two spaces apart, each row one whole line."""
+        from rich.cells import cell_len
+
         lines = [
             tuple(self.columns),
             *(tuple(" ".join(cell.split()) for cell in row) for row in self.rows),
@@ -58,6 +61,8 @@ def show(document: Any, as_json: bool, human: Iterable[Any]) -> None:
     if as_json:
         print_json(document)
         return
+    from rich.console import Console
+
     console = Console()
     for part in human:
         if not isinstance(part, Sheet):
@@ -90,6 +95,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 @contextmanager
 def reporting(what: str) -> Iterator[Progress]:
     """Show on stderr what long work is doing: one line for each thing done, a spinner meanwhile."""
+    from rich.console import Console
+    from rich.markup import escape
+
     console = Console(stderr=True, soft_wrap=True)
     running: dict[str, str] = {}
     with console.status(what) as status:
@@ -116,6 +124,9 @@ def show_error(error: PangeoDeployError, as_json: bool) -> None:
     """Print what went wrong, why, and the way out."""
     if as_json:
         print_json({"error": error.as_dict()})
+    from rich.console import Console
+    from rich.markup import escape
+
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     with suppress(OSError):  # nobody reads it
         console.print(f"[bold red]Error:[/] {escape(error.what)}")

@@ -28,12 +28,6 @@ MISSING = 2
 CHANGES = 2  # as Terraform's users know it
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verbs to the command line."""
-    for verb in (doctor, plan, apply, destroy, drift, terraform, sweep_command, reset):
-        app.command(name=verb.__name__.removesuffix("_command"))(verb)
-
-
 def doctor(target: TargetOption = "rehearsal", json: JsonOption = False) -> None:
     """Check what this machine has, what is missing, and how to get it."""
     from pangeo_deploy import doctor as checks
@@ -204,13 +198,13 @@ def drift(
         raise typer.Exit(DRIFTED)
 
 
-def sweep_command(
+def sweep(
     environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
 ) -> None:
     """List what in the account carries the deployment's tags; exit 3 if anything does."""
-    from pangeo_deploy.terraform.sweep import sweep
+    from pangeo_deploy.terraform import sweep as account
 
-    left = sweep(Deployment(environment, target))
+    left = account.sweep(Deployment(environment, target))
     show({"left": [asdict(one) for one in left]}, json, _leftovers(left))
     if left:
         raise typer.Exit(LEFT)

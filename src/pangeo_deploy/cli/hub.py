@@ -8,6 +8,7 @@ import typer
 from pangeo_core.errors import BadInput
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
+from pangeo_deploy.cli.verbs import group
 from pangeo_deploy.deployment import Deployment
 
 if TYPE_CHECKING:
@@ -20,19 +21,10 @@ STRANGERS = (
     "read what you can. Launch only what you trust."
 )
 
-hub_app = typer.Typer(
-    help="The rehearsal's hub: a real JupyterHub on this machine.", no_args_is_help=True
-)
+app = group(help="The rehearsal's hub: a real JupyterHub on this machine.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verbs to the command line."""
-    app.add_typer(hub_app, name="hub")
-    app.command()(smoke)
-    app.command()(janitor)
-
-
-@hub_app.command()
+@app.command()
 def up(
     environment: EnvironmentArgument,
     binder: Annotated[bool, typer.Option("--binder", help="Start BinderHub, too.")] = False,
@@ -70,7 +62,7 @@ def example(environment: str, hub: "Hub") -> str:
     return f"{hub.binder}v2/{repository}"
 
 
-@hub_app.command()
+@app.command()
 def down(environment: EnvironmentArgument, json: JsonOption = False) -> None:
     """Stop the hub and all user servers and clusters; homes are kept."""
     from pangeo_deploy.targets import target_of
@@ -80,7 +72,7 @@ def down(environment: EnvironmentArgument, json: JsonOption = False) -> None:
     show(ended.as_dict(), json, [f"{ended.processes} processes ended in {ended.seconds:.1f} s."])
 
 
-@hub_app.command()
+@app.command()
 def status(environment: EnvironmentArgument, json: JsonOption = False) -> None:
     """Show the state of the hub and its parts; exit 3 if it is down or a part fails."""
     from pangeo_deploy.targets import target_of
@@ -108,7 +100,7 @@ def status(environment: EnvironmentArgument, json: JsonOption = False) -> None:
         raise typer.Exit(CHECK_FAILED)
 
 
-@hub_app.command()
+@app.command()
 def remove(
     environment: EnvironmentArgument,
     user: Annotated[str, typer.Argument(help="The user who has left.")],

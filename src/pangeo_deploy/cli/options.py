@@ -1,10 +1,10 @@
 """The options that several verbs share, each declared once."""
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -33,24 +33,51 @@ PricesOption = Annotated[
 ]
 
 
-def finite(value: float | None) -> float | None:
-    """Refuse NaN and the infinities, which every comparison would let pass."""
-    if value is not None and not isfinite(value):
-        raise typer.BadParameter("a finite number is needed")
-    return value
+# Limits of what an option's number can mean; what is beyond is a slip, and would take all memory.
+MOST_SECONDS = 30 * 86400
+MOST_SEED = 2**31 - 1
+MOST_USD = 10**12
+
+Number = TypeVar("Number", int, float, list[int] | None, tuple[int, int, int] | None)
 
 
-def usd(option: str, text: str) -> Decimal | None:
-    """Return the amount that an option gives, None where it gives none."""
-    if not text:
-        return None
+def within(least: float, most: float) -> Callable[[Number | None], Number | None]:
+    """Return the check of an option's number or numbers; NaN is between no limits."""
+
+    def check(value: Number | None) -> Number | None:
+        for number in value if isinstance(value, list | tuple) else (value,):
+            if number is not None and not least <= number <= most:
+                raise typer.BadParameter(f"{number} is not between {least:g} and {most:g}.")
+        return value
+
+    return check
+
+
+def amount(text: str) -> str:
+    """Refuse an amount that is not written as a number, or that nobody has."""
+    if text and not abs(_decimal(text)) <= MOST_USD:
+        raise typer.BadParameter(f"{text!r} is not an amount. Write it as 123.45.")
+    return text
+
+
+def positive(text: str) -> str:
+    """Refuse the same, and a budget of which nothing can be bought."""
+    if amount(text) and _decimal(text) <= 0:
+        raise typer.BadParameter(f"{text} is not more than 0.")
+    return text
+
+
+def _decimal(text: str) -> Decimal:
     try:
-        amount = Decimal(text)
+        number = Decimal(text)
     except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite():
-        raise BadInput(f"{option} is not a number: {text!r}.", fix="Write it as 123.45.")
-    return amount
+        number = Decimal("Infinity")
+    return number if number.is_finite() else Decimal("Infinity")
+
+
+def usd(text: str) -> Decimal | None:
+    """Return the amount that a checked option gives, None where it gives none."""
+    return Decimal(text) if text else None
 
 
 def day(option: str, text: str) -> date:

@@ -2,17 +2,9 @@
 
 from functools import partial
 
-import typer
-
 from pangeo_deploy.cli.console import reporting, show
 from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs to the command line."""
-    for verb in (hibernate, wake):
-        app.command()(verb)
 
 
 def hibernate(

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pangeo_deploy.cli.console import reporting, show, table
-from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption, finite
+from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption, within
+from pangeo_deploy.cli.verbs import group
 from pangeo_deploy.deployment import Deployment
 
 if TYPE_CHECKING:
     from pangeo_deploy.collect_usage import Gathered
 
-app = typer.Typer(help="Hub usage: collect it, report it.", no_args_is_help=True)
+app = group(help="Hub usage: collect it, report it.")
 
 SessionsOption = Annotated[list[Path], typer.Option(help="Sessions, csv or parquet; repeatable.")]
 
@@ -61,10 +62,11 @@ def bring(
         typer.Option(help="BinderHub's launches, events-YYYY-MM-DD.jsonl; repeatable."),
     ] = None,
     cpu_cores: Annotated[
-        float, typer.Option(min=0, callback=finite, help="Cores of each server and worker.")
+        float, typer.Option(callback=within(0, 10_000), help="Cores of each server and worker.")
     ] = 1.0,
     memory_gib: Annotated[
-        float, typer.Option(min=0, callback=finite, help="Memory of each server and worker, GiB.")
+        float,
+        typer.Option(callback=within(0, 100_000), help="Memory of each server and worker, GiB."),
     ] = 2.0,
     json: JsonOption = False,
 ) -> None:
@@ -99,7 +101,7 @@ def report(
     homes: Annotated[Path | None, typer.Option(help="A csv with user and gib.")] = None,
     gaps: Annotated[Path | None, typer.Option(help="The gaps.csv that `collect` wrote.")] = None,
     quota_gib: Annotated[
-        float | None, typer.Option(min=0, callback=finite, help="Quota of each home, GiB.")
+        float | None, typer.Option(callback=within(0, 10**9), help="Quota of each home, GiB.")
     ] = None,
     names: Annotated[
         bool, typer.Option("--names", help="Show names, for the operator, instead of pseudonyms.")

@@ -8,7 +8,7 @@ import typer
 
 from pangeo_core.errors import BadInput
 from pangeo_deploy.cli.console import reporting, show, table
-from pangeo_deploy.cli.options import JsonOption, TargetOption, finite, usd
+from pangeo_deploy.cli.options import MOST_SECONDS, JsonOption, TargetOption, positive, usd, within
 
 CANNOT_SERVE = 3
 SHORT_DAYS = 14  # sessions of fewer days are an event, not a month
@@ -24,7 +24,8 @@ def whatif(
     people: Annotated[
         int | None,
         typer.Option(
-            help="Number of users (per month for `group`; launches per day for `binder`)."
+            callback=within(0, 10**6),
+            help="Number of users (per month for `group`; launches per day for `binder`).",
         ),
     ] = None,
     config: Annotated[
@@ -38,22 +39,25 @@ def whatif(
     target: TargetOption = "rehearsal",
     budget: Annotated[
         str,
-        typer.Option(help="Monthly budget in USD; also report how many users it supports."),
+        typer.Option(
+            callback=positive, help="Monthly budget in USD; also report how many users it supports."
+        ),
     ] = "",
     wait_seconds: Annotated[
         float,
         typer.Option(
-            min=0, callback=finite, help="The 95th-percentile wait that users accept, in seconds."
+            callback=within(0, MOST_SECONDS),
+            help="The 95th-percentile wait that users accept, in seconds.",
         ),
     ] = 60.0,
     memory_gib: Annotated[
         float | None,
-        typer.Option(min=0, callback=finite, help="With --model: memory of a server, GiB."),
+        typer.Option(callback=within(0, 10_000), help="With --model: memory of a server, GiB."),
     ] = None,
     home_gib: Annotated[
         float,
         typer.Option(
-            min=0, callback=finite, help="With --model and --budget: home of each user, GiB."
+            callback=within(0, 10_000), help="With --model and --budget: home of each user, GiB."
         ),
     ] = 5.0,
     json: JsonOption = False,
@@ -72,7 +76,7 @@ def whatif(
         raise BadInput(
             "Two configurations are given.", fix="Pass either --config or --environment."
         )
-    limit = usd("--budget", budget)
+    limit = usd(budget)
     chosen = load(config) if config else Config()
     if environment:
         chosen = config_of(environment, plan_of(environment, target))
@@ -101,6 +105,7 @@ def whatif(
         f"95 % of waits are under {document['wait_p95_seconds']} s; {document['users']} users, "
         f"{document['sessions']} sessions, {document['interruptions']} interruptions.",
         *document["problems"],
+        *_borrowed(document["lines"], chosen.region),
         *_supports(capacity, budget, wait_seconds),
         *_short(who),
     ]
@@ -118,6 +123,17 @@ def _supports(capacity: Mapping[str, Any] | None, budget: str, wait_seconds: flo
         f"A budget of {budget} USD per month supports {capacity['users']} such users "
         f"({capacity['low']} to {capacity['high']}) who wait at most {wait_seconds:g} s"
         + (f", on {typical['configuration']} held ready." if typical else ".")
+    ]
+
+
+def _borrowed(lines: list[Mapping[str, Any]], region: str) -> list[str]:
+    """Return a warning where prices of another region stand in."""
+    others = [line for line in lines if "price of " in line["price_note"]]
+    if not others:
+        return []
+    return [
+        f"{len(others)} of {len(lines)} lines have another region's price: the list has none for "
+        f"{region}. `--json` says which; `cost prices` asks AWS."
     ]
 
 

@@ -1,10 +1,9 @@
 """The verb `bench`: `run` and `ab` measure, `results` and `comparison` read what was measured."""
 
-import typer
-
 from pangeo_deploy.cli.bench import ab, comparison, results, run
+from pangeo_deploy.cli.verbs import group
 
-app = typer.Typer(help="Benchmarks: run, read, compare.", no_args_is_help=True)
+app = group(help="Benchmarks: run, read, compare.")
 app.command()(run.run)
 app.command()(ab.ab)
 app.command()(results.report)

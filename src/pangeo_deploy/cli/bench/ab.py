@@ -17,7 +17,7 @@ from pangeo_deploy.cli.bench.options import (
     WorkloadsArgument,
 )
 from pangeo_deploy.cli.console import reporting, show
-from pangeo_deploy.cli.options import JsonOption
+from pangeo_deploy.cli.options import JsonOption, within
 
 Environment = "a virtual environment, a checkout of another commit, or a Dask setting KEY=VALUE"
 
@@ -36,9 +36,13 @@ def ab(
     folder: FolderOption = None,
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
-    blocks: Annotated[int, typer.Option(min=1, help="Number of blocks.")] = 10,
+    blocks: Annotated[int, typer.Option(callback=within(1, 1000), help="Number of blocks.")] = 10,
     confirm: Annotated[
-        int, typer.Option(min=0, help="Number of blocks in which flagged workloads are repeated.")
+        int,
+        typer.Option(
+            callback=within(0, 1000),
+            help="Number of blocks in which flagged workloads are repeated.",
+        ),
     ] = 10,
     grid: GridOption = None,
     chunk_mb: ChunkOption = None,

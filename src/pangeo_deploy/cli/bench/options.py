@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pangeo_deploy.cli.options import finite
+from pangeo_deploy.cli.options import MOST_SEED, within
 
 WorkloadsArgument = Annotated[
     list[str] | None,
@@ -17,15 +17,27 @@ FolderOption = Annotated[
     Path | None, typer.Option(help="Folder for files (default: the project's state).")
 ]
 WorkersOption = Annotated[
-    list[int] | None, typer.Option(help="Number of workers; repeat to compare cluster sizes.")
+    list[int] | None,
+    typer.Option(
+        callback=within(1, 10_000), help="Number of workers; repeat to compare cluster sizes."
+    ),
 ]
-ThreadsOption = Annotated[int | None, typer.Option(help="Threads of each worker.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option(callback=within(1, 1024), help="Threads of each worker.")
+]
 GridOption = Annotated[
     tuple[int, int, int] | None,
-    typer.Option(metavar="YEARS LATITUDES LONGITUDES", help="Size of the data instead."),
+    typer.Option(
+        callback=within(1, 100_000),
+        metavar="YEARS LATITUDES LONGITUDES",
+        help="Size of the data instead.",
+    ),
 ]
 ChunkOption = Annotated[
     float | None,
-    typer.Option(min=0.001, callback=finite, help="Size of a chunk (MB; default: the tier's)."),
+    typer.Option(callback=within(0.001, 10**6), help="Size of a chunk (MB; default: the tier's)."),
 ]
-SeedOption = Annotated[int, typer.Option(help="Seed of the data's noise and of the order.")]
+SeedOption = Annotated[
+    int,
+    typer.Option(callback=within(0, MOST_SEED), help="Seed of the data's noise and of the order."),
+]

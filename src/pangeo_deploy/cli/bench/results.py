@@ -8,7 +8,7 @@ import typer
 from pangeo_core.errors import BadInput
 from pangeo_deploy.cli.bench import texts
 from pangeo_deploy.cli.console import reporting, show, table
-from pangeo_deploy.cli.options import JsonOption, finite
+from pangeo_deploy.cli.options import MOST_SECONDS, JsonOption, within
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,12 +41,14 @@ def report(
     node_start: Annotated[
         float,
         typer.Option(
-            min=0, callback=finite, help="Time a node takes before its worker starts (s)."
+            callback=within(0, MOST_SECONDS), help="Time a node takes before its worker starts (s)."
         ),
     ] = 0.0,
     interruptions: Annotated[
         float,
-        typer.Option(min=0, callback=finite, help="Interruptions per node and hour; needs --life."),
+        typer.Option(
+            callback=within(0, 3600), help="Interruptions per node and hour; needs --life."
+        ),
     ] = 0.0,
     json: JsonOption = False,
 ) -> None:

@@ -17,7 +17,7 @@ from pangeo_deploy.cli.bench.options import (
     WorkloadsArgument,
 )
 from pangeo_deploy.cli.console import reporting, show, table
-from pangeo_deploy.cli.options import JsonOption, finite
+from pangeo_deploy.cli.options import MOST_SECONDS, JsonOption, within
 from pangeo_deploy.deployment import DEFAULT_TARGET, TargetName
 
 FAILED = 3
@@ -42,20 +42,25 @@ def run(
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
     memory_mb: Annotated[
-        float | None, typer.Option(min=1, callback=finite, help="Memory limit of each worker (MB).")
+        float | None,
+        typer.Option(callback=within(1, 10**8), help="Memory limit of each worker (MB)."),
     ] = None,
     weak: Annotated[
         bool, typer.Option("--weak", help="Let the data grow with the number of workers.")
     ] = False,
-    blocks: Annotated[int, typer.Option(min=1, help="Minimum number of blocks.")] = 10,
+    blocks: Annotated[
+        int, typer.Option(callback=within(1, 1000), help="Minimum number of blocks.")
+    ] = 10,
     most: Annotated[
-        int | None, typer.Option(help="Maximum number of blocks (default 30, or --blocks).")
+        int | None,
+        typer.Option(
+            callback=within(1, 1000), help="Maximum number of blocks (default 30, or --blocks)."
+        ),
     ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(
-            min=0,
-            callback=finite,
+            callback=within(0, 10**6),
             help="Stop after so many minutes and one block, and spend them where medians "
             "are least certain.",
         ),
@@ -64,13 +69,12 @@ def run(
     chunk_mb: ChunkOption = None,
     seed: SeedOption = 0,
     longest: Annotated[
-        float, typer.Option(min=1, callback=finite, help="Maximum duration of a run (s).")
+        float, typer.Option(callback=within(1, MOST_SECONDS), help="Maximum duration of a run (s).")
     ] = 600.0,
     patience: Annotated[
         float | None,
         typer.Option(
-            min=0,
-            callback=finite,
+            callback=within(0, 10**6),
             help="Time to wait for workers (s; default 120, on a gateway 1200).",
         ),
     ] = None,

@@ -1,12 +1,10 @@
 """The verb `cost`: bills, their allocation, estimates of plans, and budgets."""
 
-import typer
-
 from pangeo_deploy.cli.cost import bills, budgeting, estimates
+from pangeo_deploy.cli.verbs import group
 
-app = typer.Typer(
-    help="Ingest bills, allocate costs, estimate plans, and alert before the budget is spent.",
-    no_args_is_help=True,
+app = group(
+    help="Ingest bills, allocate costs, estimate plans, and alert before the budget is spent."
 )
 for command in (
     estimates.estimate,

@@ -11,7 +11,15 @@ import typer
 from pangeo_core.errors import BadInput
 from pangeo_core.files import read_json
 from pangeo_deploy.cli.console import reporting, show, table
-from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption, usd
+from pangeo_deploy.cli.options import (
+    MOST_SEED,
+    EnvironmentArgument,
+    JsonOption,
+    TargetOption,
+    amount,
+    usd,
+    within,
+)
 from pangeo_deploy.deployment import Deployment
 
 BillsOption = Annotated[
@@ -188,7 +196,9 @@ def units(
     bill: BillsOption,
     sessions: SessionsOption,
     more: MoreBills = None,
-    tb_processed: Annotated[str, typer.Option(help="Terabytes read by computations.")] = "",
+    tb_processed: Annotated[
+        str, typer.Option(callback=amount, help="Terabytes read by computations.")
+    ] = "",
     runs: Annotated[
         Path | None, typer.Option(help="Benchmark runs (parquet), whose bytes read count.")
     ] = None,
@@ -197,7 +207,7 @@ def units(
     """Divide a bill by what its users did: per user, hour, launch, terabyte; and kgCO2e."""
     from hub_costs.allocation import unit_costs as room
 
-    terabytes = usd("--tb-processed", tb_processed)
+    terabytes = usd(tb_processed)
     if runs:
         terabytes = (terabytes or Decimal(0)) + room.terabytes_of(runs)
     with _billed(bill, more) as (table_file, notes):
@@ -209,8 +219,13 @@ def units(
 def sample(
     month: Annotated[str, typer.Argument(help="YYYY-MM")],
     out: Annotated[Path, typer.Option(help="The folder for bill.parquet and sessions.csv.")],
-    users: Annotated[int, typer.Option(help="Number of users.")] = 12,
-    seed: Annotated[int, typer.Option(help="Random seed; another one gives another month.")] = 1,
+    users: Annotated[int, typer.Option(callback=within(1, 5000), help="Number of users.")] = 12,
+    seed: Annotated[
+        int,
+        typer.Option(
+            callback=within(0, MOST_SEED), help="Random seed; another one gives another month."
+        ),
+    ] = 1,
     json: JsonOption = False,
 ) -> None:
     """Generate a month's bill and sessions with known totals, for trials (origin: sample)."""

@@ -18,9 +18,11 @@ from pangeo_deploy.cli.options import (
     PricesOption,
     RegionOption,
     TargetOption,
+    amount,
     day,
-    finite,
+    positive,
     usd,
+    within,
 )
 
 REFUSED = 3
@@ -29,9 +31,9 @@ REFUSED = 3
 def forecast(
     daily: DailyOption = None,
     bill: BillOption = None,
-    horizon: Annotated[int, typer.Option(help="Days ahead.")] = 30,
+    horizon: Annotated[int, typer.Option(callback=within(1, 366), help="Days ahead.")] = 30,
     level: Annotated[
-        float, typer.Option(callback=finite, help="Coverage of the prediction intervals.")
+        float, typer.Option(callback=within(0, 1), help="Coverage of the prediction intervals.")
     ] = 0.8,
     json: JsonOption = False,
 ) -> None:
@@ -62,7 +64,9 @@ def anomalies(
     sessions: Annotated[
         Path | None, typer.Option(help="With a bill: sessions, to say whose cost changed.")
     ] = None,
-    rate: Annotated[float, typer.Option(callback=finite, help="Target false-alarm rate.")] = 0.01,
+    rate: Annotated[
+        float, typer.Option(callback=within(0, 0.5), help="Target false-alarm rate.")
+    ] = 0.01,
     json: JsonOption = False,
 ) -> None:
     """Flag days with unexpected cost and show what drove them."""
@@ -89,20 +93,30 @@ def gate(
     prices: PricesOption = None,
     region: RegionOption = "",
     bill: BillOption = None,
-    month_so_far: Annotated[str, typer.Option(help="USD billed this month, from the bill.")] = "",
+    month_so_far: Annotated[
+        str, typer.Option(callback=amount, help="USD billed this month, from the bill.")
+    ] = "",
     forecast_high: Annotated[
-        str, typer.Option(help="Month so far plus the forecast's upper bound, USD.")
+        str,
+        typer.Option(callback=amount, help="Month so far plus the forecast's upper bound, USD."),
     ] = "",
     budget: Annotated[
-        str, typer.Option(help="Monthly budget in USD, instead of the plan's own.")
+        str,
+        typer.Option(callback=positive, help="Monthly budget in USD, instead of the plan's own."),
     ] = "",
     total: Annotated[
-        str, typer.Option(help="A fixed total in USD, for an event or a grant, with --bill.")
+        str,
+        typer.Option(
+            callback=positive, help="A fixed total in USD, for an event or a grant, with --bill."
+        ),
     ] = "",
     since: Annotated[str, typer.Option(help="The first day that the total is for.")] = "",
     until: Annotated[str, typer.Option(help="The last day that the total is for.")] = "",
     max_age: Annotated[
-        int | None, typer.Option(help="Days that the bill may end before today (default 4).")
+        int | None,
+        typer.Option(
+            callback=within(0, 36_600), help="Days that the bill may end before today (default 4)."
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -122,15 +136,15 @@ def gate(
             raise BadInput(
                 "A total needs a bill and a period.", fix="Add --bill, --since and --until."
             )
-        limit = usd("--total", total) or Decimal(0)
+        limit = Decimal(total)
         first, last = day("--since", since), day("--until", until)
         result = gate_total(limit, days.daily, first, last, today=today, max_age_days=max_age)
     else:
         if not environment:
             raise BadInput("No environment given.", fix="Name one, or pass --total.")
-        monthly = usd("--budget", budget)
-        so_far = usd("--month-so-far", month_so_far)
-        high = usd("--forecast-high", forecast_high)
+        monthly = usd(budget)
+        so_far = usd(month_so_far)
+        high = usd(forecast_high)
         plan = plan_of(environment, target)
         result = gate_month(
             budget_of(plan) if monthly is None else monthly,

@@ -1,13 +1,9 @@
 """The verb `delivery`: what the workflows call between a pull request and production."""
 
-import typer
-
 from pangeo_deploy.cli.delivery import changes, operations
+from pangeo_deploy.cli.verbs import group
 
-app = typer.Typer(
-    help="Deliver changes: review plans, deploy what was reviewed, keep records, report.",
-    no_args_is_help=True,
-)
+app = group(help="Deliver changes: review plans, deploy what was reviewed, keep records, report.")
 for command in (
     changes.plan,
     changes.gate,

@@ -11,7 +11,13 @@ from pangeo_core.errors import BadInput, CheckFailed
 from pangeo_core.files import read_json, write_whole
 from pangeo_deploy.cli.console import reporting, show
 from pangeo_deploy.cli.delivery.jobs import NeedsOption, RunOption, jobs
-from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
+from pangeo_deploy.cli.options import (
+    ConfirmOption,
+    EnvironmentArgument,
+    JsonOption,
+    TargetOption,
+    within,
+)
 from pangeo_deploy.deployment import Deployment, find_project
 
 CommitOption = Annotated[str, typer.Option(help="The full name of the commit.")]
@@ -114,7 +120,9 @@ def comment(
 
 def say(
     file: Annotated[Path, typer.Argument(help="The comment that `delivery comment` printed.")],
-    pull_request: Annotated[int, typer.Option(help="The pull request's number.")],
+    pull_request: Annotated[
+        int, typer.Option(callback=within(1, 10**9), help="The pull request's number.")
+    ],
 ) -> None:
     """Write the comment on the pull request, over the one from the last time."""
     from pangeo_deploy.delivery import github
