@@ -96,7 +96,8 @@ def test_json_and_merged_keys_are_judged_alike(written: Written) -> None:
     assert "twice: nodes" in refused.value.why
     # A merge is no repetition: what is written beside it wins, as YAML says.
     rest = "kinds: [binder, dask-scheduler, dask-worker]"
-    text = f"pools:\n- &a {{name: a, kinds: [notebook], min_nodes: 3}}\n- {{<<: *a, name: b, {rest}}}\n"
+    text = "pools:\n- &a {name: a, kinds: [notebook], min_nodes: 3}\n"
+    text += f"- {{<<: *a, name: b, {rest}}}\n"
     assert [pool.min_nodes for pool in load(written(text, "hub.yaml")).pools] == [3, 3]
 
 

@@ -99,6 +99,10 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         if error.filename is None and (code := _refused_output(error, 0)):
             return code
+        if error.errno == errno.ENOENT and error.filename is None:  # `getcwd` names none
+            gone = "The current folder was removed."
+            show_error(PangeoDeployError(gone, fix="Change to one that is there."), as_json)
+            return PangeoDeployError.exit_code
         if error.errno not in THE_MACHINES_OWN or error.filename is None:
             return _bug(error, as_json)
         what = f"{error.strerror}: {error.filename}"

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
 
-from pangeo_core.errors import CheckFailed, PangeoDeployError
+from pangeo_core.errors import CheckFailed, MissingPrerequisite, PangeoDeployError
 from pangeo_core.progress import Event
 from pangeo_deploy.cli.console import reporting, show, show_error, table
 from pangeo_deploy.cli.options import JsonOption, within
@@ -16,24 +17,43 @@ from pangeo_deploy.deployment import find_project
 app = group(help="Execute the notebooks and render the book.")
 REASONS_SHOWN = 3
 
+OutOption = Annotated[
+    Path | None,
+    typer.Option(help="The folder of the built book (default: _build in the project)."),
+]
+
+
+def _publisher() -> ModuleType:
+    """Return what builds the book; its libraries take seconds to load, other verbs need none."""
+    try:
+        import proof_book
+    except ModuleNotFoundError as error:
+        raise MissingPrerequisite(
+            f"The book needs {error.name}, which is not installed here.",
+            why="It is in the group `book`, which other commands do not need.",
+            fix="In a clone: make book. Elsewhere: pip install 'pangeo-deploy[book]'",
+        ) from error
+    return proof_book
+
 
 @app.command()
 def build(
+    out: OutOption = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show what would run and why; build nothing.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
     """Execute what changed, then render; the last line is the page to open."""
-    import proof_book as publish  # its libraries take seconds to load; other verbs need none
+    publish = _publisher()
 
     if explain:
-        reasons = publish.explain(find_project())
+        reasons = publish.explain(find_project(), out=out)
         document = {"would_execute": {name: list(why) for name, why in reasons.items()}}
         show(document, json, [_table("What a build would execute", reasons, "nothing changed")])
         return
     with reporting("Building the book") as progress:
-        result = publish.build(find_project(), progress=progress)
+        result = publish.build(find_project(), out=out, progress=progress)
     human = [
         *[f"{name} ran: {_short(why)}." for name, why in result.reasons.items() if why],
         f"Executed: {', '.join(result.executed) or 'none'}; "
@@ -45,11 +65,11 @@ def build(
 
 
 @app.command()
-def status(json: JsonOption = False) -> None:
+def status(out: OutOption = None, json: JsonOption = False) -> None:
     """List pages that are out of date with their sources; builds nothing; exit 3 if any is."""
-    import proof_book as publish
+    publish = _publisher()
 
-    pages = publish.status(find_project())
+    pages = publish.status(find_project(), out=out)
     stale = [page.name for page in pages if not page.fresh]
     document = {
         "fresh": not stale,
@@ -66,7 +86,7 @@ def serve(
     port: Annotated[int, typer.Option(callback=within(0, 65535), help="0 takes a free one.")] = 0,
 ) -> None:
     """Build at each change of a source and serve the pages on this machine, until Ctrl-C."""
-    import proof_book as publish
+    publish = _publisher()
     from proof_book.page import serve as live
 
     project = find_project()
@@ -81,12 +101,12 @@ def serve(
 
 
 @app.command()
-def pdf(json: JsonOption = False) -> None:
+def pdf(out: OutOption = None, json: JsonOption = False) -> None:
     """Print the built book to one tagged PDF; needs Chromium."""
-    import proof_book as publish
+    publish = _publisher()
 
     with reporting("Printing the book") as progress:
-        file = publish.pdf(find_project() / "_build", progress=progress)
+        file = publish.pdf(out or find_project() / "_build", progress=progress)
     show({"pdf": str(file)}, json, [f"Printed: {file}"])
 
 
@@ -99,7 +119,7 @@ def archive(
     json: JsonOption = False,
 ) -> None:
     """Archive the built book under its version; the next one is compared with it."""
-    import proof_book as publish
+    publish = _publisher()
 
     kept = publish.archive(find_project(), version, to)
     human = [f"Kept: {kept}", "Commit data/versions.csv and data/figures_last.json."]

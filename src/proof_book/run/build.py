@@ -202,7 +202,7 @@ def _alone(out: Path) -> Iterator[None]:
     except BlockingIOError:
         raise BadInput(
             f"another build is at work in {out}",
-            fix="Wait for it to end, or build to another folder.",
+            fix="Wait for it to end, or build to another folder with --out.",
         ) from None
     finally:
         os.close(folder)
@@ -231,9 +231,9 @@ def _kind_errors(out: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            fix = "Free some space, or build to another disk."
+            fix = "Free some space, or build to another disk with --out."
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            fix = "Make it a folder that you may write to, or build to another one."
+            fix = "Make it a folder that you may write to, or build to another one with --out."
         else:
             raise
         raise MissingPrerequisite(

@@ -1,7 +1,12 @@
 """The verb `book` where it builds nothing: what would run and why, and what is out of date."""
 
+import json
+import sys
 from pathlib import Path
 
+import pytest
+
+from pangeo_deploy.cli.app import run
 from tests.conftest import Cli
 
 
@@ -24,3 +29,25 @@ def test_a_version_needs_a_book_that_anybody_can_build_again(cli: Cli, tmp_path:
     told = cli("book", "archive", "1.0", "--to", str(tmp_path / "kept"), cwd=tmp_path)
     assert told.code == 2
     assert "holds no book" in told.err
+
+
+@pytest.mark.parametrize("verb", ["build", "status", "pdf", "serve"])
+def test_a_book_without_its_libraries_names_the_group(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where the package is installed without the group `book`."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "proof_book"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "docutils", None)
+    monkeypatch.setitem(sys.modules, "proof_book", None)
+    assert run(["book", verb]) == 2
+    assert "pangeo-deploy[book]" in capsys.readouterr().err
+
+
+def test_the_book_of_another_folder_is_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["book", "status", "--out", str(tmp_path / "other"), "--json"]) == 3
+    pages = json.loads(capsys.readouterr().out)["pages"]
+    assert pages
+    assert not any(page["fresh"] for page in pages.values())

@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any, get_args
 import pytest
 from typer.main import get_command
 
+import pangeo_deploy.cli as cli_package
 from pangeo_deploy.cli import app as command_line
 from pangeo_deploy.cli import console
 from pangeo_deploy.cli.app import app, run
@@ -245,6 +247,32 @@ def test_an_output_that_nobody_takes_is_no_traceback(
     assert done.returncode in code, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["plan", "staging"], ["cost", "gate", "staging"], ["reset"]])
+def test_a_folder_that_is_gone_is_said(words: list[str], tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    script = f"mkdir {gone}; cd {gone}; rmdir {gone}; exec {shlex.join(command(*words, '--json'))}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "current folder was removed" in json.loads(done.stdout)["error"]["what"]
+
+
+def test_an_interrupt_while_the_verbs_are_imported_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupting:
+        def find_spec(self, name: str, *_others: object) -> None:
+            if name == "pangeo_deploy.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delattr("pangeo_deploy.cli.app")
+    monkeypatch.delitem(sys.modules, "pangeo_deploy.cli.app")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    with pytest.raises(SystemExit) as end:
+        cli_package.main()
+    assert end.value.code == 130
+    assert "Interrupted" in capsys.readouterr().err
 
 
 def test_what_an_encoding_lacks_is_escaped() -> None:
