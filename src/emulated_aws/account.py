@@ -181,12 +181,13 @@ def succeed(folder: Path, endpoint: str, account_id: str, region: str) -> Iterat
 
         def wait_for_our_turn() -> None:
             while not done.wait(TAKING_OVER_SECONDS):
-                if lock := take_lock(folder):
-                    stack.enter_context(lock)
-                    # Were the port taken, or the account damaged, the clients say what they miss.
-                    with contextlib.suppress(OSError, BadInput):
-                        stack.enter_context(serve(folder, region, port))
-                    return
+                # Were the port taken, or the account removed, the clients say what they miss.
+                with contextlib.suppress(OSError, BadInput), ExitStack() as ours:
+                    if lock := take_lock(folder):
+                        ours.enter_context(lock)
+                        ours.enter_context(serve(folder, region, port))
+                        stack.enter_context(ours.pop_all())
+                        return
 
         waiting = threading.Thread(target=wait_for_our_turn, daemon=True)
         waiting.start()

@@ -1,6 +1,7 @@
 """The stand-in for Terraform's AWS provider: its gRPC protocol over the emulated account."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,13 +173,18 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
             read_dynamic_value(request.planned_state),
         )
         api = self._api(type_, settings, *((planned, prior) if planned else (prior,)))
-        private = request.planned_private
+        private, made = request.planned_private, ""
         if prior is None:
             # With the state goes how the thing was made, to be forgotten when it is no more.
             made = resource_lifecycle.fingerprint(type_, planned)
             self._made.add(made)
             private = f"{made} {self.account.run}".encode()
-        state, error = resource_lifecycle.apply(type_, resource, api, settings, prior, planned)
+        change = partial(resource_lifecycle.apply, type_, resource, api, settings, prior, planned)
+        state, error = change()
+        if prior is None and made in self._made_earlier and resource_lifecycle.means_gone(error):
+            # What a killed run had made was removed since, behind our back: make it anew.
+            self.account.gone(made, self.account.run)
+            state, error = change()
         if prior and state is None:
             self._forget(private)
         verb = "deleting" if planned is None else "updating" if prior else "creating"

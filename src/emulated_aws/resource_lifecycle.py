@@ -33,6 +33,15 @@ from emulated_aws.terraform_values import (
 )
 
 
+class Gone(Refused):
+    """What was just made or changed is not there."""
+
+
+def means_gone(error: Exception | None) -> bool:
+    """Tell whether a change failed because its own thing, or what it needs, is not there."""
+    return isinstance(error, Gone) or (isinstance(error, ClientError) and is_gone(error))
+
+
 @dataclass(frozen=True)
 class Settings:
     """What one provider configuration says."""
@@ -238,7 +247,7 @@ def apply(
             update_tags(resource, api, prior, new)
         found = observe(resource, api, new)
         if found is None:
-            raise Refused(f"{type_.name} {new['id']} is gone right after it was made or changed")
+            raise Gone(f"{type_.name} {new['id']} is gone right after it was made or changed")
         state = merge(type_, resource, api, settings, new, found)
         if type_.sdk:
             state = with_zeros(type_, state, new)

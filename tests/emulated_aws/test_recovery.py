@@ -111,6 +111,21 @@ def test_an_older_state_does_not_hide_what_was_made_since(tmp_path: Path) -> Non
         assert rehearsal.plan() == {}
 
 
+def test_what_was_made_and_removed_since_is_made_anew(tmp_path: Path) -> None:
+    """A bucket of a killed run, removed by hand: its answers must not stand for one."""
+    bucket = 'resource "aws_s3_bucket" "this" {\n  bucket = "killed"\n  tags = { a = "b" }\n}\n'
+    with killed(tmp_path) as rehearsal:
+        rehearsal.hcl(bucket)
+        rehearsal.apply()
+    (tmp_path / "hcl/terraform.tfstate").unlink()
+    with killed(tmp_path) as rehearsal:
+        rehearsal.account.client("s3").delete_bucket(Bucket="killed")
+    with rehearse(tmp_path) as rehearsal:
+        rehearsal.apply()
+        rehearsal.account.client("s3").head_bucket(Bucket="killed")
+        assert rehearsal.plan() == {}
+
+
 def test_what_was_recorded_is_not_taken_over(tmp_path: Path) -> None:
     """A state that is lost after a run that ended well: AWS refuses what exists, and so here."""
     (tmp_path / "hcl").mkdir()

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -143,10 +144,14 @@ def apply(
         record = saved_plan.check(deployment, file, named=plan_file is not None)
         saved_plan.require_confirmed_removals(deployment, record, confirm)
         with workspace.changing():
-            applied = _apply(workspace, file, progress)
+            try:
+                applied = _apply(workspace, file, progress)
+            except TerraformFailed:
+                with suppress(TerraformFailed):  # what went wrong first is what is to be said
+                    _settle(workspace)
+                raise
             saved_plan.forget(file)
-            if (parsed(workspace.read_state()) or {}).get("resources"):
-                _settle(workspace)
+            _settle(workspace)
         return applied
 
 
@@ -183,6 +188,8 @@ def _settle(workspace: Workspace) -> None:
 
     A route table made before its routes, for example, is in the state without them.
     """
+    if not (parsed(workspace.read_state()) or {}).get("resources"):
+        return  # Terraform would fail on outputs of what is not there
     variables = workspace.variables
     workspace.terraform.stream(
         "apply", "-refresh-only", "-auto-approve", "-input=false", "-json", f"-var-file={variables}"

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +17,7 @@ from emulated_aws import open_account
 from pangeo_core.errors import BadInput
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import connect
-from pangeo_deploy.terraform import protection, saved_plan
+from pangeo_deploy.terraform import protection, saved_plan, workspace
 from tests.conftest import Cli, Ran, cli_with, command
 from tests.pangeo_deploy.terraform.small import RESOURCES, copied, environment, small_project
 
@@ -335,6 +336,82 @@ def test_who_ends_our_process_does_not_end_terraform_in_the_midst(
     good(cli("plan", "staging", cwd=project))
     good(cli("apply", "staging", cwd=project))
     assert good(cli("destroy", "staging", "--json", cwd=project)).json["left"] == []
+
+
+def test_what_a_failed_apply_made_is_no_drift(cli: Cli, state: Path, tmp_path: Path) -> None:
+    project = small_project(tmp_path / "project")
+    deployment = Deployment("staging", project=project, state=state)
+    with connect(deployment) as cloud:  # somebody has the bucket's name already
+        where = {"LocationConstraint": "us-west-2"}
+        cloud.client("s3").create_bucket(
+            Bucket="pangeo-staging-scratch", CreateBucketConfiguration=where
+        )
+    good(cli("plan", "staging", cwd=project))
+    ran = cli("apply", "staging", "--json", cwd=project)
+    assert ran.code == 2
+    assert "BucketAlready" in ran.json["error"]["why"]
+    assert good(cli("drift", "staging", "--json", cwd=project)).json == {"drifted": []}
+
+
+def test_all_that_terraform_reads_is_there_and_sealed(tmp_path: Path) -> None:
+    """Variables that it takes by itself, JSON and templates, too; but no state."""
+    project = small_project(tmp_path / "project")
+    folder = project / "terraform"
+    deployment = Deployment("staging", project=project, state=tmp_path / "state")
+    seen = {workspace.sources_digest(deployment)}
+    (folder / "templates").mkdir()
+    read = ("a.auto.tfvars", "more.tf.json", "templates/user_data.sh")
+    for name in read:
+        (folder / name).write_text("{}")
+        seen.add(workspace.sources_digest(deployment))
+    assert len(seen) == 4
+    (folder / "bootstrap").mkdir()
+    not_read = ("bootstrap/main.tf", "terraform.tfstate", ".hidden", "environments/prod.tfvars")
+    for name in not_read:
+        (folder / name).write_text("")
+    assert workspace.sources_digest(deployment) in seen
+    with workspace.open_workspace(deployment) as opened:
+        root = opened.terraform.folder
+        assert [name for name in read if not (root / name).is_file()] == []
+        assert [name for name in not_read[1:3] if (root / name).exists()] == []
+
+
+SERVING = """
+import sys
+from pathlib import Path
+from emulated_aws import open_account
+with open_account(Path(sys.argv[1])):
+    print("serving", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_an_apply_goes_on_when_the_command_that_served_the_account_ends(
+    cli: Cli, state: Path, tmp_path: Path, kill: bool
+) -> None:
+    """Two environments at once: the one that started first serves the account of both."""
+    project = small_project(tmp_path / "project")
+    good(cli("plan", "staging", cwd=project))
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVING, state / "rehearsal/account"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as first:  # fmt: skip
+        assert first.stdin
+        assert first.stdout
+        assert first.stdout.readline() == "serving\n"
+        with subprocess.Popen(
+            command("apply", "staging"), cwd=project, env=environment(state), text=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        ) as apply:  # fmt: skip
+            assert apply.stderr
+            said = _until(apply.stderr, "create")
+            if kill:
+                first.kill()
+            first.stdin.close()
+            said += apply.stderr.read()
+            assert apply.wait() == 0, said
+    assert good(cli("plan", "staging", "--json", cwd=project)).json["resources"] == []
 
 
 def test_a_killed_terraform_is_said_and_the_account_goes_on_knowing_what_it_made(
