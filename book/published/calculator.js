@@ -5,6 +5,7 @@
   const form = document.getElementById("calculator");
   if (!form) return;
   const HOURS = 730;
+  const lasts = (ask) => (ask.style === "hackweek" ? 120 / HOURS : 1);
   const rows = (name) => {
     const [head, ...body] = JSON.parse(
       document.getElementById(`result-06-what-if-${name}-rows`).textContent);
@@ -59,6 +60,8 @@
       ["Dask workers on spot", ask.dask * prices["dask-core-hour"], false],
       ["GPU", ask.gpu * prices["gpu-hour"], false],
     ];
+    // The table and the floor are for a month; a hackweek and its hub last five days of it.
+    for (const part of parts.slice(0, -2)) part[1] *= lasts(ask);
     const total = parts.reduce((sum, part) => sum + part[1], 0);
     const floor = parts.filter((part) => part[2]).reduce((sum, part) => sum + part[1], 0);
     return { parts, total, floor, way, served: quick.length > 0 };
@@ -95,7 +98,7 @@
     const gib = Math.max(4, at * ask.memory);
     return [
       ["one machine with The Littlest JupyterHub, on all month, sized for the most servers at once",
-        HOURS * gib * prices["machine-gib-hour"] + prices["core-disk-month"]],
+        lasts(ask) * (HOURS * gib * prices["machine-gib-hour"] + prices["core-disk-month"])],
       ["the same machine for forty hours a week", 4.35 * 40 * gib * prices["machine-gib-hour"]
         + prices["core-disk-month"]],
       ["Dask on Coiled, beside the machines in your account",
@@ -134,6 +137,9 @@
   let shown = [];
   const show = () => {
     const ask = read(), got = answer(ask);
+    for (const place of document.querySelectorAll(".calculator-period")) {
+      place.textContent = lasts(ask) < 1 ? "for the five days" : "per month";
+    }
     document.getElementById("calculator-total").textContent = money(got.total);
     document.getElementById("calculator-person").textContent = money(got.total / ask.people);
     document.getElementById("calculator-floor").textContent = money(got.floor);

@@ -84,6 +84,12 @@ def test_the_address_holds_what_was_put_in(page: Page) -> None:
     assert page.locator("[name=budget]").input_value() == "1234"
 
 
+def test_a_hackweek_is_priced_for_its_days(page: Page) -> None:
+    put(page, style="hackweek", people=80, memory=4, homes=0, dask=0, gpu=0)
+    assert "for the five days" in page.locator("#calculator-answer").inner_text()
+    assert usd(page, "control plane") == pytest.approx(0.10 * 120, abs=0.01)
+
+
 def test_absurd_input_is_bounded_and_never_shows_a_number_that_is_none(page: Page) -> None:
     for value in ("", "-5", "1e9", "0"):
         put(page, people=value)
