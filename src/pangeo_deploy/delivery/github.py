@@ -38,6 +38,10 @@ class Repository:
         """Return the JSON of an answer to a request below the repository's address."""
         return self._answer(method, path, "application/vnd.github+json", **options).json()
 
+    def act(self, path: str) -> None:
+        """Ask for something that is answered by nothing but its acceptance."""
+        self._answer("POST", path, "application/vnd.github+json")
+
     def download(self, path: str) -> bytes:
         """Return a file's content."""
         return self._answer("GET", path, "application/octet-stream").content

@@ -4,6 +4,7 @@ Everything is asked of GitHub. A run is trusted for what GitHub says that it was
 branch, repository), never for what its artifacts claim.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,10 +54,10 @@ def by_hand(repository: Repository, run: int, commit: str, *, approval: bool = T
     wrong = [
         f"{what} is {is_} and must be {must}"
         for what, is_, must in (
-            ("the workflow", _path(found), REVIEW),
+            ("the workflow", file_of(found), REVIEW),
             ("the event", found["event"], "workflow_dispatch"),
             ("the branch", found["head_branch"], MAIN),
-            ("the repository", _repository(found), repository.name),
+            ("the repository", repository_of(found), repository.name),
             ("the commit", found["head_sha"], commit),
         )
         if is_ != must
@@ -91,46 +92,55 @@ def pull_of(repository: Repository, commit: str) -> Mapping[str, Any]:
     return found[0]
 
 
+def require_merged(repository: Repository, commit: str, *, approval: bool = True) -> None:
+    """Refuse (`CheckFailed`) a commit that did not come to main by an approved pull request.
+
+    Whoever may write can push any record to the branch of records, and any commit to GitHub.
+    """
+    if not re.fullmatch("[0-9a-f]{40}", commit):
+        raise BadInput(f"{commit!r} is not the full name of a commit.")
+    compared = repository.find(f"compare/{commit}...{MAIN}") or {}
+    if compared.get("status") not in ("ahead", "identical"):
+        raise CheckFailed(
+            f"{commit[:12]} is not a commit of {MAIN}.",
+            why="Nobody merged it, whatever its record says.",
+            fix=f"Name a commit of {MAIN} that was deployed.",
+        )
+    pull = pull_of(repository, commit)
+    if approval and not list(approvers(repository, pull)):
+        raise _unapproved(pull)
+
+
 def approvers(repository: Repository, pull: Mapping[str, Any]) -> Iterator[str]:
-    """Yield who may write here, is not the author, and approves of exactly the head."""
+    """Yield the people who may write here, made none of it, and approve of exactly the head.
+
+    A program's approval does not count: any workflow of any branch can have the token of
+    github-actions[bot]. Nor does that of somebody who added a commit: Dependabot's branches and
+    those of others are open to all who may write.
+    """
     last: dict[str, Mapping[str, Any]] = {}
     for review in repository.pages(f"pulls/{pull['number']}/reviews"):
         if review["state"] != "COMMENTED" and review["user"]:
             last[review["user"]["login"]] = review
-    for login, review in sorted(last.items()):
-        said_yes = review["state"] == "APPROVED" and review["commit_id"] == pull["head"]["sha"]
-        if said_yes and login != pull["user"]["login"] and _may_write(repository, login):
+    agreed = {
+        login
+        for login, review in last.items()
+        if review["state"] == "APPROVED"
+        and review["commit_id"] == pull["head"]["sha"]
+        and review["user"]["type"] == "User"
+    }
+    if not agreed:
+        return
+    for login in sorted(agreed - _authors(repository, pull)):
+        if _may_write(repository, login):
             yield login
 
 
-def guards(repository: Repository, environment: str, *, reviewers: bool) -> list[str]:
-    """Return what is wrong with the protection of an environment; nothing if it is guarded."""
-    found = repository.find(f"environments/{environment}")
-    if found is None:
-        return [f"{environment}: there is no such environment, and a run would make an open one"]
-    rules = {rule["type"]: rule for rule in found.get("protection_rules", ())}
-    wrong = []
-    if reviewers and not (rules.get("required_reviewers") or {}).get("reviewers"):
-        wrong.append(
-            f"{environment}: nobody has to approve a deployment (GitHub offers required reviewers "
-            "in public repositories, and in private ones with GitHub Enterprise)"
-        )
-    elif reviewers and not rules["required_reviewers"].get("prevent_self_review"):
-        wrong.append(f"{environment}: who starts a deployment may approve it")
-    if _branches(repository, environment, found) != [MAIN]:
-        wrong.append(f"{environment}: may be used from other branches than {MAIN}")
-    return wrong
-
-
-def _branches(
-    repository: Repository, environment: str, found: Mapping[str, Any]
-) -> list[str] | None:
-    """Return the branches that may use an environment; None for any, or any protected one."""
-    policy = found.get("deployment_branch_policy") or {}
-    if not policy.get("custom_branch_policies"):
-        return None
-    path = f"environments/{environment}/deployment-branch-policies"
-    return [str(branch["name"]) for branch in repository.ask("GET", path)["branch_policies"]]
+def _authors(repository: Repository, pull: Mapping[str, Any]) -> set[str]:
+    """Return who opened a pull request, and who wrote or committed its commits."""
+    commits = repository.pages(f"pulls/{pull['number']}/commits")
+    known = (each[role] for each in commits for role in ("author", "committer"))
+    return {pull["user"]["login"], *(one["login"] for one in known if one)}
 
 
 def _require_one_pull(repository: Repository, pull: Mapping[str, Any]) -> None:
@@ -159,11 +169,11 @@ def _run_of(repository: Repository, pull: Mapping[str, Any]) -> Mapping[str, Any
     fitting = [
         run
         for run in known
-        if _path(run) == REVIEW
+        if file_of(run) == REVIEW
         and run["event"] == "pull_request"
         and run["head_sha"] == head["sha"]
         and run["head_branch"] == head["ref"]
-        and _repository(run) == repository.name
+        and repository_of(run) == repository.name
         and run["created_at"] > since
     ]
     if not fitting:
@@ -202,8 +212,8 @@ def _require_jobs(repository: Repository, run: int) -> None:
 def _unapproved(pull: Mapping[str, Any]) -> CheckFailed:
     return CheckFailed(
         f"Nobody approved pull request {pull['number']} as it was merged.",
-        why=f"An approval of {pull['head']['sha'][:12]} is needed, by somebody else than its "
-        "author who may write to this repository.",
+        why=f"An approval of {pull['head']['sha'][:12]} is needed, by somebody who may write to "
+        "this repository and is the author of none of its commits.",
         fix="Approve its last commit (also after the merge), and run this again.",
     )
 
@@ -213,11 +223,13 @@ def _may_write(repository: Repository, login: str) -> bool:
     return found.get("permission") in WRITERS
 
 
-def _repository(run: Mapping[str, Any]) -> str:
+def repository_of(run: Mapping[str, Any]) -> str:
+    """Return the repository that a run's commit came from."""
     return str((run["head_repository"] or {}).get("full_name"))  # a deleted fork has none
 
 
-def _path(run: Mapping[str, Any]) -> str:
+def file_of(run: Mapping[str, Any]) -> str:
+    """Return the file of a run's workflow."""
     return str(run["path"]).partition("@")[0]  # GitHub adds the ref for required workflows
 
 

@@ -11,11 +11,23 @@ from collections.abc import Callable, Iterator
 from pangeo_core.errors import CheckFailed
 from pangeo_core.progress import Event, Progress, silent
 from pangeo_deploy.delivery.github import Repository
+from pangeo_deploy.delivery.provenance import MAIN, file_of, repository_of
 
 # As the workflows name the jobs that change an environment, whose name follows.
 CHANGING = ("Deploy", "Roll back", "Destroy", "Event in", "Janitor of")
+DEPLOY = ".github/workflows/deploy.yml"
+# Whoever may write can give a job of a workflow of their own any of those names.
+WORKFLOWS = (
+    DEPLOY,
+    *(f".github/workflows/{name}.yml" for name in ("rollback", "destroy", "event", "janitor")),
+)
 PATIENCE_SECONDS = 90 * 60.0
 PAUSE_SECONDS = 20.0
+
+
+def own_run() -> int:
+    """Return the number of the run that this is a job of."""
+    return int(os.environ.get("GITHUB_RUN_ID", "0"))
 
 
 def others(repository: Repository, environment: str, own_run: int) -> list[str]:
@@ -38,9 +50,9 @@ def wait(
 
     Raises `CheckFailed` where that takes too long.
     """
-    own_run = int(os.environ.get("GITHUB_RUN_ID", "0"))
+    run = own_run()
     left = PATIENCE_SECONDS
-    while found := others(repository, environment, own_run):
+    while found := others(repository, environment, run):
         if left <= 0:
             raise CheckFailed(
                 f"{environment} is being changed by {', '.join(found)}.",
@@ -51,8 +63,37 @@ def wait(
         left -= PAUSE_SECONDS
 
 
+def require_latest(repository: Repository, environment: str, own_run: int) -> None:
+    """Refuse (`CheckFailed`) to deploy what a later deployment has passed.
+
+    Anybody who may write can run an old deployment again, and its jobs may begin out of order. It
+    would take charts back to what was there then.
+    """
+    own = repository.ask("GET", f"actions/runs/{own_run}")
+    if file_of(own) != DEPLOY:
+        return  # to go back is what a rollback is for
+    file = DEPLOY.rpartition("/")[2]
+    since = {"branch": MAIN, "created": f">={own['created_at']}"}
+    for run in repository.pages(f"actions/workflows/{file}/runs", "workflow_runs", **since):
+        if int(run["id"]) > own_run and _deployed(repository, int(run["id"]), environment):
+            raise CheckFailed(
+                f"{environment} was deployed from a later commit already, by run {run['id']}.",
+                fix="Nothing is to be done: it contains this one. To go back, use Roll back.",
+            )
+
+
+def _deployed(repository: Repository, run: int, environment: str) -> bool:
+    jobs = repository.pages(f"actions/runs/{run}/jobs", "jobs", filter="all")
+    return any(
+        job["name"] == f"Deploy {environment}" and job["conclusion"] == "success" for job in jobs
+    )
+
+
 def _running(repository: Repository, environment: str) -> Iterator[tuple[int, str, str]]:
-    for run in repository.pages("actions/runs", "workflow_runs", status="in_progress"):
+    query = {"status": "in_progress", "branch": MAIN}
+    for run in repository.pages("actions/runs", "workflow_runs", **query):
+        if file_of(run) not in WORKFLOWS or repository_of(run) != repository.name:
+            continue
         for name, since in _jobs(repository, int(run["id"]), environment):
             yield int(run["id"]), name, since
 

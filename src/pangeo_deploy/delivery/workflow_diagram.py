@@ -13,7 +13,8 @@ from proof_book.figures.diagram import Box, Diagram, essential
 
 FOLDER = ".github"
 HERE = "$/"  # an action of this repository
-ROLE = re.compile(r":role/pangeo-(.+)$")
+ROLE = re.compile(r":role/\$\{\{[^}]*\}\}-(.+)$")  # after the project's name
+INPUT = re.compile(r"\$\{\{ inputs\.([\w-]+) \}\}")
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,22 @@ def _job(project: Path, file: str, key: str, job: Mapping[str, Any]) -> Job:
 def _steps(
     project: Path, steps: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield the steps that use an action, those inside this repository's own actions too."""
+    """Yield the steps that use an action, those inside this repository's own actions too.
+
+    `inputs` are what such an action is given, and stand in place of their names.
+    """
     for step in steps:
         uses = str(step.get("uses", ""))
         if uses.startswith(HERE):
             action = _yaml(project / uses.removeprefix(HERE) / "action.yml")
             yield from _steps(project, action["runs"]["steps"], step.get("with") or {})
         elif uses:
-            yield step
+            given = {k: _filled(str(v), inputs) for k, v in (step.get("with") or {}).items()}
+            yield {**step, "with": given}
+
+
+def _filled(text: str, inputs: Mapping[str, Any]) -> str:
+    return INPUT.sub(lambda found: str(inputs.get(found[1], found[0])), text)
 
 
 def _yaml(file: Path) -> dict[str, Any]:

@@ -1,20 +1,23 @@
 """A repository of its own with this checkout in it, a GitHub, and a runner."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pangeo_deploy.delivery import deployment_record
 from tests.conftest import PROJECT
 from tests.pangeo_deploy.delivery.github import GitHub, served
 from tests.pangeo_deploy.delivery.results import Event, Run
-from tests.pangeo_deploy.delivery.runner import Runner, git
+from tests.pangeo_deploy.delivery.runner import Runner
+from tests.pangeo_deploy.delivery.triggers import git
 
 REPOSITORY = "NCAR/ncar-pangeo-binder-terraform-deploy"
 # The real make says whether the goal is one; what goals do has tests of its own.
@@ -22,13 +25,15 @@ MAKE = """#!/bin/sh
 /usr/bin/make -n "$@" > /dev/null || exit
 case " $FAILING " in *" $1 "*) echo "make $1 fails"; exit 2;; esac
 case "$1" in
+  */programs.installed)
+    mkdir -p .venv/programs && cp "$(dirname "$0")"/programs/* .venv/programs/ || true;;
   *.installed) mkdir -p .venv/bin && cp "$(dirname "$0")/pangeo-deploy" .venv/bin/;;
   book) mkdir -p _build/html && echo "the book of $GITHUB_SHA" > _build/html/index.html;;
 esac
 """
 PROGRAM = """#!/bin/sh
 here=$(cd "$(dirname "$0")/../.." && pwd)
-test "$FAILING" != "$1 $2" || {{ echo "pangeo-deploy $1 $2 fails"; exit 1; }}
+case "$FAILING" in "$1 $2"|"$1 $2 $3") echo "pangeo-deploy $FAILING fails"; exit 1;; esac
 PYTHONPATH="$here/src" exec {python} -c "from pangeo_deploy.cli import main; main()" "$@"
 """
 GH = """#!/bin/sh
@@ -83,7 +88,7 @@ class Stage:
         """Have somebody who may write review a pull request as it is now."""
         self.github.roles.setdefault(login, "write")
         head = self.github.pulls[number]["head"]["sha"]
-        review = {"user": {"login": login}, "state": state, "commit_id": head}
+        review = {"user": {"login": login, "type": "User"}, "state": state, "commit_id": head}
         self.github.reviews.setdefault(number, []).append(review)
 
     def merge(self, number: int, how: str = "merge") -> Event:
@@ -107,6 +112,24 @@ class Stage:
         self.github.pulls[number].update(merged_at="2026-11-26T12:00:00Z", merge_commit_sha=sha)
         return Event("push", sha)
 
+    def merged_earlier(self, number: int, commit: str) -> None:
+        """Let a commit of main have come by a pull request that ben approved."""
+        head = {"sha": commit, "ref": f"change-{number}", "label": f"NCAR:change-{number}"}
+        self.github.pulls[number] = {
+            "number": number,
+            "head": {**head, "repo": {"full_name": REPOSITORY}},
+            "base": {"ref": "main"},
+            "user": {"login": "ann"},
+            "merged_at": "2026-11-25T12:00:00Z",
+            "merge_commit_sha": commit,
+        }
+        self.approve(number)
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """Put a record on the branch `records`."""
+        name = f"deployments/{deployment_record.name(record)}"
+        self.github.files[name] = json.dumps(record).encode()
+
     def main(self) -> str:
         return git(self.work, "rev-parse", "origin/main").strip()
 
@@ -121,7 +144,16 @@ class Stage:
 
 
 def guard(stage: Stage) -> None:
-    """Protect the environments as the page on setting up says."""
+    """Protect the environments and main as the page on setting up says."""
+    stage.github.rules.append(
+        {
+            "type": "pull_request",
+            "parameters": {
+                "required_approving_review_count": 1,
+                "require_last_push_approval": True,
+            },
+        }
+    )
     reviewers = {"type": "required_reviewers", "reviewers": [{}], "prevent_self_review": True}
     for name, rules in (("staging", []), ("prod", [reviewers])):
         stage.github.environments[name] = {
@@ -158,7 +190,7 @@ def staged(folder: Path) -> Stage:
     for name, text in programs.items():
         (shims / name).write_text(text)
         (shims / name).chmod(0o755)
-    github = GitHub(REPOSITORY, folder / "github")
+    github = GitHub(REPOSITORY, folder / "github", origin=origin)
     runner = Runner(github, origin, folder / "runner", shims)
     # A coverage or cache setting of the machine stays out; Terraform, if there, is found.
     runner.extra = {"TF_PLUGIN_CACHE_DIR": ""} if os.environ.get("TF_PLUGIN_CACHE_DIR") else {}

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,8 +20,11 @@ NEEDS = (
     ("GET", r"", "metadata", "read"),
     ("GET", r"collaborators/[^/]+/permission", "metadata", "read"),
     ("GET", r"commits/[^/]+/pulls", "pull-requests", "read"),
-    ("GET", r"pulls", "pull-requests", "read"),
-    ("GET", r"pulls/\d+/reviews", "pull-requests", "read"),
+    ("GET", r"pulls(/\d+)?", "pull-requests", "read"),
+    ("POST", r"actions/runs/\d+/rerun(-failed-jobs)?", "actions", "write"),
+    ("GET", r"pulls/\d+/(reviews|commits)", "pull-requests", "read"),
+    ("GET", r"rules/branches/[^/]+", "metadata", "read"),
+    ("GET", r"compare/.*", "contents", "read"),
     ("GET", r"issues/\d+/events", "issues|pull-requests", "read"),
     ("GET", r"environments/.*", "actions", "read"),
     ("GET", r"actions/.*", "actions", "read"),
@@ -52,7 +56,11 @@ class GitHub:
     roles: dict[str, str] = field(default_factory=dict)  # login -> admin, write, read
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     features: dict[str, bool] = field(default_factory=dict)
+    rules: list[dict[str, Any]] = field(default_factory=list)  # for main, as rulesets give them
+    commits: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # of pull requests
+    origin: Path | None = None  # the repository's commits
     files: dict[str, bytes] = field(default_factory=dict)  # of the branch `records`
+    again: list[tuple[int, str]] = field(default_factory=list)  # runs that were asked for again
     refs: dict[str, str] = field(default_factory=dict)
     caches: list[tuple[str, str, Path]] = field(default_factory=list)  # key, scope, content
     tokens: dict[str, Mapping[str, str]] = field(default_factory=dict)
@@ -93,8 +101,13 @@ class GitHub:
             return 200, [
                 pull for pull in self.pulls.values() if pull["merge_commit_sha"] == parts[1]
             ]
+        if parts[0] == "pulls" and len(parts) == 2:
+            return 200, self.pulls[int(parts[1])]
         if parts[0] == "pulls":
             return 200, self.pulled(parts, query)
+        if method == "POST" and parts[0] == "actions":
+            self.again.append((int(parts[2]), parts[3]))
+            return 201, {}
         if parts[0] == "actions":
             return self.acted(parts, query)
         if parts[0] == "collaborators":
@@ -106,6 +119,10 @@ class GitHub:
                 return 404, {}
             named = [{"name": name} for name in known.get("branches", ())]
             return 200, {"branch_policies": named} if len(parts) > 2 else known
+        if parts[0] == "rules":
+            return 200, self.rules
+        if parts[0] == "compare":
+            return self.compared(*parts[1].split("..."))
         if parts[:2] == ["git", "trees"]:
             listed = [
                 {"type": "blob", "path": name, "sha": sha(content)}
@@ -130,7 +147,19 @@ class GitHub:
             return self.released(parts)
         return 404, {}
 
+    def compared(self, base: str, head: str) -> tuple[int, Any]:
+        """Tell whether a branch holds a commit, as far as `ahead` and `diverged` do."""
+        words = ["git", "-C", str(self.origin), "merge-base", "--is-ancestor", base, head]
+        done = subprocess.run(words, check=False, capture_output=True)
+        if done.returncode > 1:
+            return 404, {}
+        return 200, {"status": "diverged" if done.returncode else "ahead"}
+
     def pulled(self, parts: list[str], query: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+        if parts[2:] == ["commits"]:
+            author = self.pulls[int(parts[1])]["user"]
+            one = {"author": author, "committer": {"login": "web-flow"}}
+            return self.commits.get(int(parts[1]), [one])
         if len(parts) > 1:
             return self.reviews.get(int(parts[1]), [])
         return [pull for pull in self.pulls.values() if pull["head"]["label"] == query["head"][0]]
@@ -138,22 +167,31 @@ class GitHub:
     def acted(self, parts: list[str], query: Mapping[str, list[str]]) -> tuple[int, Any]:
         """Answer about runs: of one workflow, in one state, one run, or its jobs."""
         if parts[1] == "workflows":
-            wanted = {key: query[key][0] for key in ("head_sha", "event") if key in query}
-            mine = [
-                run
-                for run in self.runs.values()
-                if run["path"].endswith(f"/{parts[2]}")
-                and all(run[key] == value for key, value in wanted.items())
-            ]
+            mine = [run for run in self.chosen(query) if run["path"].endswith(f"/{parts[2]}")]
             return 200, {"workflow_runs": mine}
         if len(parts) == 2:
-            state = query["status"][0]
-            found = [run for run in self.runs.values() if run["status"] == state]
-            return 200, {"workflow_runs": found}
+            return 200, {"workflow_runs": self.chosen(query)}
         number = int(parts[2])
         if number not in self.runs:
             return 404, {}
         return 200, {"jobs": self.jobs.get(number, [])} if len(parts) > 3 else self.runs[number]
+
+    def chosen(self, query: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+        """Return the runs that a query asks for; those since a moment by `created`."""
+        keys = {
+            "head_sha": "head_sha",
+            "event": "event",
+            "status": "status",
+            "branch": "head_branch",
+        }
+        wanted = {keys[key]: values[0] for key, values in query.items() if key in keys}
+        since = query.get("created", [">="])[0].removeprefix(">=")
+        return [
+            run
+            for run in self.runs.values()
+            if all(run[key] == value for key, value in wanted.items())
+            and run["created_at"] >= since
+        ]
 
     def discussed(self, method: str, parts: list[str], body: Any) -> tuple[int, Any]:
         if len(parts) == 3 and parts[1] == "comments":

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from tests.pangeo_deploy.delivery.runner import Execution
 
 SUMMARY_BYTES = 2**20
+# What of a workflow's syntax is played here; more is refused, so that no test passes by chance.
+JOB = {
+    "name", "needs", "if", "runs-on", "timeout-minutes", "permissions", "environment",
+    "concurrency", "outputs", "strategy", "env", "steps",
+}  # fmt: skip
+STRATEGY = {"matrix", "fail-fast"}
+STEP = {
+    "name", "id", "if", "uses", "with", "run", "env", "shell", "working-directory",
+    "continue-on-error",
+}  # fmt: skip
 READ = ("contents", "actions", "issues", "pull-requests")
 MARK = "RUNNER_TRACKING_ID"  # by which GitHub's own runner finds what a job has left running
 
@@ -30,6 +40,10 @@ class JobExecution:
         self, run: "Execution", name: str, job: Mapping[str, Any], contexts: Mapping[str, Any]
     ) -> None:
         self.run, self.job, self.runner = run, job, run.runner
+        strategy = job.get("strategy") or {}
+        for what, known in ((job, JOB), (strategy, STRATEGY)):
+            assert set(what) <= known, f"this runner does not play {set(what) - known}"
+        assert strategy.get("fail-fast", False) is False, "one failure would cancel the others"
         matrix = contexts["matrix"]
         self.done = JobRun(f"{name} {' '.join(matrix.values())}".strip(), name)
         self.token = f"token-{self.runner.mark}-{run.id}-{run.attempt}-{self.done.id}"
@@ -42,7 +56,10 @@ class JobExecution:
         self.contexts = dict(contexts)
         self.contexts["github"] = run.github({"token": self.token})
         self.done.environment = filled(place, self.contexts, {})
-        open_to_secrets = not run.event.fork and self.done.environment
+        # Dependabot's runs have secrets of their own, and may be given more than to read.
+        bot = run.event.payload.get("pull_request", {}).get("user", {}).get("login")
+        trusted = not run.event.fork and bot != "dependabot[bot]"
+        open_to_secrets = trusted and self.done.environment
         self.contexts["secrets"] = dict(run.runner.secrets) if open_to_secrets else {}
         self.environment: dict[str, str] = {}  # what steps add through GITHUB_ENV
         self.cancelled = False
@@ -103,6 +120,7 @@ class Scope:
             "cancelled": lambda: self.job.cancelled,
         }
         for step in self.list:
+            assert set(step) <= STEP, f"this runner does not play {set(step) - STEP}"
             known = {**self.job.environment, **self.environment}
             contexts = {**self.contexts, "steps": self.steps, "env": known}
             if not condition(step.get("if"), contexts, functions):
@@ -117,7 +135,7 @@ class Scope:
             begun = time.monotonic()
             outcome, log, outputs = self.step(step, contexts, environment)
             self.note(step, outcome, log, time.monotonic() - begun, outputs)
-            self.failed |= outcome == "failure"
+            self.failed |= outcome == "failure" and not step.get("continue-on-error")
 
     def note(
         self, step: Mapping[str, Any], outcome: str, log: str, seconds: float, outputs: Any

@@ -7,7 +7,6 @@ what the job declares, and the environment that GitHub documents. `run:` steps a
 
 import re
 import shutil
-import subprocess
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,8 +20,8 @@ from tests.pangeo_deploy.delivery.expressions import condition, filled
 from tests.pangeo_deploy.delivery.github import GitHub
 from tests.pangeo_deploy.delivery.machine import JobExecution
 from tests.pangeo_deploy.delivery.results import Assumed, Event, JobRun, Run
+from tests.pangeo_deploy.delivery.triggers import changed, git, started
 
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 SECRETS = {
     "PANGEO_HUB_TOKEN": "a-token-of-a-user-0123",
     "PANGEO_JANITOR_TOKEN": "the-janitors-4567",
@@ -47,6 +46,7 @@ class Runner:
     assumed: list[Assumed] = field(default_factory=list)
     extra: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=lambda: dict(SECRETS))
+    rejected: set[str] = field(default_factory=set)  # environments whose reviewers say no
     cancel: tuple[str, str] = ("", "")  # the job and step at which somebody cancels the run
     # Of this runner alone: what a job leaves running is found by it, and another test may run too.
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -78,6 +78,7 @@ class Runner:
             "head_branch": head.get("ref", event.ref.removeprefix("refs/heads/")),
             "head_repository": head.get("repo", {"full_name": self.github.repository}),
             "event": event.name,
+            "html_url": f"https://github.test/{self.github.repository}/actions/runs/{number}",
             "created_at": f"2026-11-26T12:00:{number % 1000:03d}Z",
             "status": "in_progress",
             "conclusion": None,
@@ -123,63 +124,6 @@ Loader.yaml_implicit_resolvers = {
     for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false)$"), list("tf"))
-
-
-def git(folder: Path, *words: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(folder), *words], check=True, capture_output=True, text=True
-    ).stdout
-
-
-def changed(origin: Path, commit: str) -> list[str]:
-    """Return the files that a push to a branch has changed, by its first parent."""
-    parents = git(origin, "log", "-1", "--format=%P", commit).split()
-    before = parents[0] if parents else EMPTY_TREE
-    return git(origin, "diff", "--name-only", before, commit).splitlines()
-
-
-def wanted(paths: list[str], files: list[str]) -> bool:
-    """Tell whether a filter of paths lets one of the files through; the last match decides."""
-
-    def let(file: str) -> bool:
-        verdict = False
-        for pattern in paths:
-            plain = pattern.removeprefix("!")
-            fits = file.startswith(plain[:-2]) if plain.endswith("/**") else file == plain
-            verdict = not pattern.startswith("!") if fits else verdict
-        return verdict
-
-    return any(map(let, files))
-
-
-def started(
-    workflow: Mapping[str, Any], event: Event, files: list[str] | None = None
-) -> dict[str, Any]:
-    """Return the inputs of a workflow that the event starts; else say that it does not."""
-    on = workflow["on"]
-    if event.name not in on:
-        raise ValueError(f"{workflow['name']} is not started by {event.name}")
-    how = on[event.name] or {}
-    if event.name == "schedule":
-        assert event.schedule in [one["cron"] for one in how]
-    if event.name == "push":
-        assert event.ref.removeprefix("refs/heads/") in how["branches"]
-        if "paths" in how and not wanted(how["paths"], files or []):
-            raise ValueError(f"{workflow['name']} is not started by a push of {files}")
-    if event.name == "pull_request":
-        base = event.payload["pull_request"].get("base", {"ref": "main"})["ref"]
-        if base not in how["branches"]:
-            raise ValueError(f"{workflow['name']} is not started by a pull request to {base}")
-    given = dict(event.payload.get("inputs") or {})
-    inputs = {}
-    for name, one in (how.get("inputs") or {}).items() if event.name == "workflow_dispatch" else ():
-        value = given.pop(name, one.get("default"))
-        assert value is not None or not one.get("required"), f"{name} is required"
-        if one["type"] == "choice":
-            assert value in one["options"], f"{name}: {value}"
-        inputs[name] = value
-    assert not given, given
-    return inputs
 
 
 @dataclass
@@ -239,7 +183,12 @@ class Execution:
     def cell(self, name: str, job: Mapping[str, Any], contexts: Mapping[str, Any]) -> JobRun:
         shown = str(filled(job["name"], contexts, {}))
         known = self.told(shown, None)
-        done = JobExecution(self, name, job, contexts).all_steps()
+        execution = JobExecution(self, name, job, contexts)
+        if execution.done.environment in self.runner.rejected:
+            execution.done.result = "failure"  # without a step, as GitHub ends it
+            done = execution.done
+        else:
+            done = execution.all_steps()
         for secret in self.runner.secrets.values():  # GitHub would mask it, and drop the output
             assert secret not in done.log + done.summary + str(done.outputs), name
         done.name = shown

@@ -16,7 +16,7 @@ from pangeo_deploy.terraform import lifecycle
 from tests.conftest import PROJECT
 from tests.pangeo_deploy.delivery.conftest import REPOSITORY, Stage, guard
 from tests.pangeo_deploy.delivery.results import Event, Run
-from tests.pangeo_deploy.delivery.runner import git
+from tests.pangeo_deploy.delivery.triggers import git
 
 ENVIRONMENTS = ("staging", "prod")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -101,9 +101,17 @@ def test_going_back_takes_a_recorded_deployment_and_plans_it_anew(
     assert run.results["back"] == "skipped"
     assert "staging was never deployed at 0123456789" in run.log
 
+    # Somebody who may write pushes a branch, and a record that says it was deployed.
+    theirs = stage.commit({"helm/files/hub.py": lambda text: f"{text}\n# theirs\n"}, "theirs")
+    stage.record(deployment_record.make(deployed, "deploy", theirs))
+    run = stage.by_hand("rollback.yml", environment="staging", commit=theirs)
+    assert run.jobs["reviewed"].failed == "Find"
+    assert f"{theirs[:12]} is not a commit of main" in run.log
+    assert run.results["back"] == "skipped"
+
     good = stage.main()
-    kept = deployment_record.make(deployed, "deploy", good)
-    stage.github.files[f"deployments/{deployment_record.name(kept)}"] = json.dumps(kept).encode()
+    stage.merged_earlier(90, good)
+    stage.record(deployment_record.make(deployed, "deploy", good))
     values = "helm/environments/staging.yaml"
     # What goes back is Terraform and charts; they are carried out by the programs of main.
     changes = {values: lambda text: text.replace("servers: 20", "servers: 9")}
@@ -157,12 +165,9 @@ def test_an_event_has_its_room_by_the_calendar_alone(stage: Stage, deployed: Dep
 
     # Somebody goes back to an older deployment meanwhile: the people keep their room.
     first = git(stage.work, "rev-list", "--max-parents=0", "origin/main").strip()
-    good = {"environment": "staging", "commit": first}  # whose calendar does not have the event
-    record = deployment_record.make(deployed, "deploy", good["commit"])
-    stage.github.files[f"deployments/{deployment_record.name(record)}"] = json.dumps(
-        record
-    ).encode()
-    back = stage.by_hand("rollback.yml", **good)
+    stage.merged_earlier(91, first)  # whose calendar does not have the event
+    stage.record(deployment_record.make(deployed, "deploy", first))
+    back = stage.by_hand("rollback.yml", environment="staging", commit=first)
     assert back.result == "success", back.log
     assert servers(stage) == 100
 
@@ -303,6 +308,6 @@ def test_an_expired_role_changes_nothing(stage: Stage, tmp_path: Path) -> None:
     assert unguarded.jobs["reviewed"].failed == "Guards"
     assert "there is no such environment" in unguarded.log
     assert unguarded.results["staging"] == "skipped"
-    assert late.jobs["preview staging"].failed == "Plan again", late.log
+    assert late.jobs["staging"].failed == "Plan again", late.log
     assert "The AWS credentials have expired." in late.log, late.log
-    assert late.results["staging"] == late.results["production"] == "skipped"
+    assert late.results["production"] == "skipped"

@@ -11,7 +11,7 @@ from pangeo_deploy.delivery.turn import CHANGING
 from tests.conftest import PROJECT
 from tests.pangeo_deploy.delivery.actions import INPUTS, PLAYED
 from tests.pangeo_deploy.delivery.conftest import Stage
-from tests.pangeo_deploy.delivery.queues import arrived
+from tests.pangeo_deploy.delivery.queues import Queue, arrived
 from tests.pangeo_deploy.delivery.results import Event
 from tests.pangeo_deploy.delivery.runner import Loader
 
@@ -101,23 +101,37 @@ def test_no_deployment_is_lost_behind_an_approval_that_nobody_gives() -> None:
     deploy = WORKFLOWS["deploy.yml"]["jobs"]
     back = WORKFLOWS["rollback.yml"]["jobs"]["back"]["concurrency"]
     back = {**back, "group": back["group"].replace("${{ inputs.environment }}", "prod")}
-    merges = [
-        (f"{job} {n}", deploy[job]["concurrency"])
-        for n in range(5)
-        for job in ("staging", "production")
-    ]
+    merges = [(f"staging {n}", deploy["staging"]["concurrency"]) for n in range(5)]
     queues = arrived([*merges, ("back", back)])
-    assert [name for queue in queues.values() for name in queue.cancelled] == []
-    assert queues["prod-rollback"].running == "back"
-    assert queues["prod-deploy"].pending == [f"production {n}" for n in range(1, 5)]
     staging = queues["staging-deploy"]
     for n in range(5):
         assert staging.running == f"staging {n}"
         staging.finish()
+    # What is shown to who approves is planned in production's turn: it holds no earlier change.
+    prod = queues["prod-deploy"] = Queue()
+    prod.arrive("preview 0", deploy["preview"]["concurrency"])
+    prod.finish()
+    prod.arrive("production 0", deploy["production"]["concurrency"])
+    for n in range(1, 5):
+        prod.arrive(f"preview {n}", deploy["preview"]["concurrency"])
+    assert prod.running == "production 0"
+    assert prod.pending == [f"preview {n}" for n in range(1, 5)]
+    assert queues["prod-rollback"].running == "back"
+    assert [name for queue in queues.values() for name in queue.cancelled] == []
     # As it was: one group for all, and one place to wait in.
     old = {"group": "deployment", "cancel-in-progress": False}
     lost = arrived([(name, old) for name, _ in [*merges, ("back", back)]])["deployment"]
-    assert len(lost.cancelled) == 9
+    assert len(lost.cancelled) == 4
+
+
+def test_production_does_what_was_shown_to_who_approved_it() -> None:
+    """The old code compared with the pull request's review, which the pull request's code makes."""
+    deploy = WORKFLOWS["deploy.yml"]["jobs"]
+    given = deploy["production"]["steps"][-1]["with"]
+    assert (given["run"], given["reviewed"]) == ("${{ github.run_id }}", "${{ github.sha }}")
+    kept = deploy["preview"]["steps"][-1]["with"]
+    assert (kept["name"], kept["path"]) == ("plan-prod", "planned")
+    assert {"preview", "staging"} <= set(deploy["production"]["needs"])
 
 
 def test_a_workflow_starts_by_what_it_names(stage: Stage) -> None:
@@ -155,7 +169,11 @@ def test_a_job_that_takes_no_role_has_no_word_on_who_it_is() -> None:
 
 def test_no_workflow_runs_a_forks_code_with_the_repositorys_rights() -> None:
     for workflow in WORKFLOWS.values():
-        assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(workflow["on"])
+        assert not {"pull_request_target", "workflow_run"} & set(workflow["on"])
+        if "issue_comment" in workflow["on"]:  # it runs for strangers' words
+            for job in workflow["jobs"].values():
+                assert "id-token" not in job["permissions"]
+                assert all("ref" not in (step.get("with") or {}) for step in job["steps"])
     for workflow, name, job in jobs():
         for step in flat(job["steps"]):
             if "configure-aws" in step.get("uses", ""):
@@ -210,16 +228,57 @@ def test_an_event_starts_these_jobs(
             "user": {"login": "a"},
         }
         payload = {"pull_request": pull}
-    stage.runner.dry = True
+    stage.runner.dry, stage.runner.told = True, {"enabled": "true"}
     try:
         run = stage.runner.run(
             workflow, Event(event, stage.main(), payload=payload, schedule=schedule)
         )
     finally:
-        stage.runner.dry = False
+        stage.runner.dry, stage.runner.told = False, {}
     ran = {name for name, result in run.results.items() if result == "success"}
     assert expected <= ran
     assert "failure" not in run.results.values(), run.log
+
+
+def test_what_its_reviewers_reject_is_not_deployed_and_told(stage: Stage) -> None:
+    stage.runner.dry, stage.runner.told = True, {"run": "1", "commit": stage.main()}
+    stage.runner.rejected = {"prod"}
+    event = Event("workflow_dispatch", stage.main(), payload={"inputs": {"run": "1"}})
+    try:
+        run = stage.runner.run("deploy.yml", event)
+    finally:
+        stage.runner.dry, stage.runner.told, stage.runner.rejected = False, {}, set()
+    assert run.results == {
+        "reviewed": "success",
+        "staging": "success",
+        "preview": "success",
+        "production": "failure",
+        "keep": "success",
+        "notify": "success",
+    }
+    assert run.jobs["production"].steps == []
+
+
+def test_a_deployment_that_is_cancelled_closes_what_it_opened(stage: Stage) -> None:
+    """GitHub lets the steps with always() run before it kills the job."""
+    runner, variables = stage.runner, stage.github.variables
+    variables.update(PANGEO_TARGET="aws", AWS_REGION="us-west-2", AWS_ACCOUNT_ID="123456789012")
+    runner.dry, runner.told = True, {"run": "1", "commit": stage.main()}
+    runner.cancel, runner.trust = ("staging", "Charts and smoke test"), lambda *_: True
+    event = Event("workflow_dispatch", stage.main(), payload={"inputs": {"run": "1"}})
+    try:
+        run = runner.run("deploy.yml", event)
+    finally:
+        variables.clear()
+        runner.dry, runner.told, runner.cancel = False, {}, ("", "")
+    job = run.jobs["staging"]
+    ran = {step.name: step.outcome for step in job.steps}
+    assert job.result == "cancelled"
+    assert ran["Charts and smoke test"] == "cancelled"
+    assert ran["Benchmark"] == "skipped"
+    assert ran["Close the Kubernetes API"] == ran["Record"] == "success"
+    assert run.results["production"] == "skipped"
+    assert run.results["notify"] == "success"
 
 
 def test_a_releases_book_stays_at_its_version_beside_mains(stage: Stage) -> None:
@@ -232,6 +291,50 @@ def test_a_releases_book_stays_at_its_version_beside_mains(stage: Stage) -> None
     pages = stage.github.folder / "pages"
     assert newer in (pages / "index.html").read_text()
     assert newer not in (pages / "v1.0.0" / "index.html").read_text()
+
+
+def test_a_fork_without_pages_builds_its_book_and_says_that_it_is_not_published(
+    stage: Stage,
+) -> None:
+    """The old code failed at every push until they were switched on."""
+    stage.github.features["has_pages"] = False
+    try:
+        newer = stage.commit({"README.md": lambda text: text + "\nStill more.\n"})
+        run = stage.runner.run("book.yml", Event("push", newer))
+    finally:
+        stage.github.features.clear()
+    assert run.result == "success", run.log
+    assert run.results["publish"] == "skipped"
+    assert "::notice title=The book is not published::" in run.jobs["build"].log
+    assert newer not in (stage.github.folder / "pages" / "index.html").read_text()
+
+
+def test_credentials_outlive_the_job_that_they_are_for() -> None:
+    """The old role was good for an hour, and the job might last for one and a half."""
+    bootstrap = (PROJECT / "terraform" / "bootstrap" / "main.tf").read_text()
+    most = max(map(int, re.findall(r"max_session_duration = (\d+)", bootstrap)))
+    for workflow, name, job in jobs():
+        for step in flat(job["steps"]):
+            if "configure-aws" in step.get("uses", ""):
+                seconds = int(step["with"].get("role-duration-seconds", 3600))
+                assert 60 * job["timeout-minutes"] <= seconds <= most, (workflow, name)
+
+
+def test_nobody_elses_repository_is_trusted_by_default() -> None:
+    """The old default was another organisation's, and no page named the variable."""
+    variables = (PROJECT / "terraform" / "bootstrap" / "variables.tf").read_text()
+    text = variables.partition('variable "github_repository" {')[2].partition("\n}")[0]
+    assert "type" in text
+    assert not re.search(r"^\s*default\s*=", text, re.MULTILINE)
+    page = (PROJECT / "book" / "operate-delivery.md").read_text()
+    assert "-var github_repository=OWNER/NAME" in page
+    assert "github_repository_ids=" in page
+
+
+def test_the_projects_name_is_written_into_no_role() -> None:
+    """`project` is a variable of the bootstrap, and its roles begin with it."""
+    for file in FILES:
+        assert ":role/pangeo" not in file.read_text(), file.name
 
 
 def test_the_pipelines_files_are_all_checked() -> None:

@@ -1,6 +1,6 @@
 """The verb `delivery`: what the workflows call between a pull request and production."""
 
-from pangeo_deploy.cli.delivery import changes, operations
+from pangeo_deploy.cli.delivery import changes, comments, operations
 from pangeo_deploy.cli.verbs import group
 
 app = group(help="Deliver changes: review plans, deploy what was reviewed, keep records, report.")
@@ -8,8 +8,9 @@ for command in (
     changes.plan,
     changes.gate,
     changes.replan,
-    changes.comment,
-    changes.say,
+    comments.comment,
+    comments.say,
+    comments.command,
     changes.guards,
     changes.reviewed,
     changes.turn,
@@ -24,6 +25,7 @@ for command in (
     operations.event,
     operations.room,
     operations.month,
+    operations.pages,
     operations.site,
 ):
     app.command(name=command.__name__.replace("_", "-"))(command)

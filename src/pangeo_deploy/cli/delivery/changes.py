@@ -10,22 +10,14 @@ import typer
 from pangeo_core.errors import BadInput, CheckFailed
 from pangeo_core.files import read_json, write_whole
 from pangeo_deploy.cli.console import reporting, show
-from pangeo_deploy.cli.delivery.jobs import NeedsOption, RunOption, jobs
-from pangeo_deploy.cli.options import (
-    ConfirmOption,
-    EnvironmentArgument,
-    JsonOption,
-    TargetOption,
-    within,
-)
+from pangeo_deploy.cli.delivery.jobs import RunOption
+from pangeo_deploy.cli.delivery.reviews import ReviewsArgument, json_files, read_reviews
+from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.deployment import Deployment, find_project
 
 CommitOption = Annotated[str, typer.Option(help="The full name of the commit.")]
 OutOption = Annotated[Path, typer.Option(help="The folder to write into.")]
 FolderOfRecords = Annotated[str, typer.Option(help="The folder of the branch `records`.")]
-ReviewsArgument = Annotated[
-    list[Path], typer.Argument(help="Reviews that `delivery plan` wrote, or folders of them.")
-]
 Kind = StrEnum("Kind", ["deploy", "rollback", "event", "destroy"])
 Outcome = StrEnum("Outcome", ["success", "failure"])
 
@@ -66,7 +58,7 @@ def gate(reviews: ReviewsArgument) -> None:
     """Refuse plans that break a rule or exceed their budget; exit with 3 if any does."""
     from pangeo_deploy.delivery import plan_review
 
-    plan_review.gate(_reviews(reviews))
+    plan_review.gate(read_reviews(reviews))
     show({"ok": True}, False, ["No rule is broken and no budget exceeded."])
 
 
@@ -105,36 +97,10 @@ def replan(
     show({**fresh, "already": done}, json, human)
 
 
-def comment(
-    reviews: ReviewsArgument,
-    run: RunOption = "",
-    preview: Annotated[str, typer.Option(help="The address of the book with the change.")] = "",
-    needs: NeedsOption = "{}",
-) -> None:
-    """Print what plans do as Markdown: what is destroyed first, then cost and findings."""
-    from pangeo_deploy.delivery.pull_request_comment import comment as write
-
-    results = {name: str(each.get("result", "")) for name, each in jobs(needs).items()}
-    typer.echo(write(_reviews(reviews), run=run, preview=preview, results=results), nl=False)
-
-
-def say(
-    file: Annotated[Path, typer.Argument(help="The comment that `delivery comment` printed.")],
-    pull_request: Annotated[
-        int, typer.Option(callback=within(1, 10**9), help="The pull request's number.")
-    ],
-) -> None:
-    """Write the comment on the pull request, over the one from the last time."""
-    from pangeo_deploy.delivery import github
-    from pangeo_deploy.delivery.pull_request_comment import MARKER
-
-    url = github.say(github.from_environment(), pull_request, MARKER, file.read_text())
-    show({"url": url}, False, [url])
-
-
 def guards(target: TargetOption = "rehearsal") -> None:
-    """Print how GitHub protects the environments; on aws exit with 3 if one is unprotected."""
-    from pangeo_deploy.delivery import github, provenance
+    """Print how GitHub protects environments and main; on aws exit with 3 if one is unprotected."""
+    from pangeo_deploy.delivery import github
+    from pangeo_deploy.delivery import guards as settings
     from pangeo_deploy.deployment import environments
     from pangeo_deploy.targets import named
 
@@ -143,18 +109,20 @@ def guards(target: TargetOption = "rehearsal") -> None:
     wrong = [
         each
         for name in names
-        for each in provenance.guards(repository, name, reviewers=name == "prod")
-    ]
+        for each in settings.of_environment(repository, name, reviewers=name == "prod")
+    ] + settings.of_main(repository)
     for each in wrong:
         typer.echo(f"- {each}")
     if wrong and named(target).confirms:
         raise CheckFailed(
-            "The environments are not protected: nothing is deployed to AWS.",
+            "Nothing is deployed to AWS: environments or main are not protected.",
             why="\n".join(wrong),
-            fix="Settings > Environments: reviewers for prod, and main as the only branch of each.",
+            fix="Settings > Environments: reviewers for prod, and main as the only branch of each. "
+            "Settings > Rules: a ruleset for main that requires a pull request, an approval, and "
+            "approval of the most recent push.",
         )
     typer.echo(
-        "Nothing is deployed to AWS from here." if wrong else "The environments are guarded."
+        "Nothing is deployed to AWS from here." if wrong else "Environments and main are protected."
     )
 
 
@@ -177,12 +145,14 @@ def reviewed(
 
 
 def turn(environment: EnvironmentArgument) -> None:
-    """Wait until no other job changes the environment."""
+    """Wait until no other job changes the environment; exit with 3 if a later one has."""
     from pangeo_deploy.delivery import github
     from pangeo_deploy.delivery import turn as turns
 
+    repository = github.from_environment()
     with reporting(f"Waiting for {environment}") as progress:
-        turns.wait(github.from_environment(), environment, progress)
+        turns.wait(repository, environment, progress)
+        turns.require_latest(repository, environment, turns.own_run())
 
 
 def restore(
@@ -223,7 +193,7 @@ def record(
     from pangeo_deploy.delivery import plan_review
 
     done = plan_review.read(review) if review and review.exists() else None
-    files = [file for path in part or () for file in _json_files(path)]
+    files = [file for path in part or () for file in json_files(path)]
     parts = {file.stem: content for file in files if (content := _content(file))}
     made = records.make(
         Deployment(environment, target),
@@ -241,11 +211,19 @@ def deployed(
     environment: EnvironmentArgument,
     commit: CommitOption,
     records: Annotated[Path, typer.Option(help="The folder of the records.")],
+    target: TargetOption = "rehearsal",
 ) -> None:
-    """Find the recorded deployment of a commit: prints `commit=`; exit with 3 if there is none."""
-    from pangeo_deploy.delivery import deployment_record
+    """Find the recorded deployment of a commit of main: prints `commit=`; exit with 3 if none is.
 
-    typer.echo(f"commit={deployment_record.find(records, environment, commit)['commit']}")
+    A record is not believed alone: the commit must have come to main by an approved pull request.
+    """
+    from pangeo_deploy.delivery import deployment_record, github, provenance
+    from pangeo_deploy.targets import named
+
+    found = str(deployment_record.find(records, environment, commit)["commit"])
+    approval = named(target).confirms
+    provenance.require_merged(github.from_environment(), found, approval=approval)
+    typer.echo(f"commit={found}")
 
 
 def keep(
@@ -256,7 +234,7 @@ def keep(
     from pangeo_deploy.delivery import github
 
     repository = github.from_environment()
-    for file in sorted(each for path in files for each in _json_files(path)):
+    for file in sorted(each for path in files for each in json_files(path)):
         name = f"{under}/{file.name}"
         github.save_record(repository, name, file.read_bytes(), f"Record {file.stem}")
         show({}, False, [f"Saved {name}."])
@@ -284,17 +262,6 @@ def _summary(review: dict[str, Any]) -> str:
     )
     found = len(plan_review.problems(review))
     return f"{review['environment']} on {review['target']}: {counts}; {found} findings."
-
-
-def _reviews(paths: list[Path]) -> list[dict[str, Any]]:
-    from pangeo_deploy.delivery import plan_review
-
-    return [plan_review.read(file) for path in paths for file in _json_files(path)]
-
-
-def _json_files(path: Path) -> list[Path]:
-    """Return a folder's JSON files at any depth, none of one that is not there; or the file."""
-    return [path] if path.is_file() else sorted(path.rglob("*.json"))
 
 
 def _content(file: Path) -> dict[str, Any] | None:

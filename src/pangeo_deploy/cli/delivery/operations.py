@@ -161,6 +161,20 @@ def month(
     show(made, json, [told])
 
 
+def pages() -> None:
+    """Tell whether GitHub Pages are switched on: prints `enabled=`, as a job's output."""
+    from pangeo_deploy.delivery import github
+
+    enabled = github.has_pages(github.from_environment())
+    typer.echo(f"enabled={'true' if enabled else 'false'}")
+    if not enabled:  # a notice on the run's own page
+        typer.echo(
+            "::notice title=The book is not published::Pages are switched off in this repository "
+            "(Settings > Pages > Source: GitHub Actions).",
+            err=True,
+        )
+
+
 def site(
     book: Annotated[Path, typer.Option(help="The book of main.")],
     out: Annotated[Path, typer.Option(help="The folder of the site; it is replaced.")],
