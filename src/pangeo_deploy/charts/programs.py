@@ -1,6 +1,7 @@
 """Call helm and kubectl: which versions these are, and what they say when they fail."""
 
 import json
+import os
 import shutil
 import subprocess
 from functools import cache
@@ -8,7 +9,16 @@ from typing import Any
 
 from pangeo_core.errors import MissingPrerequisite, PangeoDeployError
 
-__all__ = ["ClusterRefused", "apply", "get", "helm_major", "require_programs", "run", "warnings"]
+__all__ = [
+    "ClusterRefused",
+    "apply",
+    "find",
+    "get",
+    "helm_major",
+    "require_programs",
+    "run",
+    "warnings",
+]
 
 WHERE = {
     "helm": "https://helm.sh/docs/intro/install/",
@@ -25,15 +35,24 @@ class ClusterRefused(PangeoDeployError):
 def require_programs() -> None:
     """Refuse a machine without helm and kubectl."""
     for program, address in WHERE.items():
-        if not shutil.which(program):
+        if not find(program):
             raise MissingPrerequisite(f"{program} is not on PATH.", fix=f"See {address}")
+
+
+def find(program: str) -> str | None:
+    """Return where a program is, None for nowhere.
+
+    Looked for in the folder that `PANGEO_DEPLOY_PROGRAMS` names, and then on PATH.
+    """
+    folders = (os.environ.get("PANGEO_DEPLOY_PROGRAMS"), os.environ.get("PATH"))
+    return shutil.which(program, path=os.pathsep.join(filter(None, folders)))
 
 
 def run(*command: str, given: str | None = None, secret: bool = False) -> str:
     """Run a program and return what it prints; its words are left out of errors if `secret`."""
     try:
         done = subprocess.run(
-            command,
+            (find(command[0]) or command[0], *command[1:]),
             input=given,
             capture_output=True,
             text=True,
@@ -52,7 +71,7 @@ def run(*command: str, given: str | None = None, secret: bool = False) -> str:
 
 def helm_major(program: str = "helm") -> int:
     """Return Helm's major version: 3 and 4 need different words for the same thing."""
-    return _major(shutil.which(program) or program)
+    return _major(find(program) or program)
 
 
 @cache

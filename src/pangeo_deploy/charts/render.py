@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 import yaml
 
 from pangeo_core.errors import BadInput, MissingPrerequisite
-from pangeo_deploy.charts import dependencies
+from pangeo_deploy.charts import dependencies, programs
 from pangeo_deploy.charts.trees import Values
 
 __all__ = ["render"]
@@ -65,7 +64,7 @@ def render(project: Path, chart: str, values: Values) -> Rendered:
 
 def find_helm(kubernetes: str) -> tuple[str, Callable[[Path, Values, str], str]]:
     """Return the name of a Helm and a function that renders with it, for a Kubernetes version."""
-    if program := shutil.which("helm"):
+    if program := programs.find("helm"):
         return program, partial(with_program, program, kubernetes)
     if util.find_spec("helm_python"):
         return "helm-python-sdk", with_library

@@ -1,13 +1,12 @@
 """Who one is at a hub on Kubernetes: by a token of the shell, else by the cluster's own Secret."""
 
 import os
-import shutil
 
 from hub_user.janitor import Cluster
 from hub_user.user import Entrance, User, visitor
 from pangeo_core.errors import MissingPrerequisite
 from pangeo_deploy.charts import secrets
-from pangeo_deploy.charts.programs import ClusterRefused
+from pangeo_deploy.charts.programs import ClusterRefused, find
 from pangeo_deploy.targets import kubernetes_clusters
 
 PERSON = "PANGEO_HUB_TOKEN"  # a token that a person made at the hub's page /hub/token
@@ -33,7 +32,7 @@ def janitor(url: str) -> tuple[User, list[Cluster]]:
 
 def _token(service: str, variable: str) -> str:
     token, why = "", f"kubectl is not on PATH, and {variable} is not set."
-    if shutil.which("kubectl"):
+    if find("kubectl"):
         try:
             token = secrets.service_token(service)
             why = f"The Secret {secrets.HUB} of the namespace pangeo does not hold it."

