@@ -86,7 +86,7 @@ c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}  # the chart's
 c.CryptKeeper.keys = [os.urandom(32)]
 c.JupyterHub.services.extend(
     {"name": name, "api_token": os.environ["STUB_TOKEN"] + name}
-    for name in ("janitor", "prometheus", "dask-gateway")
+    for name in ("janitor", "prometheus", "smoke", "dask-gateway")
 )
 """
 

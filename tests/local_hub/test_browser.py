@@ -169,7 +169,7 @@ def test_a_hostile_repository_does_not_become_its_user(
     learner.stop_server()
     learner.start_server()
     page.goto(f"{rig.url}/hub/user/learner-05/lab")
-    page.wait_for_selector(".jp-RenderedMarkdown h1:has-text('Welcome')")
+    page.wait_for_selector(".jp-LauncherCard")
     assert urlsplit(page.url).hostname == "learner-05.localhost"
     learner.stop_server()
 
@@ -247,7 +247,7 @@ def test_a_page_of_another_origin_opens_no_socket(rig: Rig, context: BrowserCont
     learner.start_server()
     page = log_in(context, rig, "learner-10")
     page.goto(f"{rig.url}/hub/user/learner-10/lab")
-    page.wait_for_selector(".jp-RenderedMarkdown h1:has-text('Welcome')")
+    page.wait_for_selector(".jp-LauncherCard")
     with learner.kernel():
         origin = learner.origin("/user/learner-10/").replace("http", "ws", 1)
         kernel = learner.kernels()[-1]

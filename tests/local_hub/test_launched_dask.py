@@ -16,7 +16,7 @@ from local_hub import dask_clusters
 from local_hub.fault_injection import until
 from tests.local_hub.conftest import Rig, rigged
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CLUSTERS = "/services/dask-gateway/api/v1/clusters/"
 SHAPES = {"users": "r5.2xlarge", "dask": "m5.2xlarge"}
