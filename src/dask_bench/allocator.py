@@ -1,7 +1,7 @@
 """The same memory allocator for everything that is compared.
 
 Memory that a process frees stays with it: to give it back and take it again costs more than the
-arithmetic of a chunk. Workers are started so; a yardstick in another process must be too, or it
+arithmetic of a chunk. Workers are started so; a baseline in another process must be too, or it
 is slower for a reason that has nothing to do with Dask.
 """
 

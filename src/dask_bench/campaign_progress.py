@@ -29,7 +29,7 @@ def medians(rows: Rows) -> "dict[tuple[Any, ...], Estimate]":
 def settled(rows: Rows) -> set[tuple[Any, ...]]:
     """Return the configurations whose medians are known well enough.
 
-    A yardstick goes on beside what it is for.
+    A baseline goes on beside what it is for.
     """
     known: dict[tuple[Any, ...], bool] = {}
     for key, estimate in medians(rows).items():

@@ -32,7 +32,7 @@ WORKLOADS: Mapping[str, Workload] = {
 }
 
 # What every campaign can afford: the operations that a headline rests on, each beside its
-# yardstick, plain and better.
+# baseline, plain and better.
 CORE = (
     "memory-sum:numpy:time",
     "read:numpy:time",

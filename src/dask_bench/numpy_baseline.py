@@ -1,4 +1,4 @@
-"""The yardstick: the same operations by threads that stream the same store through numpy.
+"""The baseline: the same operations by threads that stream the same store through numpy.
 
 One process, `scene.threads` threads, no scheduler: each takes a stored chunk, does its share and
 adds it to the answer. What Dask takes longer than this is what Dask costs.

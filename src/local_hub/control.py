@@ -260,7 +260,7 @@ def records(place: HubPlace) -> Records:
     """Return where the hub keeps what its people did."""
     folder = place.folder
     born = json.loads((folder / "supervisor.json").read_bytes())["born"]
-    monitored = any(one["name"] == "prometheus" for one in told(folder))
+    monitored = any(one["name"] == "prometheus" for one in recorded_parts(folder))
     return Records(
         prometheus=hub_state.load(folder).url("prometheus") if monitored else "",
         log=folder / "logs" / "hub.log",
@@ -287,7 +287,7 @@ def look(place: HubPlace, seconds: float = 0.0, reused: bool = False) -> Hub:
         True,
         state.public_url,
         folder,
-        tuple(part_status(folder, one) for one in told(folder)),
+        tuple(part_status(folder, one) for one in recorded_parts(folder)),
         seconds,
         reused,
         people={name: hub_state.password(state.secrets["login"], name) for name in names},
@@ -303,7 +303,7 @@ def part_status(folder: Path, one: dict[str, Any]) -> PartStatus:
     return PartStatus(one["name"], one["pid"] if alive else None, ok, one["restarts"], log)
 
 
-def told(folder: Path) -> list[dict[str, Any]]:
+def recorded_parts(folder: Path) -> list[dict[str, Any]]:
     """Return what the supervisor wrote of its parts, nothing before it has."""
     try:
         content: list[dict[str, Any]] = json.loads((folder / "parts.json").read_bytes())
@@ -386,7 +386,9 @@ def wait_ready(folder: Path, progress: Progress) -> None:
         for name in [name for name, health in waiting.items() if answers(health)]:
             del waiting[name]
             progress(Event(name, "done", seconds=passed))
-        looping = [one["name"] for one in told(folder) if one["restarts"] >= GIVE_UP_RESTARTS]
+        looping = [
+            one["name"] for one in recorded_parts(folder) if one["restarts"] >= GIVE_UP_RESTARTS
+        ]
         if waiting and (looping or passed > READY_SECONDS or not supervisor(folder)):
             name = next(iter((*looping, *waiting)))
             logs = folder / "logs"

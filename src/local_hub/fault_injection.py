@@ -220,7 +220,7 @@ FAULTS: dict[str, Fault] = {
 
 def kill(place: HubPlace, part: str) -> None:
     """Kill a part of the hub."""
-    pid = next(one["pid"] for one in hubs.told(place.folder) if one["name"] == part)
+    pid = next(one["pid"] for one in hubs.recorded_parts(place.folder) if one["name"] == part)
     os.kill(pid, signal.SIGKILL)
 
 

@@ -58,7 +58,7 @@ def write(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str] = N
     return path
 
 
-def made(**columns: Any) -> dict[str, Any]:
+def run_row(**columns: Any) -> dict[str, Any]:
     """Return a row of the run table."""
     usual = {
         "campaign": "made-up",

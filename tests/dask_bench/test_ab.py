@@ -9,7 +9,7 @@ from dask_bench import compare, journal, runs
 from dask_bench.interleaved import parse
 from pangeo_core.errors import BadInput
 from tests.conftest import PROJECT, Cli
-from tests.dask_bench.samples import made
+from tests.dask_bench.samples import run_row
 
 WORKLOAD = "area-mean:better:time"
 SETTING = "distributed.scheduler.worker-saturation=inf"
@@ -50,7 +50,7 @@ def test_an_environment_is_a_python_a_checkout_or_a_setting(tmp_path: Path) -> N
 
 
 def test_only_blocks_that_both_arms_finished_are_compared() -> None:
-    rows = [made(arm=arm, block=n, order=2 * n + (arm == "b")) for n in range(3) for arm in "ab"]
+    rows = [run_row(arm=arm, block=n, order=2 * n + (arm == "b")) for n in range(3) for arm in "ab"]
     cut = runs.frame(rows[:-1])  # interrupted between the two
     a, b = runs.arms(cut)
     assert list(a.block) == list(b.block) == [0, 1]

@@ -11,14 +11,15 @@ from dask_bench import compare, counts_gate, runs
 from findings import published_benchmarks, regression_rule
 from pangeo_core.errors import BadInput
 from tests.conftest import PROJECT, Cli
-from tests.dask_bench.samples import made, row, write
+from tests.dask_bench.samples import row, run_row, write
 
 BEFORE = [10.1, 9.8, 10.4, 10.0, 9.9, 10.2, 10.3, 9.7, 10.6, 10.0]
 
 
 def table(times: Sequence[float], campaign: str = "a", **columns: object) -> pd.DataFrame:
     rows = (
-        made(campaign=campaign, block=n, order=n, seconds=t, **columns) for n, t in enumerate(times)
+        run_row(campaign=campaign, block=n, order=n, seconds=t, **columns)
+        for n, t in enumerate(times)
     )
     return runs.frame(rows)
 
@@ -243,14 +244,19 @@ COUNTED = {"tasks": 100, "bytes_read": 1000, "requests_read": 10, "memory_added_
     ],
 )
 def test_the_gate_for_ci_looks_at_counts(changed: dict, grown: list[str]) -> None:
-    before, after = (runs.frame([made(**COUNTED)]), runs.frame([made(**{**COUNTED, **changed})]))
+    before, after = (
+        runs.frame([run_row(**COUNTED)]),
+        runs.frame([run_row(**{**COUNTED, **changed})]),
+    )
     gate = counts_gate.gate(before, after)
     assert (gate.compared, gate.too_few) == (len(COUNTED) - 1, 1)  # one run says little of memory
     assert [one.what for one in gate.grown] == grown
 
 
 def test_the_gate_says_what_it_did_not_see(cli: Cli, file: Callable) -> None:
-    both = pd.concat([runs.frame([made(**COUNTED)]), runs.frame([made(scheme="s", **COUNTED)])])
+    both = pd.concat(
+        [runs.frame([run_row(**COUNTED)]), runs.frame([run_row(scheme="s", **COUNTED)])]
+    )
     failing = both.assign(failed=both.scheme == "s")
     ran = cli("bench", "compare", file("a", both), file("b", failing), "--counts", "--json")
     assert ran.code == 3

@@ -13,7 +13,7 @@ from dask_bench import run_cost, runs
 from hub_costs.estimates import prices
 from pangeo_core.errors import BadInput
 from tests.conftest import Cli
-from tests.dask_bench.samples import made, row, write
+from tests.dask_bench.samples import row, run_row, write
 
 RATES = run_cost.Rates(
     node=Decimal("0.36"),
@@ -25,7 +25,9 @@ RATES = run_cost.Rates(
     tail_seconds=10.0,
     stored_month=Decimal("0.000073"),
 )
-RUN = made(seconds=200.0, nodes=4, dataset_mb=1000.0, requests_read=10_000, requests_written=2_000)
+RUN = run_row(
+    seconds=200.0, nodes=4, dataset_mb=1000.0, requests_read=10_000, requests_written=2_000
+)
 SPOT = "0.0415", "0.126"  # r5.large in data/prices.csv, spot and on demand
 
 
@@ -58,7 +60,7 @@ def test_a_terabyte_is_one_cluster_at_the_runs_rate() -> None:
 
 
 def test_a_run_without_cluster_or_requests_takes_one_node() -> None:
-    alone = runs.frame([made(nodes=0, seconds=100.0)]).to_dict("records")[0]
+    alone = runs.frame([run_row(nodes=0, seconds=100.0)]).to_dict("records")[0]
     assert run_cost.run_cost(alone, RATES).marginal == Decimal("0.01")
 
 
@@ -94,19 +96,19 @@ def test_spot_without_interruptions_is_cheaper_by_the_price(took: float, many: i
     )
     assert (str(spot.node), str(demand.node)) == SPOT
     assert spot.scheduler == demand.node  # never on spot
-    run = made(seconds=took, nodes=many)
+    run = run_row(seconds=took, nodes=many)
     cheap, dear = (run_cost.run_cost(run, rates).marginal for rates in (spot, demand))
     assert float(cheap) == pytest.approx(float(dear) * float(spot.node / demand.node), abs=1e-11)
 
 
 def life(**took: float) -> pd.DataFrame:
     rows = [
-        made(operation="life", variant=name.replace("_", "-"), seconds=value, family="life")
+        run_row(operation="life", variant=name.replace("_", "-"), seconds=value, family="life")
         for name, value in took.items()
     ]
     for block in range(3):
         rows += [
-            made(
+            run_row(
                 operation="lost-worker",
                 variant=fate,
                 seconds=value * (1 + block),
@@ -147,7 +149,7 @@ def test_what_cannot_be_priced_is_named() -> None:
 
 
 def test_a_run_that_never_ended_has_no_price() -> None:
-    table = runs.frame([RUN, made(seconds=None, failed=True, reason="disk full", block=1)])
+    table = runs.frame([RUN, run_row(seconds=None, failed=True, reason="disk full", block=1)])
     found = run_cost.priced(table, RATES)
     assert found.usd_full.isna().tolist() == [False, True]
     assert run_cost.medians(found, ["operation"]).n.tolist() == [1]

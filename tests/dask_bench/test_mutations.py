@@ -39,7 +39,7 @@ def zeroed(answer: np.ndarray, seen: list[int]) -> None:
         answer[row] = 0
 
 
-def missing(answer: np.ndarray, seen: list[int]) -> None:
+def row_lost(answer: np.ndarray, seen: list[int]) -> None:
     """Lose one row that is not looked at."""
     answer[min(set(range(1, len(answer) - 1)) - set(seen))] = np.nan
 
@@ -71,7 +71,7 @@ def test_every_computation_is_right_and_every_mutation_of_it_is_wrong(
     assert verdict.ok, verdict
     assert verdict.share == 1
     seen = [row for row, _ in known.rows]
-    for mutate in (zeroed, missing, one_off, *((swapped,) if answer.exact else ())):
+    for mutate in (zeroed, row_lost, one_off, *((swapped,) if answer.exact else ())):
         if answer.dims == ("time",) and mutate is one_off:
             continue  # a day is one element: it is zeroed and lost above
         wrong = np.moveaxis(result.copy(), answer.axis, 0)

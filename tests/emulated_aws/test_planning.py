@@ -63,7 +63,7 @@ def configured(draw: st.DrawFn) -> tuple[Type, dict[str, Any]]:
     return type_, draw(configurations(type_.block))
 
 
-def told(block: Block, planned: Any) -> Any:
+def applied(block: Block, planned: Any) -> Any:
     """Return a planned value with something in place of each unknown, as an apply would."""
     result = {}
     for name, attribute in block.attributes.items():
@@ -72,7 +72,7 @@ def told(block: Block, planned: Any) -> Any:
     for name, nested in block.blocks.items():
         value = planned[name]
         if isinstance(value, list):
-            value = [told(nested.block, item) for item in value]
+            value = [applied(nested.block, item) for item in value]
         result[name] = [] if is_unknown(value) else value
     return conform_block(block, result)
 
@@ -141,7 +141,7 @@ def test_the_second_plan_is_empty(given: tuple[Type, dict[str, Any]]) -> None:
     type_, config = given
     resource = RESOURCES[type_.name]
     planned = plan_block(type_, type_.block, config, None, resource.defaults)
-    state = told(type_.block, planned)
+    state = applied(type_.block, planned)
     proposed = merged(type_.block, config, state)
     again = plan_block(type_, type_.block, proposed, state, resource.defaults)
     assert resource_lifecycle.differences(type_.block, state, again) == []

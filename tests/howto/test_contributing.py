@@ -16,6 +16,8 @@ import pytest
 
 from tests.conftest import PROJECT
 
+pytestmark = pytest.mark.timeout(1800)  # a page's commands start programs of their own
+
 PAGES = {page.stem: page.read_text() for page in sorted((PROJECT / "docs").glob("add-a-*.md"))}
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 COPIED = ("src", "tests", "terraform", "helm", "data", "pyproject.toml")

@@ -16,7 +16,7 @@ from pangeo_core.errors import BadInput
 START = date(2024, 1, 1)  # a Monday
 
 
-def made(days, noise=0.0, seed=1, weekend=0.5, level=20.0):
+def made_up_days(days, noise=0.0, seed=1, weekend=0.5, level=20.0):
     chance = random.Random(seed)
     values = []
     for n in range(days):
@@ -30,8 +30,8 @@ def as_daily(values):
 
 
 def test_a_regular_week_is_carried_on_exactly():
-    told = forecast(as_daily(made(84)), 30)
-    expected = made(84 + 30)[84:]
+    told = forecast(as_daily(made_up_days(84)), 30)
+    expected = made_up_days(84 + 30)[84:]
     assert [day.date for day in told.days] == [START + timedelta(days=84 + n) for n in range(30)]
     for day, usd in zip(told.days, expected, strict=True):
         assert abs(day.mean - usd) <= usd / 20
@@ -43,7 +43,7 @@ def test_a_regular_week_is_carried_on_exactly():
 def test_intervals_hold_about_as_often_as_they_say(noise):
     held = []
     for seed in range(4):
-        values = made(150, noise, seed)
+        values = made_up_days(150, noise, seed)
         told = forecast(as_daily(values[:120]), 30, level=0.8)
         held += [
             day.low <= usd <= day.high for day, usd in zip(told.days, values[120:], strict=True)
@@ -52,7 +52,7 @@ def test_intervals_hold_about_as_often_as_they_say(noise):
 
 
 def test_a_backtest_knows_only_the_past():
-    values = made(120)
+    values = made_up_days(120)
     changed = [*values[:100], *[usd * 3 for usd in values[100:]]]
     first = START + timedelta(days=70)
 
@@ -65,7 +65,7 @@ def test_a_backtest_knows_only_the_past():
 
 
 def test_forecast_json_is_decimal_text():
-    told = forecast(as_daily(made(60)), 3).as_dict()
+    told = forecast(as_daily(made_up_days(60)), 3).as_dict()
     assert set(told["total"]) == {"mean", "low", "high"}
     assert set(told["days"][0]) == {"date", "mean", "low", "high"}
     assert Decimal(told["days"][0]["mean"]) > 0
@@ -74,16 +74,16 @@ def test_forecast_json_is_decimal_text():
 @pytest.mark.parametrize(("days", "horizon", "level"), [(20, 30, 0.8), (60, 0, 0.8), (60, 30, 1.5)])
 def test_too_little_or_meaningless_is_refused(days, horizon, level):
     with pytest.raises(BadInput):
-        forecast(as_daily(made(days)), horizon, level)
+        forecast(as_daily(made_up_days(days)), horizon, level)
 
 
 def test_zero_and_negative_days_do_not_stop_it():
-    values = [Decimal(0), Decimal(-3), *made(80)]
+    values = [Decimal(0), Decimal(-3), *made_up_days(80)]
     assert forecast(as_daily(values), 7).total.mean > 0
 
 
 def test_a_spike_and_a_step_are_found_and_told_apart():
-    values = made(120, noise=0.05)
+    values = made_up_days(120, noise=0.05)
     values[70] *= 4
     values[100:] = [usd * 2 for usd in values[100:]]
     found = {a.date: a for a in anomalies(as_daily(values), rate=0.002)}
@@ -94,7 +94,7 @@ def test_a_spike_and_a_step_are_found_and_told_apart():
 
 
 def test_what_changed_is_named():
-    values = made(80, noise=0.03)
+    values = made_up_days(80, noise=0.03)
     efs = [Decimal(2)] * 80
     values[60] += 40
     efs[60] += 40
@@ -112,7 +112,7 @@ def test_what_changed_is_named():
 def test_ordinary_days_are_called_about_as_seldom_as_asked(noise, weekend):
     called = days = 0
     for seed in range(10):
-        called += len(anomalies(as_daily(made(200, noise, seed, weekend)), rate=0.01))
+        called += len(anomalies(as_daily(made_up_days(200, noise, seed, weekend)), rate=0.01))
         days += 200 - 14
     assert called / days <= 0.025
 
@@ -124,14 +124,14 @@ def test_a_decline_that_ends_is_no_event():
 
 
 def test_a_step_is_one_event_and_its_level_is_learnt():
-    values = made(120, noise=0.03, weekend=1.0)
+    values = made_up_days(120, noise=0.03, weekend=1.0)
     values[70:] = [usd * Decimal("1.3") for usd in values[70:]]
     (found,) = anomalies(as_daily(values))
     assert (found.date, found.kind) == (START + timedelta(days=70), "step")
 
 
 def test_the_third_week_is_judged():
-    values = made(30, noise=0.02, weekend=1.0)
+    values = made_up_days(30, noise=0.02, weekend=1.0)
     values[15] *= 3
     (found,) = anomalies(as_daily(values))
     assert found.date == START + timedelta(days=15)
@@ -163,7 +163,7 @@ def test_the_forecast_holds_what_it_promises_on_months_that_did_not_choose_it():
 
 
 def test_a_month_that_has_not_begun_is_forecast_whole():
-    values = made(88, noise=0.05)  # to 28 March
+    values = made_up_days(88, noise=0.05)  # to 28 March
     ahead = month_end(as_daily(values), month=Month(2024, 4))
     assert (ahead.so_far, ahead.days_left) == (0, 30)
     assert ahead.low <= ahead.mean <= ahead.high

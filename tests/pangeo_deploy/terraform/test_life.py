@@ -30,7 +30,7 @@ def good(ran: Ran) -> Ran:
     return ran
 
 
-def made(cli: Cli, environment: str) -> int:
+def applied_and_settled(cli: Cli, environment: str) -> int:
     """Plan, apply, and find nothing more to do; return how many resources that made."""
     plan = good(cli("plan", environment, "--json")).json
     assert plan["create"] == len(plan["resources"]) > 20
@@ -61,7 +61,7 @@ def destroyed(cli: Cli, environment: str, resources: int) -> None:
 
 
 def test_two_environments_live_side_by_side_from_plan_to_nothing_left(cli: Cli) -> None:
-    staging, prod = made(cli, "staging"), made(cli, "prod")
+    staging, prod = applied_and_settled(cli, "staging"), applied_and_settled(cli, "prod")
     destroyed(cli, "staging", staging)
 
     assert good(cli("plan", "prod", "--json")).json["resources"] == []

@@ -26,7 +26,7 @@ def pods(*rows):
     return Collected(pd.DataFrame(list(rows)), "prometheus", at("08:00"), at("18:00"))
 
 
-def told(tmp_path, *lines):
+def hub_log(tmp_path, *lines):
     path = tmp_path / "hub.log"
     path.write_text("".join(f"[I 2024-07-01 {line}\n" for line in lines))
     return from_log(path, cpu_cores=0, memory_gib=0).raw
@@ -37,7 +37,7 @@ STOP = "JupyterHub base:1383] User {} server took 1.000 seconds to stop"
 
 
 def test_the_log_says_when_and_the_pod_how_much(tmp_path):
-    log = told(
+    log = hub_log(
         tmp_path,
         "09:00:20.000 " + START.format("ada", "20.000"),
         "10:00:00.000 " + STOP.format("ada"),
@@ -60,7 +60,7 @@ def test_the_log_says_when_and_the_pod_how_much(tmp_path):
 
 
 def test_a_server_that_no_sample_shows_is_counted_not_lost(tmp_path):
-    log = told(
+    log = hub_log(
         tmp_path,
         "07:00:00.000 " + START.format("old", "1.000"),  # over before the time that is asked for
         "07:10:00.000 " + STOP.format("old"),
@@ -141,7 +141,7 @@ def test_a_killed_server_ends_when_it_died(tmp_path):
         pod("ann", at("10:00:05"), at("10:15:12"), server="u1"),
         pod("ann", at("16:00:05"), at("16:29:57"), server="u2"),
     )
-    log = told(tmp_path, *lines)
+    log = hub_log(tmp_path, *lines)
     assert log.ended.tolist() == ["died", "stopped"]
     first, second = joined(seen, log).sessions().table.end
     assert (first, second) == (at("10:15:12"), at("16:30")), "the pod's, and the hub's stop"
@@ -155,7 +155,7 @@ def test_an_end_that_was_inferred_never_beats_a_sample(tmp_path, line):
     lines += [f"15:00:00.000 {line}"] if line else []
     lines += ["16:00:10.000 " + START.format("ann", "10.000")]
     seen = pods(pod("ann", at("10:00:05"), at("10:15:12")), pod("ann", at("16:00:05")))
-    log = told(tmp_path, *lines)
+    log = hub_log(tmp_path, *lines)
     assert log.ended.tolist()[0] == "inferred"
     assert joined(seen, log).sessions().table.end.tolist() == [at("10:15:12"), at("18:00")]
 
