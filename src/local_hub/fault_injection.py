@@ -185,7 +185,7 @@ def kill_service(part: str, place: HubPlace, user: User) -> Recovery:
     """Nobody's work needs it: kernels go on, and it answers again."""
     with user.kernel() as kernel:
         kernel.run(KEEP)
-        known = {one["name"]: one for one in hubs.told(place.folder)}[part]
+        known = {one["name"]: one for one in hubs.recorded_parts(place.folder)}[part]
         kill(place, part)
         seconds = until(lambda: revived(place, known))
         kept = kernel.result(KEPT) == 42
@@ -194,7 +194,7 @@ def kill_service(part: str, place: HubPlace, user: User) -> Recovery:
 
 def revived(place: HubPlace, before: dict[str, object]) -> bool:
     """Tell whether another process is in the place of one that was killed, and answers."""
-    now = {one["name"]: one for one in hubs.told(place.folder)}[str(before["name"])]
+    now = {one["name"]: one for one in hubs.recorded_parts(place.folder)}[str(before["name"])]
     health = now["health"]
     return now["pid"] != before["pid"] and (not health or answers(health))
 
