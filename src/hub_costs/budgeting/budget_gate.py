@@ -18,7 +18,7 @@ from pangeo_core.terraform_json import Shown, planned
 if TYPE_CHECKING:
     from hub_costs.bills.bill_days import BillDays  # it imports all of the allocation
 
-__all__ = ["gate", "gate_month", "gate_total"]
+__all__ = ["gate_month", "gate_total"]
 
 # How old a bill may be: exports are refreshed up to three times a day, and lag by one or two.
 MAX_AGE_DAYS = 4
