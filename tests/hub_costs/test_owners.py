@@ -5,7 +5,6 @@ Each test is a finding of a review with foreign bills: it fails on the code that
 
 import csv
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +14,7 @@ from hub_costs.apportion import apportion
 from hub_costs.bills.ingest import ingest
 from hub_costs.usage.sessions import COLUMNS, OPTIONAL
 from pangeo_core.errors import BadInput
+from tests.conftest import PROJECT
 
 from .bill_lines import cur, written
 
@@ -128,7 +128,7 @@ def test_weights_opencost_are_opencosts_specification_to_the_last_digit(divide):
 
 
 def test_the_book_has_the_numbers_that_the_methods_give():
-    page = Path("book/howto-bill.md").read_text(encoding="utf-8")
+    page = (PROJECT / "book" / "howto-bill.md").read_text(encoding="utf-8")
     for usd in {*OPENCOST.values(), "0.0436"}:
         assert usd in page
 

@@ -155,7 +155,7 @@ def test_the_newest_copies_are_kept(tmp_path: Path) -> None:
     copies = tmp_path / "copies"
     copies.mkdir()
     for day in range(10, 20):
-        (copies / f"hub-202611{day}T030000Z.sqlite").touch()
+        (copies / f"hub-202011{day}T030000Z.sqlite").touch()
     copy = BACKUP["save"](database(tmp_path / "hub.sqlite", "ann"), copies)
     kept = sorted(copies.iterdir())
     assert len(kept) == BACKUP["KEPT"]
