@@ -256,7 +256,8 @@ def _first_visit(nobody: User, password: str) -> bool:
 def refusal(what: str, answer: requests.Response) -> HubRefused:
     """Return the error for an answer; its text never holds what was sent."""
     try:
-        why = str(answer.json().get("message", ""))
+        told = answer.json()
+        why = str(told.get("message") or told.get("error") or "")  # JupyterHub's, Dask-Gateway's
     except (ValueError, AttributeError):
         why = answer.reason
     return HubRefused(

@@ -1,6 +1,5 @@
 """Where the operator allows it, a launch may compute on Dask: so much, and while it runs."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -76,11 +75,11 @@ def test_a_launch_computes_within_its_limits_and_no_longer_than_it_runs(allowing
     stranger = User(allowing.url, "bob", token)
     with pytest.raises(HubRefused, match="422") as second:
         made(stranger)
-    assert "a launch from Binder" in second.value.why or second.value.status == 422
+    assert "a launch from Binder" in second.value.why
     scaled = stranger.ask(
         "POST", f"{CLUSTERS}{cluster.name}/scale", scheme="jupyterhub", json={"count": 9}
     )
-    assert "1" in json.dumps(scaled.json())
+    assert "Scaling to 1 instead" in scaled.json()["msg"]
     assert [one for one in stranger.whoami()["scopes"] if one.startswith("access:services")] == [
         "access:services!service=dask-gateway"
     ]
