@@ -1,12 +1,11 @@
 """The programs that a target calls: are they here, and new enough?"""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pangeo_deploy.charts.programs import WHERE
+from pangeo_deploy.charts.programs import WHERE, find
 from pangeo_deploy.targets.check import Check
 
 PATIENCE_SECONDS = 60.0
@@ -55,7 +54,7 @@ def checked(program: Program, oldest: Version) -> Check:
     """Return whether a program is on PATH and at least of the version `oldest`."""
     wanted = ".".join(map(str, oldest))
     fix = f"Install {program.name} {wanted} or newer: {program.address}"
-    path = shutil.which(program.name)
+    path = find(program.name)
     if not path:
         return Check(program.name, False, "not on PATH", fix)
     version = version_of(program, path)
