@@ -97,10 +97,11 @@
     const at = interpolate(ask.style, ask.people, ask.memory, 0, "servers_at_once");
     const gib = Math.max(4, at * ask.memory);
     return [
-      ["one machine with The Littlest JupyterHub, on all month, sized for the most servers at once",
+      ["one machine with The Littlest JupyterHub, on day and night, sized for the most servers at once",
         lasts(ask) * (HOURS * gib * prices["machine-gib-hour"] + prices["core-disk-month"])],
-      ["the same machine for forty hours a week", 4.35 * 40 * gib * prices["machine-gib-hour"]
-        + prices["core-disk-month"]],
+      ["the same machine for forty hours a week",
+        (lasts(ask) < 1 ? 1 : 4.35) * 40 * gib * prices["machine-gib-hour"]
+        + lasts(ask) * prices["core-disk-month"]],
       ["Dask on Coiled, beside the machines in your account",
         ask.dask * (prices["coiled-core-hour"] + prices["dask-core-hour"])],
       ["mybinder.org, for public notebooks within its limits", 0],
@@ -158,7 +159,8 @@
     if (form.elements[name]) form.elements[name].value = value;
   }
   document.getElementById("calculator-csv").addEventListener("click", () => {
-    const text = ["part,usd_per_month", ...shown.map(([part, usd]) =>
+    const unit = lasts(read()) < 1 ? "usd_for_five_days" : "usd_per_month";
+    const text = [`part,${unit}`, ...shown.map(([part, usd]) =>
       `"${part}",${usd.toFixed(2)}`)].join("\n") + "\n";
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));

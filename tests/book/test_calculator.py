@@ -88,6 +88,10 @@ def test_a_hackweek_is_priced_for_its_days(page: Page) -> None:
     put(page, style="hackweek", people=80, memory=4, homes=0, dask=0, gpu=0)
     assert "for the five days" in page.locator("#calculator-answer").inner_text()
     assert usd(page, "control plane") == pytest.approx(0.10 * 120, abs=0.01)
+    assert "per month" not in page.locator("#calculator-savings").inner_text()
+    others = page.locator("#calculator-others td").all_inner_texts()
+    always, weekly = (float(text.removesuffix(" USD").replace(",", "")) for text in others[:2])
+    assert weekly < always  # forty hours of one week, not of a month
 
 
 def test_absurd_input_is_bounded_and_never_shows_a_number_that_is_none(page: Page) -> None:
