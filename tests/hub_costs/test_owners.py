@@ -411,7 +411,7 @@ def test_workers_that_are_there_twice_are_said_where_they_do_not_fit(divide):
     worker = session("ada", "dask-worker")
     found, result = divide([machine("1")], [worker, worker])
     assert found == {("ada", "machine"): 1}
-    assert any("1 sessions equal another one" in warning for warning in result.warnings)
+    assert any("equal another one in everything: 1." in warning for warning in result.warnings)
     _, result = divide([machine("2", line_item_usage_amount="2")], [worker, worker])
     assert result.warnings == []
 

@@ -303,7 +303,7 @@ def _warnings(found: _Found, pods: bool, repeated: int) -> list[str]:
         said.append(
             f"On {found.over} days and machine types far more was asked for than was paid for; all"
             " that was paid is shared out. Are cores and GiB in their units, and all days there?"
-            + f" {repeated} sessions equal another one in everything: are they there twice?"
+            + f" Sessions that equal another one in everything: {repeated}. Are they there twice?"
             * bool(repeated)
         )
     if found.lacking and not pods:
