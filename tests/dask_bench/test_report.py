@@ -8,7 +8,7 @@ import pytest
 
 from dask_bench import bench_report, runs
 from tests.conftest import Cli
-from tests.dask_bench.samples import made, row, write
+from tests.dask_bench.samples import row, run_row, write
 
 KEYS = ["operation", "chunking_scheme", "chunk_size", "num_nodes"]
 
@@ -57,10 +57,10 @@ def test_medians_are_those_of_the_papers(cli: Cli, results: Path) -> None:
 
 def test_failed_runs_and_warm_ups_are_in_no_median() -> None:
     rows = [
-        made(seconds=1.0),
-        made(seconds=3.0, block=1),
-        made(seconds=99.0, role="warm-up"),
-        made(seconds=None, failed=True, reason="no worker came", block=2),
+        run_row(seconds=1.0),
+        run_row(seconds=3.0, block=1),
+        run_row(seconds=99.0, role="warm-up"),
+        run_row(seconds=None, failed=True, reason="no worker came", block=2),
     ]
     found = bench_report.report(runs.frame(rows))
     line = found.as_dict()["table"][0]
@@ -70,18 +70,18 @@ def test_failed_runs_and_warm_ups_are_in_no_median() -> None:
 
 def test_machines_variants_and_sizes_are_kept_apart() -> None:
     rows = [
-        made(),
-        made(machine="other", fingerprint="other"),
-        made(fingerprint="a machine of the same name"),
-        made(variant="better"),
-        made(dataset_mb=2560.0),
+        run_row(),
+        run_row(machine="other", fingerprint="other"),
+        run_row(fingerprint="a machine of the same name"),
+        run_row(variant="better"),
+        run_row(dataset_mb=2560.0),
     ]
     assert len(bench_report.report(runs.frame(rows)).table) == 5
 
 
 def test_our_runs_and_published_ones_stand_in_one_report(results: Path, tmp_path: Path) -> None:
     ours = tmp_path / "ours.parquet"
-    runs.write(runs.frame([made(origin="measured")]), ours, durable=False)
+    runs.write(runs.frame([run_row(origin="measured")]), ours, durable=False)
     found = bench_report.report(bench_report.load([ours, results]))
     assert found.origins == ("measured", "published")
     assert set(found.table.machine) == {"made-up", "hal24"}

@@ -5,7 +5,7 @@ import pytest
 
 from dask_bench import runs, scaling
 from pangeo_core.errors import BadInput
-from tests.dask_bench.samples import made
+from tests.dask_bench.samples import run_row
 
 NODES = (1, 2, 4, 8, 16)
 
@@ -13,7 +13,7 @@ NODES = (1, 2, 4, 8, 16)
 def strong(times: dict[int, float], **other: object) -> pd.DataFrame:
     noise = (0.99, 1.0, 1.01)
     return runs.frame(
-        made(nodes=n, seconds=t * factor, **other) for n, t in times.items() for factor in noise
+        run_row(nodes=n, seconds=t * factor, **other) for n, t in times.items() for factor in noise
     )
 
 
@@ -46,14 +46,14 @@ def test_chunks_that_had_to_fit_grown_data_still_lie_on_one_curve() -> None:
 
 def test_threads_and_processes_count_as_workers() -> None:
     table = runs.frame(
-        made(workers_per_node=w, threads=t, seconds=8 / (w * t)) for w, t in ((1, 1), (1, 2))
+        run_row(workers_per_node=w, threads=t, seconds=8 / (w * t)) for w, t in ((1, 1), (1, 2))
     )
     assert list(scaling.curves(table, "strong").workers) == [1, 2]
 
 
 def test_failed_runs_and_warm_ups_are_on_no_curve() -> None:
     good = strong({1: 8, 2: 4})
-    bad = runs.frame([made(nodes=4, failed=True), made(nodes=8, role="warm-up")])
+    bad = runs.frame([run_row(nodes=4, failed=True), run_row(nodes=8, role="warm-up")])
     assert list(scaling.curves(pd.concat([good, bad]), "strong").workers) == [1, 2]
 
 
@@ -88,7 +88,7 @@ def test_a_law_needs_more_points_than_terms() -> None:
     ],
 )
 def test_what_limits_a_run_is_where_its_threads_spend_their_time(spent: dict, limit: str) -> None:
-    table = runs.frame([made(seconds=2.0, workers_per_node=1, threads=2, **spent)])
+    table = runs.frame([run_row(seconds=2.0, workers_per_node=1, threads=2, **spent)])
     found = scaling.limits(table).iloc[0]
     assert found.limit == limit
     assert found[[*scaling.SHARES, "client", "waiting"]].sum() == pytest.approx(1)
