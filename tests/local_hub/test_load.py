@@ -1,4 +1,4 @@
-"""50 people come at the same moment."""
+"""A class of 25 comes at the same moment; `tools/measure_hub.py class` measures 50."""
 
 import psutil
 import pytest
@@ -15,11 +15,11 @@ from tests.conftest import PROJECT
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_50_people_at_once_all_get_a_server_and_an_answer(
+def test_a_class_of_25_all_get_a_server_and_an_answer(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    learners = [name for name in USERS if name.startswith("learner")]
-    assert len(learners) == 50
+    learners = [name for name in USERS if name.startswith("learner")][:25]
+    assert len(learners) == 25
     # Production's limits: staging takes fewer servers than this.
     deployment = Deployment("prod", project=PROJECT, state=tmp_path_factory.mktemp("load"))
     with hubs.running(hub_definition(deployment)) as hub:
