@@ -105,10 +105,11 @@ def kill_gateway(place: HubPlace, user: User) -> Recovery:
 def kill_worker(place: HubPlace, user: User) -> Recovery:
     """The computation ends with the right answer, and the worker is replaced."""
     with user.kernel() as kernel:
+        others = pids(place, "worker")  # of clusters that are still ending
         make_cluster(kernel)
         before = kernel.result(NAMES)
         kernel.run(BEGIN)
-        kill_process(dask(place, "worker")[0])
+        kill_process(next(one for one in dask(place, "worker") if one.pid not in others))
         seconds = until(lambda: replaced(before, kernel.result(NAMES)))
         kept = kernel.result(FINISH) == ANSWER
         kernel.run(with_values(cells.SHUT_DOWN, timeout=60.0))
@@ -122,10 +123,12 @@ def replaced(before: list[str], now: list[str]) -> bool:
 
 def kill_scheduler(place: HubPlace, user: User) -> Recovery:
     """The cluster is lost and cleared away with its workers; a new one can be made."""
+    before = pids(place, "scheduler", "worker")  # of clusters that are still ending
     with user.kernel() as kernel:
         name = make_cluster(kernel)
-        kill_process(dask(place, "scheduler")[0])
-        seconds = until(lambda: name not in clusters(user) and not dask(place, "worker"))
+        (scheduler,) = (one for one in dask(place, "scheduler") if one.pid not in before)
+        kill_process(scheduler)
+        seconds = until(lambda: name not in clusters(user) and pids(place, "worker") <= before)
         kept = kernel.result(KEEP + "\n" + KEPT) == 42
     return Recovery("scheduler", kept, "the cluster and its workers are cleared away", seconds)
 
@@ -240,6 +243,11 @@ def dask(place: HubPlace, kind: str) -> list[psutil.Process]:
         if words[1:4] == ["-m", "dask", kind]:
             found.append(process)
     return found
+
+
+def pids(place: HubPlace, *kinds: str) -> set[int]:
+    """Return the process ids of the hub's Dask schedulers, workers, or both."""
+    return {process.pid for kind in kinds for process in dask(place, kind)}
 
 
 def make_cluster(kernel: Kernel) -> str:
