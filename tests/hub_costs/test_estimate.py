@@ -172,6 +172,13 @@ def lines_of(found):
     return {(line.service, line.item): line.quantity for line in found.lines}
 
 
+def test_a_node_group_of_unknown_size_is_not_free_by_silence():
+    priced = estimate(plan(("aws_eks_node_group", {"instance_types": ["m5.large"]})), LIST)
+    assert "number of its machines" in priced.unpriced[0].why
+    none = {"instance_types": ["m5.large"], "scaling_config": [{"desired_size": 0}]}
+    assert not estimate(plan(("aws_eks_node_group", none)), LIST).unpriced
+
+
 TEMPLATE = {
     "id": "lt-1",
     "name": "core",

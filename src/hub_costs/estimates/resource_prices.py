@@ -173,7 +173,10 @@ def _cluster(values: Values, context: Context) -> Charges:
 
 def _nodes(values: Values, context: Context) -> Charges:
     scaling = (values.get("scaling_config") or [{}])[0]
-    count = _number(scaling.get("desired_size") or scaling.get("min_size") or 0)
+    size = next((n for n in map(scaling.get, ("desired_size", "min_size")) if n is not None), None)
+    if size is None:
+        yield Gap("the number of its machines is not known before the apply")
+    count = _number(size or 0)
     template = context.template or {}
     if values.get("launch_template") and context.template is None:
         yield Gap("its launch template is not in the plan: machine type and disk are EKS' defaults")
