@@ -15,7 +15,7 @@ from hub_costs.bills import table as bill
 from hub_costs.bills.ingest import ingest
 from pangeo_core.errors import BadInput
 
-from .bill_lines import cur, explorer, written
+from .bill_lines import cur, explorer, focus, written
 
 
 def test_a_fee_of_a_moment_counts(tmp_path):
@@ -65,6 +65,18 @@ def test_tags_as_a_list_of_keys_and_values_are_read(tmp_path):
     assert bill.summary(result.table, ["tag_hub"]) == [{"tag_hub": "prod", "usd": 1}]
 
 
+def test_json_tags_may_be_a_list_of_keys_and_values(tmp_path):
+    """As Google's own export has labels; FOCUS wants an object."""
+    lines = [
+        focus(Tags='[{"key": "hub", "value": "prod"}, {"key": "env", "value": null}]'),
+        focus(Tags='{"hub": "staging"}'),
+        *(focus(Tags=tags) for tags in ("[]", "[1]", "[cut", "")),
+    ]
+    table = ingest([written(tmp_path / "b.csv", *lines)], tmp_path / "out").table
+    found = {row["tag_hub"]: row["usd"] for row in bill.summary(table, ["tag_hub"])}
+    assert (found.pop("prod"), found.pop("staging"), sum(found.values())) == (1, 1, 4)
+
+
 def test_a_billing_period_in_another_zone_is_its_own_month(tmp_path):
     line = cur(
         bill_billing_period_start_date="2024-12-01T00:00:00+09:00",
@@ -93,8 +105,6 @@ def test_a_billing_period_is_the_month_that_starts_somewhere(tmp_path, start):
 
 
 def test_focus_1_3_names_its_provider_in_another_column(tmp_path):
-    from .bill_lines import focus
-
     line = focus(ServiceProviderName="AWS")
     del line["ProviderName"]
     table = ingest([written(tmp_path / "b.csv", line)], tmp_path / "out").table
@@ -203,6 +213,36 @@ def test_a_csv_that_is_none_is_named_as_what_it_is(tmp_path, content, says, fix)
     with pytest.raises(BadInput, match=f"b.csv .*{says}") as caught:
         ingest([path], tmp_path / "out")
     assert fix in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says", "fix"),
+    [
+        ("b.csv.gz", lambda text: gzip.compress(text.encode("utf-16")), "is UTF-16",
+         "gzip -dc {} | iconv -f UTF-16 -t UTF-8 > utf8.csv"),
+        ("b.csv", lambda text: text.encode("utf-16-be"), "is UTF-16", "iconv -f UTF-16BE "),
+        ("b.csv", lambda text: text.encode("utf-16-le"), "is UTF-16", "iconv -f UTF-16LE "),
+        ("b.csv", lambda text: text.encode("utf-32"), "is UTF-32", "iconv -f UTF-32 "),
+        ("b.csv.gz", lambda text: gzip.compress(gzip.compress(text.encode())), "packed by gzip",
+         "packed twice: gzip -dc {} >"),
+    ],
+)  # fmt: skip
+def test_the_command_that_converts_a_file_is_one_that_works(tmp_path, name, content, says, fix):
+    path = written(tmp_path / "b.csv", cur())
+    path.with_name(name).write_bytes(content(path.read_text()))
+    with pytest.raises(BadInput, match=says) as caught:
+        ingest([path.with_name(name)], tmp_path / "out")
+    assert fix.format(path.with_name(name)) in caught.value.fix
+
+
+@pytest.mark.parametrize("above", ["# exported 2024-12-01", "", "  ", "sep=,", "Cost report,,"])
+def test_a_line_above_the_columns_names_is_quoted_with_its_way_out(tmp_path, above):
+    path = written(tmp_path / "b.csv", cur())
+    path.write_text(f"{above}\n{path.read_text()}")
+    with pytest.raises(BadInput, match="does not name its columns") as caught:
+        ingest([path], tmp_path / "out")
+    assert (above.strip() or "nothing") in caught.value.why
+    assert "lines above" in caught.value.fix
 
 
 def test_an_answer_without_a_day_of_cost_is_a_bill_without_rows(tmp_path):

@@ -14,21 +14,27 @@ from pangeo_core.errors import BadInput
 
 # What DuckDB's message says -> what to do about it.
 _FIXES = (
-    (
-        "invalid unicode",
-        "Convert it: iconv -f LATIN1 -t UTF-8 {file} > utf8.csv (if it is Latin-1).",
-    ),
+    ("invalid unicode", "Convert it: {latin1} (if it is Latin-1)."),
     ("unterminated quote", "Close the quotation mark, or fetch the file again."),
     ("maximum line size", "A quotation mark may be open, or the file is not text. Correct it."),
 )
-# What a file starts with that is not text -> what it is, and what to do about it.
-_UTF_16 = ("UTF-16, not UTF-8", "Convert it: iconv -f UTF-16 -t UTF-8 {file} > utf8.csv.")
+# What a file starts with that is not text -> what it is, and what to do about it. The mark of
+# UTF-32 begins with that of UTF-16, which may lack its own: then its zeros tell.
 _NO_TEXT = {
-    b"\xff\xfe": _UTF_16,
-    b"\xfe\xff": _UTF_16,
+    b"\xff\xfe\0\0": ("UTF-32, not UTF-8", "Convert it: {utf32}."),
+    b"\0\0\xfe\xff": ("UTF-32, not UTF-8", "Convert it: {utf32}."),
+    b"\xff\xfe": ("UTF-16, not UTF-8", "Convert it: {utf16}."),
+    b"\xfe\xff": ("UTF-16, not UTF-8", "Convert it: {utf16}."),
     b"PK\x03\x04": ("a zip archive, whatever its name says", "Unpack it: unzip {file}."),
-    b"\x1f\x8b": ("packed by gzip", "Name it .csv.gz."),
+    b"\x1f\x8b": ("packed by gzip", "{unpack}."),
     b"PAR1": ("a parquet file", "Name it .parquet."),
+}
+_ENCODINGS = {
+    "latin1": "LATIN1",
+    "utf16": "UTF-16",
+    "utf16le": "UTF-16LE",
+    "utf16be": "UTF-16BE",
+    "utf32": "UTF-32",
 }
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _LONGEST_HEAD = 2**20
@@ -63,11 +69,14 @@ def columns(connection: duckdb.DuckDBPyConnection, label: str) -> dict[str, str]
             f"{label} cannot be read: {apart[0]} separate its columns, not commas.",
             fix="Give the file as the provider wrote it, with commas.",
         )
-    if len(set(names)) < len(names) or not names:
+    above = sum(bool(name.strip()) for name in names) < 2  # a title, a remark, `sep=,`, or nothing
+    if above or len(set(names)) < len(names):
         raise BadInput(
             f"{label} cannot be read: its first line does not name its columns.",
-            why=f"It says: {', '.join(names)[:200] or 'nothing'}.",
-            fix="Give the file as the provider wrote it, each column named once.",
+            why=f"It says: {head.strip()[:200] or 'nothing'}.",
+            fix="Remove the lines above the columns' names."
+            if above
+            else "Give the file as the provider wrote it, each column named once.",
         )
     return {name: f"c{number}" for number, name in enumerate(names)}
 
@@ -79,9 +88,14 @@ def _first_line(file: str) -> str:
     except (OSError, EOFError) as error:
         raise unreadable(file, error) from None
     known = [about for sign, about in _NO_TEXT.items() if start.startswith(sign)]
-    if known or b"\0" in start[:200]:  # UTF-16 may lack its mark
-        what, fix = known[0] if known else _UTF_16
-        raise BadInput(f"{file} is {what}.", fix=fix.format(file=file))
+    if known:
+        what, fix = known[0]
+        raise BadInput(f"{file} is {what}.", fix=_command(fix, file))
+    if b"\0" in start[:200]:
+        order = "utf16be" if start[:1] == b"\0" else "utf16le"
+        raise BadInput(
+            f"{file} is UTF-16, not UTF-8.", fix=_command(f"Convert it: {{{order}}}.", file)
+        )
     lines = start.splitlines()  # whatever their ends
     return lines[0].decode("utf-8", "replace") if lines else ""
 
@@ -168,4 +182,16 @@ def unreadable(label: str, error: Exception) -> BadInput:
 def way_out(trouble: str, file: str, otherwise: str) -> str:
     """Return what to do about a file of which DuckDB says `trouble`."""
     known = (fix for sign, fix in _FIXES if sign in trouble.lower())
-    return next(known, otherwise).format(file=file)
+    return _command(next(known, otherwise), file)
+
+
+def _command(fix: str, file: str) -> str:
+    """Return `fix` with the commands in it that convert or unpack `file`."""
+    packed = file.endswith(".gz")
+    before, after = (f"gzip -dc {file} | ", "") if packed else ("", f" {file}")
+    convert = {
+        name: f"{before}iconv -f {encoding} -t UTF-8{after} > utf8.csv"
+        for name, encoding in _ENCODINGS.items()
+    }
+    unpack = f"It is packed twice: gzip -dc {file} > once.csv.gz" if packed else "Name it .csv.gz"
+    return fix.format(file=file, unpack=unpack, **convert)

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from hub_costs.bills import csv_files, formats
+from hub_costs.bills import csv_files, formats, tag_maps
 from hub_costs.bills.bill_files import Source
 from hub_costs.bills.deliveries import Delivery
 from hub_costs.bills.table import CATEGORIES, COLUMNS, name_of, quote
@@ -249,16 +249,9 @@ def _tags(connection: duckdb.DuckDBPyConnection, reader: Reader) -> dict[str, st
     holder = form.tags
     if holder in columns:
         kind = reader.types[_bare(columns[holder])]
-        column, is_map = typed[holder], kind.startswith(("MAP", "STRUCT"))
-        document = f"CASE WHEN json_valid({column}) THEN {column} END"
-        keys = f"map_keys({column})" if is_map else f"json_keys({document})"
-        query = f"SELECT DISTINCT unnest({keys}) FROM {reader.relation} WHERE {column} IS NOT NULL"
-        for (key,) in sorted(connection.execute(query).fetchall()):
-            escaped = str(key).replace('"', '\\"')
-            path = quote(f'$."{escaped}"')
-            value = (
-                f"{column}[{quote(key)}]" if is_map else f"json_extract_string({document}, {path})"
-            )
+        is_map = kind.startswith(("MAP", "STRUCT"))
+        of = tag_maps.values(connection, reader.relation, typed[holder], is_map=is_map)
+        for key, value in of:
             found.setdefault(formats.tag_key(key), []).append(value)
     return {
         name: f"filled(coalesce({', '.join(f'filled({part})' for part in parts)}))"
