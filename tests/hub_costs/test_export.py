@@ -8,8 +8,15 @@ import pytest
 
 from hub_costs.allocation import allocation_groups
 from hub_costs.allocation.allocate import allocate
+from hub_costs.allocation.owner_rules import NO_CORE_TAG
 from hub_costs.bills import export_columns, sample_forms
 from hub_costs.bills.ingest import ingest
+from hub_costs.estimates.estimate import estimate
+from hub_costs.estimates.reconcile import reconcile
+from hub_costs.months import Month
+
+from .bill_lines import cur, written
+from .test_gate import LIST, plan
 
 BILL_TF = Path(__file__).parents[2] / "terraform" / "modules" / "cost" / "bill.tf"
 
@@ -65,3 +72,18 @@ def test_a_month_in_the_exports_shape_is_allocated_as_what_it_is(
     billed = allocation_groups.by_rule(table, sample.month)
     assert billed["core-machine"].quantity == hours
     assert billed["core-machine"].usd == by_rule["core-machine"]
+
+
+def test_a_bill_without_the_tags_of_core_machines_says_so(session_file, sample, tmp_path):
+    """Without them the core node looks like a user's, idle all month."""
+    line = cur(tag_eks_cluster_name="pangeo-prod")
+    month = Month(2024, 7)
+    table = ingest([written(tmp_path / "b.csv", line)], tmp_path / "old").table
+    core = {"scaling_config": [{"desired_size": 1}], "instance_types": ["r5.xlarge"]}
+    planned = estimate(plan(("aws_eks_node_group", core)), LIST)
+    assert reconcile(planned, table, month).warnings == (NO_CORE_TAG,)
+    assert NO_CORE_TAG in allocate(table, session_file).warnings
+    tagged = line | {"tag_pool": "core"}
+    table = ingest([written(tmp_path / "c.csv", tagged)], tmp_path / "new").table
+    assert not reconcile(planned, table, month).warnings
+    assert NO_CORE_TAG not in allocate(table, session_file).warnings

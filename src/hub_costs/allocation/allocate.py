@@ -21,7 +21,7 @@ from hub_costs.allocation import (
     pod_shares,
     session_tables,
 )
-from hub_costs.allocation.owner_rules import COSTS, RULES, WEIGHTS
+from hub_costs.allocation.owner_rules import COSTS, NO_CORE_TAG, RULES, WEIGHTS, lacks_core_tags
 from hub_costs.allocation.pod_names import People
 from hub_costs.allocation.rows import Row
 from hub_costs.apportion import amount, apportion, cents, units
@@ -189,6 +189,8 @@ def allocate(
         )
         out += [*pods, *machines, *_homes(connection, people, homes)]
         warnings += more + _about_commitments(connection, cost)
+        if machines and lacks_core_tags(bill.tags(table)):
+            warnings.append(NO_CORE_TAG)
     tagged = sorted({row.owner for row in out if row.rule == "tag-not-a-user"})
     if tagged:
         warnings.append(

@@ -5,7 +5,7 @@ The first rule whose condition holds takes the line. Conditions are SQL over the
 machine is the hub's own. `how` says what happens to the amount (see `allocate`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,6 +97,12 @@ CLUSTER_TAG = "tag_eks_cluster_name"
 # Every tag that a rule reads: an export must have these columns (terraform/modules/cost/bill.tf).
 TAGS = (OWNER_TAG, *CORE_TAGS, *HUB_TAGS, CLUSTER_TAG)
 
+# Said where a bill tells clusters or hubs apart, but not the hub's own machines from its users'.
+NO_CORE_TAG = (
+    "No tag of the bill marks the hub's own machines: they count as users' machines, most of them"
+    f" idle. Export one of {', '.join(CORE_TAGS)}."
+)
+
 # Weighing a request against its machine: for each core, for each GiB, and whether what was used
 # counts where it is more than what was asked for. A machine's cost is divided into one part for its
 # cores and one for its memory by these weights; each part goes by what was allocated of it.
@@ -122,3 +128,8 @@ COSTS = {
 def owner_tags(more: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the tag columns that name an owner: the hub's own, then those asked for."""
     return (OWNER_TAG, *(tag if tag.startswith("tag_") else f"tag_{tag}" for tag in more))
+
+
+def lacks_core_tags(tags: Collection[str]) -> bool:
+    """Whether a bill with these tag columns tells hubs or clusters apart, but no core machines."""
+    return not {*HUB_TAGS, CLUSTER_TAG}.isdisjoint(tags) and set(CORE_TAGS).isdisjoint(tags)

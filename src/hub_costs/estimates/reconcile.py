@@ -8,7 +8,7 @@ from typing import Any
 
 from hub_costs.allocation import allocation_groups
 from hub_costs.allocation.allocate import allocate
-from hub_costs.allocation.owner_rules import RULES
+from hub_costs.allocation.owner_rules import NO_CORE_TAG, RULES
 from hub_costs.apportion import amount
 from hub_costs.bills import table as bill
 from hub_costs.estimates.estimate import Estimate
@@ -44,6 +44,7 @@ class Reconciliation:
     bill: Decimal
     steps: tuple[Step, ...]
     allocated: dict[str, Decimal] = field(default_factory=dict)  # kind -> USD, sums to the bill
+    warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of `cost reconcile`."""
@@ -53,6 +54,7 @@ class Reconciliation:
             "estimate": format(self.estimate, "f"),
             "bill": format(self.bill, "f"),
             "steps": [vars(s) | {"usd": format(s.usd, "f")} for s in self.steps],
+            "warnings": list(self.warnings),
         }
 
 
@@ -97,7 +99,16 @@ def reconcile(
     allocated = _by_kind(table, month, session_file) if session_file else {}
     if allocated and sum(allocated.values()) != end:
         raise PangeoDeployError(f"The allocation of {month} does not reach the bill's {end}.")
-    return Reconciliation(month, start, end, tuple(s for s in steps if s.usd), allocated)
+    own = {bill_rule(line.service, line.item) for line in estimate.lines}
+    untagged = "core-machine" in own - set(billed) and "machine" in billed
+    return Reconciliation(
+        month,
+        start,
+        end,
+        tuple(s for s in steps if s.usd),
+        allocated,
+        (NO_CORE_TAG,) if untagged else (),
+    )
 
 
 def _months(table: Path) -> list[str]:

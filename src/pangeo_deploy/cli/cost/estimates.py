@@ -128,6 +128,7 @@ def reconcile(
         table(f"From the estimate to the bill of {month}", ("step", "about", "adds (USD)"), rows),
         f"Bill {result.bill:.2f} USD",
         *(f"of which {kind}: {usd:.2f} USD" for kind, usd in result.allocated.items()),
+        *result.warnings,
     ]
     show(result.as_dict(), json, human)
 
