@@ -16,7 +16,7 @@ from hub_costs.usage.sessions import COLUMNS, OPTIONAL
 from pangeo_core.errors import BadInput
 from tests.conftest import PROJECT
 
-from .bill_lines import cur, written
+from .bill_lines import cur, explorer, written
 
 
 def session(user, kind="notebook", **changes):
@@ -390,6 +390,21 @@ def test_services_are_known_by_whole_names_and_by_codes(divide, service, usage, 
     line = cur(line_item_product_code=service, line_item_usage_type=usage)
     found, _ = divide([line], [])
     assert [r for _, r in found] in ([rule], [f"{rule}-unsized"])
+
+
+def test_machines_of_which_cost_explorer_names_no_type_are_said(tmp_path):
+    """Its answer by service sums machines up: no user, core node or idle can be told apart."""
+    service = "Amazon Elastic Compute Cloud - Compute"
+    days = [("2024-07-01", "2024-07-02", [service], "10"),
+            ("2024-07-01", "2024-07-02", ["EC2 - Other"], "2")]  # fmt: skip
+    group = {"Type": "DIMENSION", "Key": "SERVICE"}
+    table = ingest([explorer(tmp_path / "a.json", *days, group_by=[group])], tmp_path / "out").table
+    path = tmp_path / "sessions.csv"
+    path.write_text(",".join(COLUMNS) + "\n")
+    result = allocate(table, path)
+    found = {row["rule"]: row["amount"] for row in result.by("rule")}
+    assert found == {"machine-untyped": 10, "unknown": 2}
+    assert any("does not name the types" in said for said in result.warnings)
 
 
 def test_an_open_session_of_which_nothing_tells_the_length_is_said(divide):

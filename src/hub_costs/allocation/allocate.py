@@ -21,7 +21,7 @@ from hub_costs.allocation import (
     pod_shares,
     session_tables,
 )
-from hub_costs.allocation.owner_rules import COSTS, NO_CORE_TAG, RULES, WEIGHTS, lacks_core_tags
+from hub_costs.allocation.owner_rules import COSTS, RULES, WEIGHTS, said_of
 from hub_costs.allocation.pod_names import People
 from hub_costs.allocation.rows import Row
 from hub_costs.apportion import amount, apportion, cents, units
@@ -188,9 +188,8 @@ def allocate(
             connection, weights, pods=bool(pods), repeated=loaded.repeated
         )
         out += [*pods, *machines, *_homes(connection, people, homes)]
-        warnings += more + _about_commitments(connection, cost)
-        if machines and lacks_core_tags(bill.tags(table)):
-            warnings.append(NO_CORE_TAG)
+        taken = connection.execute("SELECT DISTINCT rule FROM allocation_groups").fetchall()
+        warnings += more + said_of({rule for (rule,) in taken}, bill.tags(table), cost)
     tagged = sorted({row.owner for row in out if row.rule == "tag-not-a-user"})
     if tagged:
         warnings.append(
@@ -213,19 +212,6 @@ def _total(connection: duckdb.DuckDBPyConnection) -> tuple[Decimal, str]:
     if found[0] is None:
         raise BadInput("The bill has no rows.", fix="Ingest a bill with rows.")
     return amount(int(found[0])), str(found[1])
-
-
-def _about_commitments(connection: duckdb.DuckDBPyConnection, cost: str) -> list[str]:
-    """Warn where users' shares hold list prices of what a commitment pays."""
-    found = connection.execute(
-        "SELECT 1 FROM allocation_groups WHERE rule = 'commitment' LIMIT 1"
-    ).fetchall()
-    if not found or cost == "amortised":
-        return []
-    return [
-        "The bill has commitments, such as savings plans: users carry list prices, and the fees are"
-        " shared. `--cost amortised` spreads them over what they cover."
-    ]
 
 
 def _taken_whole(connection: duckdb.DuckDBPyConnection, people: People) -> list[Row]:

@@ -78,6 +78,8 @@ RULES = (
     Rule("bucket", "buckets", "shared", _service("simple storage service|s3")),
     Rule("key", "keys", "shared", _service("key management service|kms|secrets ?manager")),
     Rule("transfer", "traffic", "shared", _usage("datatransfer|regional-bytes")),
+    # Cost Explorer by service: what machines cost, and not which.
+    Rule("machine-untyped", "machines", "unallocated", _service("elastic compute cloud - compute")),
     Rule("unknown", "not known", "unallocated", "true"),
 )
 
@@ -97,6 +99,13 @@ CLUSTER_TAG = "tag_eks_cluster_name"
 # Every tag that a rule reads: an export must have these columns (terraform/modules/cost/bill.tf).
 TAGS = (OWNER_TAG, *CORE_TAGS, *HUB_TAGS, CLUSTER_TAG)
 
+# Rule -> what is said where it takes a line.
+_SAID = {
+    "commitment": "The bill has commitments, such as savings plans: users carry list prices, and"
+    " the fees are shared. `--cost amortised` spreads them over what they cover.",
+    "machine-untyped": "The bill does not name the types of all machines, as Cost Explorer by"
+    " service: their cost is unallocated. Ingest the export to divide it among users.",
+}
 # Said where a bill tells clusters or hubs apart, but not the hub's own machines from its users'.
 NO_CORE_TAG = (
     "No tag of the bill marks the hub's own machines: they count as users' machines, most of them"
@@ -130,6 +139,12 @@ def owner_tags(more: Sequence[str] = ()) -> tuple[str, ...]:
     return (OWNER_TAG, *(tag if tag.startswith("tag_") else f"tag_{tag}" for tag in more))
 
 
-def lacks_core_tags(tags: Collection[str]) -> bool:
-    """Whether a bill with these tag columns tells hubs or clusters apart, but no core machines."""
-    return not {*HUB_TAGS, CLUSTER_TAG}.isdisjoint(tags) and set(CORE_TAGS).isdisjoint(tags)
+def said_of(rules: Collection[str], tags: Collection[str], cost: str) -> list[str]:
+    """Return what to say of a bill with these tags of which these rules took lines."""
+    # Amortised, users' shares hold no list prices of what a commitment pays.
+    quiet = ("commitment",) if cost == "amortised" else ()
+    said = [text for rule, text in _SAID.items() if rule in rules and rule not in quiet]
+    apart = not {*HUB_TAGS, CLUSTER_TAG}.isdisjoint(tags)
+    if "machine" in rules and apart and set(CORE_TAGS).isdisjoint(tags):
+        said.append(NO_CORE_TAG)
+    return said

@@ -22,6 +22,7 @@ _OWN = {"tax": "tax and credit", "credit": "tax and credit", "adjustment": "tax 
 _OWN |= {
     "unknown": "not tagged or not known",
     "machine": "users' machines",
+    "machine-untyped": "machines of any kind",
     "commitment": "commitments",
 }
 
