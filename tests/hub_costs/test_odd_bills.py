@@ -36,6 +36,13 @@ def test_the_cost_of_rejected_rows_is_said(tmp_path):
     assert "b.csv, row 2" in warning
 
 
+def test_an_amortised_cost_that_cannot_be_read_is_not_taken_for_one_that_is_not_given(tmp_path):
+    lines = [focus(EffectiveCost=cost) for cost in ("0.5", "", "0,5")]
+    result = ingest([written(tmp_path / "b.csv", *lines)], tmp_path / "out")
+    assert (result.total, result.rejected, result.rejected_cost) == (2, 1, 1)
+    assert any("amortised cost is not an amount" in said for said in result.warnings)
+
+
 def test_tag_keys_that_differ_in_case_are_one_tag(tmp_path):
     """AWS's tag keys are case-sensitive, so that a legacy CUR may have a column for each."""
     line = {

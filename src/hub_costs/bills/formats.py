@@ -171,7 +171,8 @@ FOCUS = Format(
         "ConsumedUnit": ["filled({consumedunit})", "filled({usageunit})"],
         "BilledCost": ["money({billedcost})"],
         "EffectiveCost": [
-            "coalesce(money({effectivecost}), money({billedcost}))",
+            "coalesce(money({effectivecost}),"
+            " CASE WHEN filled({effectivecost}) IS NULL THEN money({billedcost}) END)",
             "money({billedcost})",
         ],
         "ListCost": ["money({listcost})"],
