@@ -22,7 +22,8 @@ def results(tmp_path_factory):
     assert done.returncode == 0, done.stderr[-2000:]
     cells = json.loads(out.read_text())["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    return {data["name"]: data for o in outputs for data in [o["data"][RESULT]]}
+    shown = [output["data"] for output in outputs]
+    return {data[RESULT]["name"]: data[RESULT] for data in shown if RESULT in data}
 
 
 def test_every_output_is_a_result_with_a_name_of_its_own(results):
