@@ -1,14 +1,18 @@
 """moto's state as files: one pickle a service and a manifest that says which belong together."""
 
+import copy
 import hashlib
 import importlib
 import io
 import json
 import pickle
 import threading
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import moto
 from cryptography.hazmat.primitives import serialization
@@ -29,6 +33,7 @@ PLAIN = frozenset({str, int, float, bool, type(None), dict, list, tuple, type})
 LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
 
 Files = dict[str, dict[str, Any]]
+Defaults = TypeVar("Defaults", bound="defaultdict[Any, Any]")
 
 
 @dataclass
@@ -236,7 +241,28 @@ class Pickler(pickle.Pickler):
             plain = serialization.NoEncryption()
             form = serialization.PrivateFormat.PKCS8
             return load_key, (obj.private_bytes(serialization.Encoding.DER, form, plain),)
+        if isinstance(obj, defaultdict):  # moto has subclasses, and lambdas as factories, in SSM
+            items = iter(dict.items(obj))
+            known = (type(obj), named(obj.default_factory))
+            return remade, known, getattr(obj, "__dict__", None) or None, None, items
         return NotImplemented
+
+
+def named(factory: Callable[[], Any] | None) -> Callable[[], Any] | None:
+    """Return a factory of the same values that pickle can write."""
+    if factory is None or "<lambda>" not in getattr(factory, "__name__", ""):
+        return factory
+    value = factory()
+    if type(value) is defaultdict:
+        return partial(defaultdict, named(value.default_factory))
+    return partial(copy.deepcopy, value)
+
+
+def remade(kind: type[Defaults], factory: Callable[[], Any] | None) -> Defaults:
+    """Return an empty dictionary of a kind whose constructor may want more than the factory."""
+    empty = kind.__new__(kind)
+    empty.default_factory = factory
+    return empty
 
 
 class Unpickler(pickle.Unpickler):

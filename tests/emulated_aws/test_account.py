@@ -421,3 +421,17 @@ os.kill(os.getpid(), 9)
         assert other != made
     with open_account(tmp_path) as account, making("the vpc"):
         assert make_vpc(account) not in (made, other)
+
+
+def test_what_moto_makes_of_lambdas_is_saved(tmp_path: Path) -> None:
+    """SSM keeps tags in a dictionary whose factory is a lambda, which pickle refuses."""
+    with open_account(tmp_path) as account:
+        ssm = account.client("ssm")
+        tags = [{"Key": "a", "Value": "b"}]
+        ssm.put_parameter(Name="/p", Value="1", Type="String", Tags=tags)
+    with open_account(tmp_path) as account:
+        ssm = account.client("ssm")
+        assert ssm.get_parameter(Name="/p")["Parameter"]["Value"] == "1"
+        listed = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId="/p")
+        assert listed["TagList"] == tags
+        ssm.put_parameter(Name="/q", Value="2", Type="String", Tags=tags)
