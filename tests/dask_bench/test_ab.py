@@ -45,7 +45,7 @@ def test_an_environment_is_a_python_a_checkout_or_a_setting(tmp_path: Path) -> N
     assert arm.source == PROJECT / "src"
     assert arm.environment()["DASK_ARRAY__RECHUNK__METHOD"] == "tasks"
     assert arm.environment()["PYTHONPATH"] == str(PROJECT / "src")
-    with pytest.raises(BadInput, match="is no environment"):
+    with pytest.raises(BadInput, match="is not an environment"):
         parse("b", [str(tmp_path)])
 
 

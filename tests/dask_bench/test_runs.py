@@ -90,7 +90,7 @@ def _foreign(path: Path) -> None:
         (_cut, "cut short"),
         (_half, "cut short"),
         (_empty, "cut short"),
-        (_foreign, "no run file"),
+        (_foreign, "not a run file"),
         (Path.unlink, "No such file"),
     ],
 )
