@@ -233,7 +233,7 @@ def test_no_secret_is_in_binders_log(rig: Rig, bobs: tuple[User, Launch]) -> Non
 
 def test_a_hub_without_binder_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
     nowhere = HubPlace("staging", tmp_path_factory.mktemp("none"))
-    with pytest.raises(BadInput, match="no Binder"):
+    with pytest.raises(BadInput, match="without BinderHub"):
         hubs.repository(nowhere)
 
 
