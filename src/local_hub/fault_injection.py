@@ -22,7 +22,7 @@ from local_hub.definition import HubPlace
 from local_hub.parts import answers
 from local_hub.supervisor import marked
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 180.0
 WORKERS = 2
 
 KEEP = "kept = 42"

@@ -35,7 +35,7 @@ c.DBBackendBase.cluster_heartbeat_period = 5
 c.DBBackendBase.cluster_status_period = 5
 c.DBBackendBase.worker_status_period = 5
 # A busy machine lets processes wait. One that died is seen by its status, sooner than by these.
-c.DBBackendBase.cluster_heartbeat_timeout = 60
+c.DBBackendBase.cluster_heartbeat_timeout = 30
 c.DBBackendBase.cluster_start_timeout = 300
 c.DBBackendBase.worker_start_timeout = 300
 
