@@ -73,13 +73,18 @@ def entry_of(things: Things, call: Call) -> dict[str, Any]:
     return found
 
 
+def change(found: dict[str, Any], call: Call, *names: str) -> None:
+    """Set what a call gives of these; what it leaves out stays."""
+    for name in names:
+        if call.parameters.get(name) is not None:
+            found[name] = call.parameters[name]
+    found["modifiedAt"] = now()
+
+
 def update_entry(things: Things, call: Call) -> Any:
     """Change groups and name."""
-    found, asked = entry_of(things, call), call.parameters
-    for name in ("kubernetesGroups", "username"):
-        if asked.get(name) is not None:
-            found[name] = asked[name]
-    found["modifiedAt"] = now()
+    found = entry_of(things, call)
+    change(found, call, "kubernetesGroups", "username")
     return {"accessEntry": found}
 
 
@@ -129,7 +134,7 @@ def disassociate_policy(things: Things, call: Call) -> Any:
 
 
 def list_policies(things: Things, call: Call) -> Any:
-    """List what somebody may do."""
+    """List the policies associated with a principal."""
     entry = entry_of(things, call)
     return {**entry, "associatedAccessPolicies": policies_of(things, call, entry)}
 
@@ -196,11 +201,8 @@ def list_pod_identities(things: Things, call: Call) -> Any:
 
 def update_pod_identity(things: Things, call: Call) -> Any:
     """Change a role."""
-    found, asked = pod_identity_of(things, call), call.parameters
-    for name in ("roleArn", "disableSessionTags", "targetRoleArn", "policy"):
-        if asked.get(name) is not None:
-            found[name] = asked[name]
-    found["modifiedAt"] = now()
+    found = pod_identity_of(things, call)
+    change(found, call, "roleArn", "disableSessionTags", "targetRoleArn", "policy")
     return {"association": found}
 
 
