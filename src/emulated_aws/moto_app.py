@@ -70,7 +70,7 @@ class World:
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Note that a request from the network is being answered, down to its last byte."""
+        """Count a network request as in progress until its last byte is sent."""
         with self._quiet:
             self._answering += 1
         try:
@@ -110,7 +110,7 @@ class World:
         return body
 
     def respond(self, environ: dict[str, Any]) -> Answer:
-        """Answer one request; where that cannot be saved, say so in AWS's form.
+        """Answer one request; if its effect cannot be saved, fail in AWS's form.
 
         Raises `Closed` once the account is closed.
         """

@@ -178,7 +178,7 @@ def probed_alone(folder: Path) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """In a process of its own: the repairs hold for a process as long as any account is open."""
+    """Run in a separate process: repairs apply to the whole process while any account is open."""
     with ProcessPoolExecutor(1, get_context("spawn")) as another:
         return another.submit(probed_alone, tmp_path_factory.mktemp("alone")).result()
 

@@ -1,4 +1,4 @@
-"""What the book says of itself: its feed, its data in one file, its DOI once there is one."""
+"""What the book publishes about itself: its feed, its data in one file, its DOI once it has one."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Draw what leads to what: boxes in rows, and arrows that point down.
+"""Draw a flow: boxes in rows, and arrows that point down.
 
 As wide as a page and no wider, so that the text keeps its size: a row that is too long goes on in
 the next, and so does a line of text.
