@@ -87,8 +87,8 @@ def lent_to(turn: Turn, session: boto3.Session) -> Iterator[None]:
     finally:
         with _lock:
             _open.remove(turn)
+            switch_to(_others)
             if not _open:
-                switch_to(_others)
                 _repairs.close()
 
 

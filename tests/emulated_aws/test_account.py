@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from moto import backends
 from moto.core.base_backend import BackendDict
 from moto.moto_api._internal import mock_random
 from moto.sqs.models import Queue
@@ -231,16 +233,36 @@ def test_ids_never_repeat(tmp_path: Path) -> None:
     assert len(set(made)) == 4
 
 
-def test_accounts_in_one_process_do_not_mix_and_nothing_stays_changed(tmp_path: Path) -> None:
-    BackendDict._instances.clear()  # what other tests of this process left in moto
+def use_two_accounts(folder: Path) -> None:
+    """Assert that two accounts do not mix, and leave the process as it was."""
     random, environment = mock_random.getstate(), dict(os.environ)
-    with open_account(tmp_path / "one") as account:
+    with open_account(folder / "one") as account:
         first = make_vpc(account)
-    with open_account(tmp_path / "two") as account:
-        assert first not in vpcs(account)
-    assert not BackendDict._instances
-    assert mock_random.getstate() == random
-    assert dict(os.environ) == environment
+    with open_account(folder / "two") as account:
+        assert first not in vpcs(account), "the second account has the first one's VPC"
+    assert not BackendDict._instances, "moto still holds what an account had"
+    assert mock_random.getstate() == random, "moto draws other ids than before"
+    assert dict(os.environ) == environment, "the environment was changed"
+
+
+def test_accounts_in_one_process_do_not_mix_and_nothing_stays_changed(tmp_path: Path) -> None:
+    """In a separate process: in this one other tests may have used moto."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as another:
+        another.submit(use_two_accounts, tmp_path).result()
+
+
+def test_an_account_that_closes_leaves_nothing_in_moto_while_another_is_open(
+    tmp_path: Path,
+) -> None:
+    with open_account(tmp_path / "open") as still_open:
+        kept = make_vpc(still_open)
+        with open_account(tmp_path / "closed") as account:
+            gone = make_vpc(account)
+            inside = backends.get_backend("ec2")[account.account_id][account.region]
+            assert gone in inside.vpcs
+        after = backends.get_backend("ec2")[account.account_id][account.region]
+        assert not {gone, kept} & set(after.vpcs)
+        assert kept in vpcs(still_open)
 
 
 def test_accounts_of_one_process_close_in_any_order(tmp_path: Path) -> None:

@@ -28,10 +28,12 @@ resource "aws_vpc" "this" {
   cidr_block           = "10.1.0.0/16"
   enable_dns_hostnames = true
 }
+# A file system has one mount target a zone; AWS, as moto, puts a subnet without a zone into any.
 resource "aws_subnet" "this" {
-  count      = 3
-  vpc_id     = aws_vpc.this.id
-  cidr_block = "10.1.${count.index}.0/24"
+  count             = 3
+  vpc_id            = aws_vpc.this.id
+  cidr_block        = "10.1.${count.index}.0/24"
+  availability_zone = "us-west-2${substr("abc", count.index, 1)}"
 }
 resource "aws_internet_gateway" "this" { vpc_id = aws_vpc.this.id }
 resource "aws_route_table" "this" { vpc_id = aws_vpc.this.id }
