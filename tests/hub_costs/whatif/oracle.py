@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import simpy
 
-from hub_costs.whatif import kernel
+from hub_costs.whatif.kernel import nodes
 
 
 @dataclass(eq=False)
@@ -90,7 +90,7 @@ class Oracle:
 
     def take(self, node):
         yield self.env.timeout(
-            int(kernel.spot_life(self.s["seed"], node.number, self.s["mean_life"]))
+            int(nodes.spot_life(self.s["seed"], node.number, self.s["mean_life"]))
         )
         if node.end is None:
             pods = list(node.pods)

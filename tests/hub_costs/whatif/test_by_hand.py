@@ -1,11 +1,14 @@
 """Cases small enough to be worked out on paper (see `cases` for the numbers)."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from hub_costs.whatif import kernel
+from hub_costs.whatif.kernel import events, nodes
 from pangeo_core.errors import BadInput
 from tests.hub_costs.whatif.cases import config, lives, run, sessions, waits
 
@@ -124,7 +127,7 @@ def test_a_taken_spot_node_sends_its_pod_elsewhere_with_what_it_had_left():
 
 
 def test_spot_lives_are_exponential():
-    drawn = [kernel.spot_life(7, n, 3_600_000) for n in range(4000)]
+    drawn = [nodes.spot_life(7, n, 3_600_000) for n in range(4000)]
     mean = sum(drawn) / len(drawn)
     assert abs(mean / 3_600_000 - 1) < 4 / 4000**0.5
     below = sum(d < 3_600_000 for d in drawn) / len(drawn)
@@ -216,7 +219,7 @@ def test_a_change_in_any_source_of_the_loop_is_compiled_anew(tmp_path):
             file.write("# changed\n")
         assert kernel.settings_record(tmp_path / name) != kernel.new_settings().dtype
     run(sessions((0, 10)))
-    (signature, *_) = kernel.run.signatures
+    (signature, *_) = events.run.signatures
     assert "sources_" in str(signature[0])
 
 
@@ -226,3 +229,9 @@ def test_a_kind_without_a_pool_and_an_unknown_type_are_named():
     with pytest.raises(BadInput, match=r"r5\.huge"):
         run(sessions((0, 10)), instance_types=("r5.huge",))
     assert config().pool_of("binder").name == "users"
+
+
+def test_who_only_reads_a_configuration_does_not_load_numba():
+    code = "import sys, hub_costs.whatif, pangeo_deploy.monthly_cost; print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hub_costs.whatif.kernel.events import run as run
-from hub_costs.whatif.kernel.nodes import spot_life as spot_life
 from hub_costs.whatif.kernel.records import COUNT as COUNT
 from hub_costs.whatif.kernel.records import LIFE as LIFE
 from hub_costs.whatif.kernel.records import NODE as NODE
@@ -21,6 +19,16 @@ from hub_costs.whatif.kernel.records import SHAPE as SHAPE
 from hub_costs.whatif.kernel.records import STRETCH as STRETCH
 from hub_costs.whatif.kernel.records import World as World
 from pangeo_core.files import digest
+
+
+def run(world: World, arrivals: npt.NDArray[np.int64]) -> None:
+    """Replay one pool: fill in the arrays of `world` until all pods have run or given up.
+
+    numba is imported here: whoever reads a configuration, or its floor, spares 80 MB and a second.
+    """
+    from hub_costs.whatif.kernel import events
+
+    events.run(world, arrivals)
 
 
 def new_settings() -> npt.NDArray[np.void]:
