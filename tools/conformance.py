@@ -11,14 +11,20 @@ this tool without a registry.
 
 import argparse
 import json
+import resource
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))  # the tables of explained differences are the tests' own
@@ -45,18 +51,76 @@ provider "aws" {
 }
 """
 CHECK_SAID_NO = 3
+SAMPLE_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a step took.
+
+    Processor seconds of Terraform with what it starts (the real provider), and of this process (the
+    account, and the stand-in); the most memory (MiB) that both held together, each shared page
+    counted once.
+    """
+
+    seconds: float
+    started_cpu: float
+    here_cpu: float
+    memory: float
 
 
 @dataclass
 class Life:
-    """What one provider planned, recorded and found, and how long it took."""
+    """What one provider planned, recorded and found, and what each step took."""
 
     plan: Any
     state: Any
     second: list[str]
     drift: dict[str, str]
     left: list[str]
-    seconds: dict[str, float]
+    steps: dict[str, Took]
+
+
+@contextmanager
+def measured(steps: dict[str, Took], step: str) -> Iterator[None]:
+    """Note what the work inside takes as `step`."""
+    done, most = threading.Event(), [0.0]
+
+    def watch() -> None:
+        while not done.wait(SAMPLE_SECONDS):
+            most[0] = max(most[0], memory())
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    started, here, others = time.monotonic(), time.process_time(), children_cpu()
+    try:
+        yield
+    finally:
+        done.set()
+        watching.join()
+        steps[step] = Took(
+            time.monotonic() - started,
+            children_cpu() - others,
+            time.process_time() - here,
+            most[0],
+        )
+
+
+def children_cpu() -> float:
+    """Return the processor seconds of all that this process started and that has ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def memory() -> float:
+    """Return the MiB that this process and all that it started hold."""
+    total = 0
+    here = psutil.Process()
+    for process in (here, *here.children(recursive=True)):
+        with suppress(psutil.Error):
+            full = process.memory_full_info()
+            total += getattr(full, "pss", full.rss)
+    return total / 2**20
 
 
 def live(
@@ -69,31 +133,28 @@ def live(
         if path.suffix == ".tf" or path.name in ("modules", "environments"):
             (work / path.name).symlink_to(path)
     (work / "emulated_override.tf").write_text(SETTINGS)
-    seconds: dict[str, float] = {}
+    steps: dict[str, Took] = {}
 
     def terraform(step: str, *arguments: str) -> str:
-        started = time.monotonic()
-        said = Terraform(find_engine(), work, environment).read(*arguments)
-        if step:
-            seconds[step] = round(time.monotonic() - started, 1)
-        return said
+        with measured(steps, step):
+            return Terraform(find_engine(), work, environment).read(*arguments)
 
     def plan(step: str) -> Any:
         terraform(step, "plan", "-input=false", f"-var-file={values}", "-out=tfplan")
-        return json.loads(terraform("", "show", "-json", "tfplan"))
+        return json.loads(terraform("show", "show", "-json", "tfplan"))
 
-    terraform("", "init", "-input=false")
+    terraform("init", "init", "-input=false")
     first = plan("plan")
     terraform("apply", "apply", "-input=false", "tfplan")
     second = plan("second plan")
     refresh = ("apply", "-refresh-only", "-auto-approve", "-input=false", f"-var-file={values}")
-    terraform("", *refresh)
-    state = json.loads(terraform("", "show", "-json"))
+    terraform("refresh", *refresh)
+    state = json.loads(terraform("show", "show", "-json"))
     change_by_hand(account)
     drifted = plan("drift")
     destroy = ("destroy", "-auto-approve", "-input=false", f"-var-file={values}")
     terraform("destroy", *destroy)
-    return Life(first, state, list(actions(second)), actions(drifted), left(account), seconds)
+    return Life(first, state, list(actions(second)), actions(drifted), left(account), steps)
 
 
 def actions(plan: Any) -> dict[str, str]:
@@ -164,16 +225,28 @@ def differences(theirs: Life, ours: Life) -> list[str]:
     return found
 
 
+STEPS = ("plan", "apply", "second plan", "drift", "destroy")
+
+
+def row(took: Took) -> str:
+    """Return what a step took as cells of the table."""
+    figures = (took.seconds, took.started_cpu, took.here_cpu)
+    return " | ".join([*(f"{figure:.1f}" for figure in figures), f"{took.memory:.0f}"])
+
+
 def report(environment: str, theirs: Life, ours: Life, found: list[str]) -> str:
     """Return the comparison as Markdown."""
     steps = "\n".join(
-        f"| {step} | {theirs.seconds[step]} | {ours.seconds[step]} |" for step in theirs.seconds
+        f"| {step} | {row(theirs.steps[step])} | {row(ours.steps[step])} |" for step in STEPS
     )
     listed = "\n".join(f"- {one}" for one in found) or "None that is not explained."
     return f"""# The real provider and the stand-in: {environment}
 
-| step | real, s | stand-in, s |
-|---|---|---|
+Seconds; processor seconds of Terraform with the real provider and of this process with the account
+and the stand-in; the most memory of all of them, MiB.
+
+| step | real: s | CPU s | here | MiB | stand-in: s | CPU s | here | MiB |
+|---|---|---|---|---|---|---|---|---|
 {steps}
 
 ## Differences
@@ -182,8 +255,15 @@ def report(environment: str, theirs: Life, ours: Life, found: list[str]) -> str:
 """
 
 
+def lived(provider: str, overrides: Path | None, root: Path, values: str) -> Life:
+    """Take a provider, `real` or `stand-in`, through a life of its own."""
+    opened = stand_in if provider == "stand-in" else real(overrides)
+    with tempfile.TemporaryDirectory() as name, opened(Path(name)) as (account, environment):
+        return live(Path(name), root, account, environment, values)
+
+
 def main() -> None:
-    """Compare the two."""
+    """Compare the two, each in a process that holds nothing of the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--environment", default="staging", help="a file in terraform/environments")
     parser.add_argument("--root", type=Path, default=REPOSITORY / "terraform")
@@ -194,11 +274,10 @@ def main() -> None:
     options = parser.parse_args()
     values = options.values or options.root / f"environments/{options.environment}.tfvars"
     lives = []
-    for opened in (stand_in if options.stand_in else real(options.overrides), stand_in):
-        with tempfile.TemporaryDirectory() as name, opened(Path(name)) as (account, environment):
-            lives.append(
-                live(Path(name), options.root, account, environment, str(values.resolve()))
-            )
+    for provider in ("stand-in" if options.stand_in else "real", "stand-in"):
+        with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+            asked = (provider, options.overrides, options.root, str(values.resolve()))
+            lives.append(alone.submit(lived, *asked).result())
     theirs, ours = lives
     found = differences(theirs, ours)
     text = report(options.environment, theirs, ours, found)
