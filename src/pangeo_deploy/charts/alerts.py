@@ -28,6 +28,7 @@ def limits(project: Path, settings: Mapping[str, Any]) -> list[tuple[Labels, flo
     known = {
         "servers": settings["limits"]["servers"],
         "age_seconds": settings["culling"]["max_age_seconds"],
+        "dask_cores": settings["dask"]["quota"]["cores"],
     }
     file = project / "terraform" / "modules" / "cluster" / "kubernetes_versions.json"
     ends = {

@@ -68,6 +68,14 @@ PRICE = (
 VOLUME = (
     'kubelet_volume_stats_%s_bytes{namespace="support", persistentvolumeclaim="x-prometheus-y"}'
 )
+WORKERS = (
+    'kube_pod_container_resource_requests{namespace="pangeo", pod="dask-worker-%s", resource="cpu"}'
+)
+WHOSE = (
+    'kube_pod_annotations{namespace="pangeo", pod="dask-worker-%s", '
+    'annotation_hub_jupyter_org_username="%s"}'
+)
+OWNED = {WHOSE % ("a", "ann"): "1x300", WHOSE % ("b", "ann"): "1x300"}
 JANITOR = 'kube_cronjob_status_last_successful_time{namespace="pangeo", cronjob="janitor"}'
 # Alert -> series that make it fire, series that do not, and the hours after which to look.
 CASES: dict[str, tuple[dict[str, str], dict[str, str], int]] = {
@@ -107,6 +115,17 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str], int]] = {
             f"karpenter_nodepools_limit{POOL}": "80x120",
         },
         1,
+    ),
+    # Of 200 cores ann holds 101 by two workers; 101 of two people are nobody's half.
+    "OnePersonHoldsDask": (
+        {WORKERS % "a": "60x300", WORKERS % "b": "41x300", **OWNED},
+        {
+            WORKERS % "a": "60x300",
+            WORKERS % "b": "41x300",
+            WHOSE % ("a", "ann"): "1x300",
+            WHOSE % ("b", "bob"): "1x300",
+        },
+        3,
     ),
     "PrometheusDiskFills": (
         {VOLUME % "available": "10x120", VOLUME % "capacity": "100x120"},
