@@ -60,6 +60,8 @@
       ["Dask workers on spot", ask.dask * prices["dask-core-hour"], false],
       ["GPU", ask.gpu * prices["gpu-hour"], false],
     ];
+    // The control plane costs the same in every region.
+    for (const part of parts.slice(1)) part[1] *= ask.region / 100;
     // The table and the floor are for a month; a hackweek and its hub last five days of it.
     for (const part of parts.slice(0, -2)) part[1] *= lasts(ask);
     const total = parts.reduce((sum, part) => sum + part[1], 0);
@@ -95,15 +97,15 @@
 
   const alternatives = (ask) => {
     const at = interpolate(ask.style, ask.people, ask.memory, 0, "servers_at_once");
-    const gib = Math.max(4, at * ask.memory);
+    const gib = Math.max(4, at * ask.memory), level = ask.region / 100;
     return [
       ["one machine with The Littlest JupyterHub, on day and night, sized for the most servers at once",
-        lasts(ask) * (HOURS * gib * prices["machine-gib-hour"] + prices["core-disk-month"])],
+        level * lasts(ask) * (HOURS * gib * prices["machine-gib-hour"] + prices["core-disk-month"])],
       ["the same machine for forty hours a week",
-        (lasts(ask) < 1 ? 1 : 4.35) * 40 * gib * prices["machine-gib-hour"]
-        + lasts(ask) * prices["core-disk-month"]],
+        level * ((lasts(ask) < 1 ? 1 : 4.35) * 40 * gib * prices["machine-gib-hour"]
+        + lasts(ask) * prices["core-disk-month"])],
       ["Dask on Coiled, beside the machines in your account",
-        ask.dask * (prices["coiled-core-hour"] + prices["dask-core-hour"])],
+        ask.dask * (prices["coiled-core-hour"] + level * prices["dask-core-hour"])],
       ["mybinder.org, for public notebooks within its limits", 0],
     ];
   };
@@ -124,7 +126,7 @@
     }));
   };
 
-  const NUMBERS = ["people", "memory", "homes", "wait", "dask", "gpu", "budget"];
+  const NUMBERS = ["people", "memory", "homes", "wait", "dask", "gpu", "region", "budget"];
   const read = () => {
     const ask = Object.fromEntries(new FormData(form));
     for (const name of NUMBERS) {

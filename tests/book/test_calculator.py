@@ -12,7 +12,7 @@ from hub_costs.whatif.budget_answer import Load, lean_hub, serving
 from tests.book.conftest import SIZES
 
 # Style, people, memory (GiB), share of room: none of them a row of the table.
-BETWEEN = [("class", 40, 4.0), ("class", 120, 4.0), ("group", 40, 4.0)]
+BETWEEN = [("class", 50, 4.0), ("class", 140, 9.0), ("group", 50, 4.0), ("group", 25, 2.5)]
 MOST_KB = 300
 
 
@@ -60,7 +60,7 @@ def test_it_agrees_with_the_package_between_the_modelled_points(
         found.append(
             min(way.usd_per_month for way in serving(sessions, configs, 600, prices.read()))
         )
-    # Interpolation, and a few seeds: within a quarter of what the package replays.
+    # What data/calculator.csv says of its worst random case.
     assert total(page) == pytest.approx(float(sorted(found)[1]), rel=0.25)
 
 
@@ -92,6 +92,14 @@ def test_a_hackweek_is_priced_for_its_days(page: Page) -> None:
     others = page.locator("#calculator-others td").all_inner_texts()
     always, weekly = (float(text.removesuffix(" USD").replace(",", "")) for text in others[:2])
     assert weekly < always  # forty hours of one week, not of a month
+
+
+def test_another_region_scales_all_but_the_control_plane(page: Page) -> None:
+    put(page, style="group", people=80, memory=4, dask=1000, gpu=10)
+    fixed, before = usd(page, "control plane"), total(page)
+    put(page, region=150)
+    assert usd(page, "control plane") == fixed
+    assert total(page) == pytest.approx(fixed + 1.5 * (before - fixed), abs=2)
 
 
 def test_absurd_input_is_bounded_and_never_shows_a_number_that_is_none(page: Page) -> None:
