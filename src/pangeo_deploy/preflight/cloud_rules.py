@@ -8,7 +8,7 @@ from typing import Any
 
 import hcl2
 
-from pangeo_deploy.charts.dependencies import declared
+from pangeo_deploy.charts.dependencies import declared, enabled
 from pangeo_deploy.charts.trees import Values
 from pangeo_deploy.charts.values import LOAD_BALANCER_TAGS
 from pangeo_deploy.preflight.facts import Facts
@@ -37,7 +37,7 @@ def pod_identity(facts: Facts) -> Iterator[Told]:
     }
     for tied in facts.of_type("aws_eks_pod_identity_association"):
         pair = (tied["namespace"], tied["service_account"])
-        if pair in accounts or (not facts.whole and pair in _promised(facts)):
+        if pair in accounts or pair in _promised(facts):
             continue
         yield (
             f"aws_eks_pod_identity_association {pair[0]}/{pair[1]}",
@@ -47,10 +47,19 @@ def pod_identity(facts: Facts) -> Iterator[Told]:
 
 
 def _promised(facts: Facts) -> set[tuple[str, str]]:
-    """Return the accounts that the values name, for a clone without the dependencies."""
+    """Return the accounts that the values of charts which were not rendered name.
+
+    Those are of all charts in a clone without the dependencies, and elsewhere of what is switched
+    off: Terraform has Binder's role ready while Binder is off.
+    """
     found = set()
     for chart, values in facts.values.items():
-        for tree in _trees(values):
+        off: list[Any] = [
+            values.get(one["name"], {})
+            for one in declared(facts.project / "helm" / chart)
+            if not enabled(one, values)
+        ]
+        for tree in (tree for part in (off if facts.whole else [values]) for tree in _trees(part)):
             account = tree.get("serviceAccount")
             if isinstance(account, dict) and account.get("name"):
                 found.add((chart, account["name"]))
