@@ -16,7 +16,13 @@ from dask_bench.tiers import TIERS
 from dask_bench.zarr_store import Layout
 from emulated_aws import counted_s3
 from pangeo_core.errors import BadInput
-from pangeo_deploy.deployment import Deployment, TargetName, default_state, find_project
+from pangeo_deploy.deployment import (
+    DEFAULT_TARGET,
+    Deployment,
+    TargetName,
+    default_state,
+    find_project,
+)
 
 USUAL_BLOCKS, MOST_BLOCKS = 10, 30
 ANY_BLOCKS = 1000  # where the minutes decide
@@ -45,7 +51,7 @@ class Request:
     data: str | None = None
     patience: float | None = None
     environment: str = "staging"
-    target: TargetName = "rehearsal"
+    target: TargetName = DEFAULT_TARGET
 
 
 class Prepared(TypedDict):

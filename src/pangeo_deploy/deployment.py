@@ -61,7 +61,7 @@ class Deployment:
     """
 
     environment: str
-    target: TargetName = "rehearsal"
+    target: TargetName = DEFAULT_TARGET
     project: Path = field(default_factory=find_project)
     state: Path | None = None
 

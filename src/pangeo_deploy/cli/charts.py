@@ -11,7 +11,7 @@ from pangeo_core.files import write_whole
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.cli.verbs import group
-from pangeo_deploy.deployment import Deployment, find_project
+from pangeo_deploy.deployment import DEFAULT_TARGET, Deployment, find_project
 
 CHECK_FAILED = 3
 
@@ -22,7 +22,7 @@ app = group(help="The Helm charts of an environment.")
 def render(
     environment: EnvironmentArgument,
     out: Annotated[Path | None, typer.Option(help="A folder to write the files to.")] = None,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     json: JsonOption = False,
 ) -> None:
     """Render the charts; with --out, write manifests and values to files, secrets redacted."""
@@ -51,7 +51,9 @@ def render(
 
 @app.command()
 def check(
-    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
+    environment: EnvironmentArgument,
+    target: TargetOption = DEFAULT_TARGET,
+    json: JsonOption = False,
 ) -> None:
     """Check values, manifests and policies as they would be deployed; exit 3 on a finding.
 
@@ -92,7 +94,9 @@ def fetch(json: JsonOption = False) -> None:
 
 @app.command()
 def deploy(
-    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
+    environment: EnvironmentArgument,
+    target: TargetOption = DEFAULT_TARGET,
+    json: JsonOption = False,
 ) -> None:
     """Install or upgrade the charts, then run the smoke test; roll back on failure.
 
@@ -116,7 +120,7 @@ def deploy(
 @app.command()
 def remove(
     environment: EnvironmentArgument,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     confirm: ConfirmOption = "",
     json: JsonOption = False,
 ) -> None:

@@ -28,7 +28,7 @@ MISSING = 2
 CHANGES = 2  # as Terraform's users know it
 
 
-def doctor(target: TargetOption = "rehearsal", json: JsonOption = False) -> None:
+def doctor(target: TargetOption = DEFAULT_TARGET, json: JsonOption = False) -> None:
     """Check what this machine has, what is missing, and how to get it."""
     from pangeo_deploy import doctor as checks
     from pangeo_deploy.monthly_cost import list_price  # few verbs need it
@@ -50,7 +50,7 @@ def doctor(target: TargetOption = "rehearsal", json: JsonOption = False) -> None
 
 def plan(
     environment: EnvironmentArgument,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     detailed_exitcode: Annotated[
         bool,
         typer.Option(
@@ -100,7 +100,7 @@ def apply(
     plan_file: Annotated[
         Path | None, typer.Argument(help="A saved plan (default: the environment's last one).")
     ] = None,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     confirm: Annotated[
         str,
         typer.Option(
@@ -124,7 +124,7 @@ def terraform(
     arguments: Annotated[
         list[str], typer.Argument(help="Terraform's own arguments, after `--`.", metavar="-- ARGS")
     ],
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
 ) -> None:
     """Run any other Terraform command in the environment's workspace, with its variables.
 
@@ -142,7 +142,7 @@ def terraform(
 
 def destroy(
     environment: EnvironmentArgument,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     confirm: ConfirmOption = "",
     keep_data: Annotated[
         bool,
@@ -172,7 +172,9 @@ def destroy(
 
 
 def drift(
-    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
+    environment: EnvironmentArgument,
+    target: TargetOption = DEFAULT_TARGET,
+    json: JsonOption = False,
 ) -> None:
     """Find what was changed behind Terraform's back; exit 3 if anything was."""
     from pangeo_deploy.cli.plan_table import compact
@@ -199,7 +201,9 @@ def drift(
 
 
 def sweep(
-    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
+    environment: EnvironmentArgument,
+    target: TargetOption = DEFAULT_TARGET,
+    json: JsonOption = False,
 ) -> None:
     """List what in the account carries the deployment's tags; exit 3 if anything does."""
     from pangeo_deploy.terraform import sweep as account
@@ -210,7 +214,7 @@ def sweep(
         raise typer.Exit(LEFT)
 
 
-def reset(target: TargetOption = "rehearsal", json: JsonOption = False) -> None:
+def reset(target: TargetOption = DEFAULT_TARGET, json: JsonOption = False) -> None:
     """Remove the rehearsal of this checkout: its account, states, plans, hubs and homes."""
     from pangeo_deploy.targets import target_of
 

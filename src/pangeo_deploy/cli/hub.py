@@ -9,7 +9,7 @@ from pangeo_core.errors import BadInput
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
 from pangeo_deploy.cli.verbs import group
-from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.deployment import DEFAULT_TARGET, Deployment
 
 if TYPE_CHECKING:
     from local_hub.control import Hub
@@ -104,7 +104,7 @@ def status(environment: EnvironmentArgument, json: JsonOption = False) -> None:
 def remove(
     environment: EnvironmentArgument,
     user: Annotated[str, typer.Argument(help="The user who has left.")],
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     json: JsonOption = False,
 ) -> None:
     """Remove a user: tokens, cookies, server and clusters stop at once; the home is kept.
@@ -146,7 +146,7 @@ def refuse_if_listed(deployment: Deployment, user: str) -> None:
 
 def smoke(
     environment: EnvironmentArgument,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     profile: Annotated[str, typer.Option(help="The server's profile; the default's if none.")] = "",
     binder: Annotated[bool, typer.Option("--binder", help="Launch a repository, too.")] = False,
     repository: Annotated[
@@ -182,7 +182,7 @@ def smoke(
 
 def janitor(
     environment: EnvironmentArgument,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     clean: Annotated[bool, typer.Option("--clean", help="Stop what is past its limits.")] = False,
     json: JsonOption = False,
 ) -> None:

@@ -6,13 +6,15 @@ import typer
 
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
-from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.deployment import DEFAULT_TARGET, Deployment
 
 CHECK_FAILED = 3
 
 
 def preflight(
-    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
+    environment: EnvironmentArgument,
+    target: TargetOption = DEFAULT_TARGET,
+    json: JsonOption = False,
 ) -> None:
     """Compare what the charts need with what Terraform plans; exit 3 if something is missing."""
     from pangeo_deploy.preflight import preflight as join

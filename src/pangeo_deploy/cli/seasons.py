@@ -4,12 +4,12 @@ from functools import partial
 
 from pangeo_deploy.cli.console import reporting, show
 from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
-from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.deployment import DEFAULT_TARGET, Deployment
 
 
 def hibernate(
     environment: EnvironmentArgument,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     confirm: ConfirmOption = "",
     json: JsonOption = False,
 ) -> None:
@@ -36,7 +36,9 @@ def hibernate(
 
 
 def wake(
-    environment: EnvironmentArgument, target: TargetOption = "rehearsal", json: JsonOption = False
+    environment: EnvironmentArgument,
+    target: TargetOption = DEFAULT_TARGET,
+    json: JsonOption = False,
 ) -> None:
     """Bring back what hibernate removed, and the hub with its users. Can be run again."""
     from hub_user.smoke import smoke

@@ -8,7 +8,7 @@ import typer
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption, within
 from pangeo_deploy.cli.verbs import group
-from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.deployment import DEFAULT_TARGET, Deployment
 
 if TYPE_CHECKING:
     from pangeo_deploy.collect_usage import Gathered
@@ -22,7 +22,7 @@ SessionsOption = Annotated[list[Path], typer.Option(help="Sessions, csv or parqu
 def collect(
     environment: EnvironmentArgument,
     out: Annotated[Path, typer.Option(help="The folder to write sessions.csv and more to.")],
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     prometheus: Annotated[
         str, typer.Option(help="The address of Prometheus; the rehearsal's own if not named.")
     ] = "",

@@ -9,6 +9,7 @@ import typer
 from pangeo_core.errors import BadInput
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.options import MOST_SECONDS, JsonOption, TargetOption, positive, usd, within
+from pangeo_deploy.deployment import DEFAULT_TARGET
 
 CANNOT_SERVE = 3
 SHORT_DAYS = 14  # sessions of fewer days are an event, not a month
@@ -36,7 +37,7 @@ def whatif(
         str,
         typer.Option(help="Replay against an environment as it is deployed, such as staging."),
     ] = "",
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     budget: Annotated[
         str,
         typer.Option(

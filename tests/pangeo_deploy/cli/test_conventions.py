@@ -109,6 +109,26 @@ def test_every_verb_has_the_same_default_target(words: list[str], verb: Any) -> 
     assert defaults.get("target", DEFAULT_TARGET) == DEFAULT_TARGET
 
 
+def test_the_default_target_is_named_in_one_place() -> None:
+    """Arguments and fields have the constant for their default, not the target's name."""
+    defaults = {
+        f"{file.relative_to(PROJECT)}:{default.lineno}"
+        for file in (PROJECT / "src/pangeo_deploy").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        for default in _defaults(node)
+        if isinstance(default, ast.Constant) and default.value == DEFAULT_TARGET
+    }
+    assert [line.split(":")[0] for line in defaults] == ["src/pangeo_deploy/deployment.py"], (
+        defaults
+    )
+
+
+def _defaults(node: ast.AST) -> list[ast.expr | None]:
+    if isinstance(node, ast.arguments):
+        return [*node.defaults, *node.kw_defaults]
+    return [node.value] if isinstance(node, ast.AnnAssign) else []
+
+
 def test_an_option_that_verbs_share_is_declared_once() -> None:
     declared = Counter(
         (argument.arg, ast.unparse(argument.annotation))

@@ -20,7 +20,7 @@ from pangeo_deploy.cli.options import (
     usd,
     within,
 )
-from pangeo_deploy.deployment import Deployment
+from pangeo_deploy.deployment import DEFAULT_TARGET, Deployment
 
 BillsOption = Annotated[
     list[str],
@@ -75,7 +75,7 @@ def fetch(
         bool, typer.Option("--explorer", help="Ask Cost Explorer instead: each page costs.")
     ] = False,
     month: Annotated[str, typer.Option(help="The month to ask for, YYYY-MM.")] = "",
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     json: JsonOption = False,
 ) -> None:
     """Download the environment's bill: the export, or Cost Explorer's figures to reconcile it."""

@@ -24,6 +24,7 @@ from pangeo_deploy.cli.options import (
     usd,
     within,
 )
+from pangeo_deploy.deployment import DEFAULT_TARGET
 
 REFUSED = 3
 
@@ -89,7 +90,7 @@ def gate(
     environment: Annotated[
         str, typer.Argument(help="Whose plan and budget; not needed with --total.")
     ] = "",
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     prices: PricesOption = None,
     region: RegionOption = "",
     bill: BillOption = None,

@@ -17,6 +17,7 @@ from pangeo_deploy.cli.options import (
     RegionOption,
     TargetOption,
 )
+from pangeo_deploy.deployment import DEFAULT_TARGET
 
 
 def estimate(
@@ -24,7 +25,7 @@ def estimate(
         str,
         typer.Argument(help="A name under terraform/environments; or pass --plan instead."),
     ] = "",
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     plan: Annotated[
         Path | None,
         typer.Option(help="Any plan: the JSON of `terraform show -json`, with or without charts."),
@@ -108,7 +109,7 @@ def reconcile(
     sessions: Annotated[
         Path | None, typer.Option(help="Sessions, to go on from the bill to who caused it.")
     ] = None,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     prices: PricesOption = None,
     region: RegionOption = "",
     json: JsonOption = False,
@@ -135,7 +136,7 @@ def reconcile(
 
 def refresh_prices(
     prices: PricesOption = None,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     json: JsonOption = False,
 ) -> None:
     """Ask AWS' price list anew for every price of the list, and date it."""

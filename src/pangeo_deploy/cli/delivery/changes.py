@@ -13,7 +13,7 @@ from pangeo_deploy.cli.console import reporting, show
 from pangeo_deploy.cli.delivery.jobs import RunOption
 from pangeo_deploy.cli.delivery.reviews import ReviewsArgument, json_files, read_reviews
 from pangeo_deploy.cli.options import ConfirmOption, EnvironmentArgument, JsonOption, TargetOption
-from pangeo_deploy.deployment import Deployment, find_project
+from pangeo_deploy.deployment import DEFAULT_TARGET, Deployment, find_project
 
 CommitOption = Annotated[str, typer.Option(help="The full name of the commit.")]
 OutOption = Annotated[Path, typer.Option(help="The folder to write into.")]
@@ -34,7 +34,7 @@ def plan(
     base: Annotated[
         str, typer.Option(help="A checkout to compare the charts with; empty for none.")
     ] = "",
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     json: JsonOption = False,
 ) -> None:
     """Plan, price and check an environment, and write the review of the plan."""
@@ -68,7 +68,7 @@ def replan(
     commit: CommitOption,
     reviewed: Annotated[str, typer.Option(help="The commit that was reviewed.")],
     out: OutOption,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     json: JsonOption = False,
 ) -> None:
     """Plan again, and save the plan for apply if it does only what was reviewed; else exit 3."""
@@ -97,7 +97,7 @@ def replan(
     show({**fresh, "already": done}, json, human)
 
 
-def guards(target: TargetOption = "rehearsal") -> None:
+def guards(target: TargetOption = DEFAULT_TARGET) -> None:
     """Print how GitHub protects environments and main; on aws exit with 3 if one is unprotected."""
     from pangeo_deploy.delivery import github
     from pangeo_deploy.delivery import guards as settings
@@ -129,7 +129,7 @@ def guards(target: TargetOption = "rehearsal") -> None:
 def reviewed(
     commit: CommitOption,
     run: Annotated[str, typer.Option(help="A run of Review on main, by its number.")] = "",
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
 ) -> None:
     """Find who reviewed what is deployed: prints `run=` and `commit=`, as a job's outputs."""
     from pangeo_deploy.delivery import github, provenance
@@ -185,7 +185,7 @@ def record(
         list[Path] | None, typer.Option(help="The JSON that a step printed, or a folder of them.")
     ] = None,
     run: RunOption = "",
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     json: JsonOption = False,
 ) -> None:
     """Write down what a deployment did, also one that failed."""
@@ -211,7 +211,7 @@ def deployed(
     environment: EnvironmentArgument,
     commit: CommitOption,
     records: Annotated[Path, typer.Option(help="The folder of the records.")],
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
 ) -> None:
     """Find the recorded deployment of a commit of main: prints `commit=`; exit with 3 if none is.
 

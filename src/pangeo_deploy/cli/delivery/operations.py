@@ -12,7 +12,7 @@ from pangeo_core.files import write_whole
 from pangeo_deploy.cli.console import reporting, show, table
 from pangeo_deploy.cli.delivery.jobs import NeedsOption, RunOption, jobs
 from pangeo_deploy.cli.options import EnvironmentArgument, JsonOption, TargetOption
-from pangeo_deploy.deployment import Deployment, find_project
+from pangeo_deploy.deployment import DEFAULT_TARGET, Deployment, find_project
 
 Check = StrEnum("Check", ["drift", "janitor", "support", "sweep", "undeployed"])
 Action = StrEnum("Action", ["open", "close", "reset"])
@@ -23,7 +23,7 @@ def watch(
     check: Annotated[Check, typer.Argument(help="What to check.")],
     environment: EnvironmentArgument,
     out: Annotated[Path, typer.Option(help="The file to write the notice into.")],
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
 ) -> None:
     """Run a scheduled check and write its notice; what it finds is no failure of the check."""
     from pangeo_deploy.delivery.scheduled_checks import CHECKS
@@ -67,7 +67,7 @@ def api_access(
     action: Annotated[Action, typer.Argument(help="What to do; reset closes what was left open.")],
     environment: EnvironmentArgument,
     out: Annotated[Path | None, typer.Option(help="The file for the notice of a reset.")] = None,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
 ) -> None:
     """Open the Kubernetes API to this machine, or close it again; prints whether it is there."""
     from pangeo_deploy.delivery import api_access as access
@@ -145,7 +145,7 @@ def month(
     out: Annotated[Path, typer.Option(help="The folder to write it into.")],
     name: Annotated[str, typer.Option("--month", help="YYYY-MM; the last one if not named.")] = "",
     sessions: Annotated[Path | None, typer.Option(help="The month's sessions.")] = None,
-    target: TargetOption = "rehearsal",
+    target: TargetOption = DEFAULT_TARGET,
     json: JsonOption = False,
 ) -> None:
     """Write down a month's cost and usage for the book; made up in the rehearsal."""
