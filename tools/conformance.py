@@ -39,6 +39,7 @@ from tests.emulated_aws.conformance import (  # noqa: E402
 )
 
 from emulated_aws import Account, open_account, serve_account, serve_provider  # noqa: E402
+from pangeo_core.terraform_json import everything, resource_changes  # noqa: E402
 from pangeo_deploy.terraform.engine import Terraform, find_engine  # noqa: E402
 
 SETTINGS = """
@@ -159,11 +160,11 @@ def live(
 
 def actions(plan: Any) -> dict[str, str]:
     """Return what a plan would do, by address."""
-    found = {
-        change["address"]: "+".join(change["change"]["actions"])
-        for change in plan.get("resource_changes", ())
+    return {
+        changed.address: "+".join(changed.actions)
+        for changed in resource_changes(plan)
+        if changed.actions not in (("no-op",), ("read",))
     }
-    return {address: action for address, action in found.items() if action not in ("no-op", "read")}
 
 
 def change_by_hand(account: Account) -> None:
@@ -215,7 +216,7 @@ def real(overrides: Path | None) -> Callable[[Path], Any]:
 def differences(theirs: Life, ours: Life) -> list[str]:
     """Return what no table explains."""
     found, _ = unexplained(compare(planned(theirs.plan), planned(ours.plan)), IN_PLANS)
-    states = [by_address(life.state["values"]["root_module"]) for life in (theirs, ours)]
+    states = [by_address(everything(life.state)) for life in (theirs, ours)]
     found += unexplained(compare(*states), IN_STATES)[0]
     for what in ("second", "drift", "left"):
         one, other = getattr(theirs, what), getattr(ours, what)

@@ -38,6 +38,7 @@ class Changed:
     type: str = ""
     reason: str = ""
     moved_from: str = ""
+    mode: str = "managed"
 
     @property
     def before(self) -> Mapping[str, Any]:
@@ -77,6 +78,7 @@ def _changed(listed: Iterable[Mapping[str, Any]] | None) -> tuple[Changed, ...]:
             entry.get("type", ""),
             entry.get("action_reason", ""),
             entry.get("previous_address", ""),
+            entry.get("mode", "managed"),
         )
         for entry in listed or ()
     )
@@ -112,6 +114,23 @@ def everything_before(shown: Shown) -> tuple[Resource, ...]:
     """Return what stood before the plan, with data sources."""
     values = (shown.get("prior_state") or {}).get("values") or {}
     return tuple(_walk(values.get("root_module") or {}))
+
+
+def planned_outputs(shown: Shown) -> dict[str, Any]:
+    """Return the root module's outputs, by name, as far as a plan knows their values."""
+    outputs = (shown.get("planned_values") or {}).get("outputs") or {}
+    return {name: output["value"] for name, output in outputs.items() if "value" in output}
+
+
+def sensitive_variables(shown: Shown) -> tuple[str, ...]:
+    """Return the names of the root module's sensitive variables that a plan holds a value of."""
+    declared = ((shown.get("configuration") or {}).get("root_module") or {}).get("variables") or {}
+    given = shown.get("variables") or {}
+    return tuple(
+        name
+        for name, variable in declared.items()
+        if variable.get("sensitive") and (given.get(name) or {}).get("value") is not None
+    )
 
 
 def references(shown: Shown, address: str, attribute: str) -> frozenset[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pangeo_core.terraform_json import planned, planned_outputs
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.preflight import Facts, NodeKind, gather
 from pangeo_deploy.terraform.lifecycle import show
@@ -30,9 +31,8 @@ PROGRAMS = (
 def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     """Staging: Terraform's plan joined with the charts."""
     state = tmp_path_factory.mktemp("state")
-    planned = show(Deployment("staging", project=PROJECT, state=state))["planned_values"]
-    outputs = {name: one["value"] for name, one in planned["outputs"].items() if "value" in one}
-    return gather(PROJECT, "staging", planned, outputs)
+    shown = show(Deployment("staging", project=PROJECT, state=state))
+    return gather(PROJECT, "staging", planned(shown), planned_outputs(shown))
 
 
 @pytest.fixture(scope="session")

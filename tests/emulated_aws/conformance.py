@@ -4,10 +4,12 @@ import json
 import lzma
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pangeo_core.terraform_json import Resource, resource_changes
 
 RECORDED = Path(__file__).parent / "recorded"
 UNKNOWN = "(known after apply)"
@@ -43,24 +45,25 @@ def with_unknown(after: Any, unknown: Any) -> Any:
 def planned(plan: Any) -> dict[str, Any]:
     """Return each planned change's values by address."""
     return {
-        change["address"]: {
-            "type": change["type"],
-            "mode": change["mode"],
-            "values": with_unknown(change["change"]["after"], change["change"]["after_unknown"]),
+        changed.address: {
+            "type": changed.type,
+            "mode": changed.mode,
+            "values": with_unknown(changed.change["after"], changed.change["after_unknown"]),
         }
-        for change in plan["resource_changes"]
+        for changed in resource_changes(plan)
     }
 
 
-def by_address(module: Any) -> dict[str, Any]:
-    """Return the resources of a shown state's module and of those below it."""
-    found = {
-        one["address"]: {key: one[key] for key in ("type", "mode", "values")}
-        for one in module.get("resources", ())
+def by_address(resources: Iterable[Resource]) -> dict[str, Any]:
+    """Return the resources of a plan or state in the form of the recordings."""
+    return {
+        resource.address: {
+            "type": resource.type,
+            "mode": resource.mode,
+            "values": resource.values,
+        }
+        for resource in resources
     }
-    for child in module.get("child_modules", ()):
-        found |= by_address(child)
-    return found
 
 
 def differences(real: Any, ours: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

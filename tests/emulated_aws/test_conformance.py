@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from pangeo_core.terraform_json import everything, everything_before, resource_changes
+
 from .conformance import (
     IN_PLANS,
     IN_STATES,
@@ -50,11 +52,11 @@ def planning(folder: Path, root: Path, recording: Any) -> Iterator[Rehearsal]:
 def assert_alike(recording: Any, shown: Any) -> None:
     left, _ = unexplained(compare(planned(recording), planned(shown)), IN_PLANS)
     assert left == []
-    read = by_address(shown["prior_state"]["values"]["root_module"])
+    read = by_address(everything_before(shown))
     left, _ = unexplained(compare(recording["prior_state"], read), ())
     assert left == []
     actions = [
-        {change["address"]: change["change"]["actions"] for change in plan["resource_changes"]}
+        {changed.address: changed.actions for changed in resource_changes(plan)}
         for plan in (recording, shown)
     ]
     assert actions[0] == actions[1]
@@ -78,7 +80,7 @@ def test_staging_from_plan_to_state(tmp_path: Path, source: Path) -> None:
         refresh = ("-refresh-only", "-auto-approve", "-input=false")
         terraform.read("apply", *refresh, *rehearsal.arguments)
         shown = json.loads(terraform.read("show", "-json"))
-        ours = by_address(shown["values"]["root_module"])
+        ours = by_address(everything(shown))
         real = recorded("staging-state")["resources"]
         left, unused = unexplained(compare(real, ours), IN_STATES)
         assert left == []

@@ -16,7 +16,12 @@ from typing import Any
 from pangeo_core.errors import BadInput, CheckFailed
 from pangeo_core.files import read_json, write_whole
 from pangeo_core.progress import Progress, silent
-from pangeo_core.terraform_json import everything, everything_before, resource_changes
+from pangeo_core.terraform_json import (
+    everything,
+    everything_before,
+    resource_changes,
+    sensitive_variables,
+)
 from pangeo_deploy.charts.check import check as check_charts
 from pangeo_deploy.delivery import charts_diff, plan_match
 from pangeo_deploy.deployment import Deployment
@@ -157,12 +162,7 @@ def secrets(shown: Mapping[str, Any]) -> set[str]:
     for resource in (*everything(shown), *everything_before(shown)):
         if _holds(resource.values, resource.sensitive):
             found.add(resource.address)
-    declared = shown.get("configuration", {}).get("root_module", {}).get("variables", {})
-    for name, variable in declared.items():
-        given = shown.get("variables", {}).get(name, {}).get("value")
-        if variable.get("sensitive") and given is not None:
-            found.add(f"var.{name}")
-    return found
+    return found | {f"var.{name}" for name in sensitive_variables(shown)}
 
 
 def _holds(value: Any, mark: Any) -> bool:

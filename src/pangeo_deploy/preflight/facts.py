@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from hub_costs.machines import Room, machine, room
+from pangeo_core.terraform_json import Resource
 from pangeo_deploy.charts.manifest_policy import hooks, pod_of
 from pangeo_deploy.charts.render import NAMESPACES, Rendered, render
 from pangeo_deploy.charts.trees import Values
 from pangeo_deploy.charts.values import CHARTS, complete
 
 Manifest = dict[str, Any]
-Resource = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,26 +65,25 @@ class Facts:
         """Return the manifests of these kinds."""
         return [one for one in self.all_manifests if one["kind"] in kinds]
 
-    def of_type(self, kind: str) -> list[Resource]:
+    def of_type(self, kind: str) -> list[Mapping[str, Any]]:
         """Return the values of Terraform's resources of a type."""
-        return [one["values"] for one in self.resources if one["type"] == kind]
+        return [resource.values for resource in self.resources if resource.type == kind]
 
 
 def gather(
     project: Path,
     environment: str,
-    planned: Mapping[str, Any],
+    resources: tuple[Resource, ...],
     outputs: Mapping[str, Any],
     for_real: bool = False,
 ) -> Facts:
-    """Return the facts of an environment, from `planned_values` of a plan and its outputs.
+    """Return the facts of an environment, from a plan's managed resources and its outputs.
 
     `outputs` are complete only after an apply; what the charts need of them before is made up.
     """
     told = {**made_up(outputs), **outputs}
     values = {chart: complete(project, chart, environment, told) for chart in CHARTS}
     rendered = {chart: render(project, chart, values[chart]) for chart in CHARTS}
-    resources = tuple(_resources(planned.get("root_module") or {}))
     return facts_of(project, environment, rendered, values, resources, told, for_real)
 
 
@@ -99,7 +98,7 @@ def facts_of(
 ) -> Facts:
     """Join the two sides."""
     manifests = {chart: rendered[chart].manifests for chart in rendered}
-    core = [_node_group(one["values"]) for one in resources if one["type"] == "aws_eks_node_group"]
+    core = [_node_group(one.values) for one in resources if one.type == "aws_eks_node_group"]
     pools = [one for one in manifests["support"] if one["kind"] == "NodePool"]
     kinds = [kind for pool in pools for kind in _of_pool(pool)]
     placements = [*_of_values(values), *_of_manifests(manifests)]
@@ -130,14 +129,6 @@ def made_up(outputs: Mapping[str, Any]) -> dict[str, Any]:
         "karpenter": {"queue": name, "instance_profile": name, "discovery_tag": name},
         "tags": {},
     }
-
-
-def _resources(module: Mapping[str, Any]) -> Iterator[Resource]:
-    for resource in module.get("resources") or ():
-        if resource.get("mode", "managed") == "managed":
-            yield resource
-    for child in module.get("child_modules") or ():
-        yield from _resources(child)
 
 
 def _node_group(values: Mapping[str, Any]) -> NodeKind:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pangeo_core.errors import CheckFailed
+from pangeo_core.terraform_json import planned, planned_outputs
 from pangeo_deploy.charts.check import Finding as ChartFinding
 from pangeo_deploy.charts.render import render
 from pangeo_deploy.charts.values import CHARTS, complete, platform
@@ -56,11 +57,9 @@ def preflight(
         values = {chart: complete(project, chart, environment) for chart in CHARTS}
         rendered = {chart: render(project, chart, values[chart]) for chart in CHARTS}
         return judge(facts_of(project, environment, rendered, values, (), {}, for_real))
-    after = plan()["planned_values"]
-    outputs = {
-        name: one["value"] for name, one in (after.get("outputs") or {}).items() if "value" in one
-    }
-    return judge(gather(project, environment, after, outputs, for_real))
+    shown = plan()
+    resources, outputs = planned(shown), planned_outputs(shown)
+    return judge(gather(project, environment, resources, outputs, for_real))
 
 
 def require_own_names(deployment: Deployment, outputs: Mapping[str, Any]) -> None:
@@ -69,7 +68,7 @@ def require_own_names(deployment: Deployment, outputs: Mapping[str, Any]) -> Non
     Raises `CheckFailed` with the first finding.
     """
     project, environment = deployment.project, deployment.environment
-    found = judge(gather(project, environment, {}, outputs, for_real=True))
+    found = judge(gather(project, environment, (), outputs, for_real=True))
     if not found.ok:
         first = found.findings[0]
         raise CheckFailed(
@@ -81,7 +80,7 @@ def require_own_names(deployment: Deployment, outputs: Mapping[str, Any]) -> Non
 
 def unready(deployment: Deployment) -> list[ChartFinding]:
     """Return what keeps the charts from being deployed for people, without a look at Terraform."""
-    facts = gather(deployment.project, deployment.environment, {}, {}, for_real=True)
+    facts = gather(deployment.project, deployment.environment, (), {}, for_real=True)
     return [
         ChartFinding(one.where.partition(".")[0], one.where, one.rule, f"{one.message}. {one.fix}")
         for one in judge(facts).findings

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pangeo_core import terraform_json
 from pangeo_deploy.charts.trees import at
 from pangeo_deploy.charts.values import LOAD_BALANCER_TAGS
 from pangeo_deploy.delivery import plan_review
@@ -24,9 +25,9 @@ pytestmark = pytest.mark.slow
 
 
 def from_plan(plan: Shown, environment: str) -> Facts:
-    after = plan["planned_values"]
-    outputs = {name: one["value"] for name, one in after["outputs"].items() if "value" in one}
-    return gather(PROJECT, environment, after, outputs)
+    return gather(
+        PROJECT, environment, terraform_json.planned(plan), terraform_json.planned_outputs(plan)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +50,10 @@ def with_resource(facts: Facts, kind: str, path: str, value: object) -> Facts:
     """Return the facts with one value of every resource of a type changed."""
     resources = copy.deepcopy(facts.resources)
     for resource in resources:
-        if resource["type"] == kind:
+        if resource.type == kind:
             *way, last = path.split(".")
-            at(resource["values"], tuple(way))[last] = value
+            values: Any = resource.values
+            at(values, tuple(way))[last] = value
     return replace(facts, resources=resources)
 
 
