@@ -35,6 +35,7 @@ from hub_user.load_test import arrive_together
 from hub_user.smoke import smoke
 from hub_user.user import HubRefused, User, log_in
 from local_hub import control as hubs
+from local_hub import hub_status
 from local_hub.fault_injection import FAULTS, kill, make_cluster, until
 from local_hub.hub_state import USERS
 from local_hub.supervisor import marked
@@ -52,7 +53,7 @@ PACKAGES = ("jupyterhub", "jupyterlab", "dask", "dask-gateway-server", "traefik-
 
 
 @contextmanager
-def hub(environment: str, binder: bool = False) -> Iterator[tuple[Deployment, hubs.Hub]]:
+def hub(environment: str, binder: bool = False) -> Iterator[tuple[Deployment, hub_status.Hub]]:
     """Have a hub in a folder of its own."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         deployment = Deployment(environment, state=Path(folder))
@@ -62,7 +63,7 @@ def hub(environment: str, binder: bool = False) -> Iterator[tuple[Deployment, hu
 
 def person(deployment: Deployment, url: str, name: str) -> User:
     """Return one of the rehearsal's people, logged in."""
-    return log_in(url, name, hubs.password(hub_place(deployment), name))
+    return log_in(url, name, hub_status.password(hub_place(deployment), name))
 
 
 def times(runs: int) -> Rows:
@@ -145,7 +146,7 @@ def binder(runs: int) -> Rows:
         with hub("staging", binder=True) as (deployment, found):
             ann, bob = (person(deployment, found.url, name) for name in ("ann", "bob"))
             named = {
-                name: hubs.repository(hub_place(deployment), name)
+                name: hub_status.repository(hub_place(deployment), name)
                 for name in ("example", "second", "miner", "broken")
             }
             commit = named["example"].rpartition("/")[2]

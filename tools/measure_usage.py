@@ -25,6 +25,7 @@ from measure_rehearsal import machine
 from hub_user import cells
 from hub_user.user import User, log_in
 from local_hub import control as hubs
+from local_hub import hub_status
 from pangeo_core.files import write_whole
 from pangeo_deploy.collect_usage import gather
 from pangeo_deploy.deployment import Deployment, find_project
@@ -93,7 +94,7 @@ def main() -> None:
         place = hub_place(deployment)
         with hubs.running(hub_definition(deployment)) as hub:
             names = [f"learner-{number:02}" for number in range(1, len(CLASS) + 1)]
-            people = [log_in(hub.url, one, hubs.password(place, one)) for one in names]
+            people = [log_in(hub.url, one, hub_status.password(place, one)) for one in names]
             begun = time.monotonic()
             with ThreadPoolExecutor(len(CLASS)) as pool:
                 list(pool.map(attend, people, CLASS))

@@ -4,8 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from local_hub.control import Ended, Hub, HubNotReady, PartStatus, down, running, status, up
+    from local_hub.control import Ended, HubNotReady, down, running, status, up
     from local_hub.definition import HubDefinition, HubPlace
+    from local_hub.hub_status import Hub, PartStatus
 
 __all__ = [
     "Ended",
@@ -19,11 +20,17 @@ __all__ = [
     "status",
     "up",
 ]
+_HOMES = {
+    "Hub": "hub_status",
+    "HubDefinition": "definition",
+    "HubPlace": "definition",
+    "PartStatus": "hub_status",
+}
 
 
 def __getattr__(name: str) -> object:
     """Import a name when it is asked for: each part is a process that needs few of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "definition" if name in ("HubDefinition", "HubPlace") else "control"
+    home = _HOMES.get(name, "control")
     return getattr(import_module(f"{__name__}.{home}"), name)

@@ -17,7 +17,7 @@ from hub_user import cells
 from hub_user.cells import with_values
 from hub_user.kernel import CellFailed, Kernel
 from hub_user.user import HubRefused, User
-from local_hub import control as hubs
+from local_hub import hub_status
 from local_hub.definition import HubPlace
 from local_hub.parts import answers
 from local_hub.supervisor import marked
@@ -188,7 +188,7 @@ def kill_service(part: str, place: HubPlace, user: User) -> Recovery:
     """Nobody's work needs it: kernels go on, and it answers again."""
     with user.kernel() as kernel:
         kernel.run(KEEP)
-        known = {one["name"]: one for one in hubs.recorded_parts(place.folder)}[part]
+        known = {one["name"]: one for one in hub_status.recorded_parts(place.folder)}[part]
         kill(place, part)
         seconds = until(lambda: revived(place, known))
         kept = kernel.result(KEPT) == 42
@@ -197,7 +197,7 @@ def kill_service(part: str, place: HubPlace, user: User) -> Recovery:
 
 def revived(place: HubPlace, before: dict[str, object]) -> bool:
     """Tell whether another process is in the place of one that was killed, and answers."""
-    now = {one["name"]: one for one in hubs.recorded_parts(place.folder)}[str(before["name"])]
+    now = {one["name"]: one for one in hub_status.recorded_parts(place.folder)}[str(before["name"])]
     health = now["health"]
     return now["pid"] != before["pid"] and (not health or answers(health))
 
@@ -223,7 +223,7 @@ FAULTS: dict[str, Fault] = {
 
 def kill(place: HubPlace, part: str) -> None:
     """Kill a part of the hub."""
-    pid = next(one["pid"] for one in hubs.recorded_parts(place.folder) if one["name"] == part)
+    pid = next(one["pid"] for one in hub_status.recorded_parts(place.folder) if one["name"] == part)
     os.kill(pid, signal.SIGKILL)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from hub_user.user import User, log_in
 from local_hub import control as hubs
-from local_hub import hub_state
+from local_hub import hub_state, hub_status
 from local_hub.definition import HubDefinition, HubPlace
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets.rehearsal import hub_definition, hub_place
@@ -38,7 +38,7 @@ class Rig:
         return self.state.folder
 
     def user(self, name: str, seconds: int = 3600) -> User:
-        return log_in(self.url, name, hubs.password(self.place, name), seconds)
+        return log_in(self.url, name, hub_status.password(self.place, name), seconds)
 
     def cli(self, *arguments: str) -> Ran:
         state = str(self.deployment.state)

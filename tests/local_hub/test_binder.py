@@ -12,8 +12,7 @@ import requests
 from hub_user import binder_launch, cells
 from hub_user.binder_launch import Launch, LaunchRefused, launch
 from hub_user.user import HubRefused, User
-from local_hub import control as hubs
-from local_hub import hub_state, parts
+from local_hub import hub_state, hub_status, parts
 from local_hub.definition import HubPlace
 from local_hub.fault_injection import until
 from pangeo_core.errors import BadInput, MissingPrerequisite
@@ -33,7 +32,7 @@ def bobs(rig: Rig) -> Iterator[tuple[User, Launch]]:
 
 
 def repository(rig: Rig, name: str) -> str:
-    return hubs.repository(rig.place, name)
+    return hub_status.repository(rig.place, name)
 
 
 def refused(user: User, spec: str) -> LaunchRefused:
@@ -226,7 +225,7 @@ def test_binders_metrics_are_scraped(rig: Rig, bobs: tuple[User, Launch]) -> Non
 
 
 def test_no_secret_is_in_binders_log(rig: Rig, bobs: tuple[User, Launch]) -> None:
-    log = hubs.log_tail(rig.place, "binder", 10_000)
+    log = hub_status.log_tail(rig.place, "binder", 10_000)
     assert "bob" in log or "launching" in log.lower()
     assert not [one for one in (*rig.state.secrets.values(), bobs[0].token) if one in log]
 
@@ -234,7 +233,7 @@ def test_no_secret_is_in_binders_log(rig: Rig, bobs: tuple[User, Launch]) -> Non
 def test_a_hub_without_binder_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
     nowhere = HubPlace("staging", tmp_path_factory.mktemp("none"))
     with pytest.raises(BadInput, match="without BinderHub"):
-        hubs.repository(nowhere)
+        hub_status.repository(nowhere)
 
 
 def test_without_binderhub_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from hub_user.user import User
-from local_hub import control as hubs
-from local_hub import git_repositories
+from local_hub import git_repositories, hub_status
 from tests.local_hub.conftest import Rig
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -119,7 +118,7 @@ def log_in(context: BrowserContext, rig: Rig, name: str) -> Page:
     page = context.new_page()
     page.goto(f"{rig.url}/hub/login?next=/hub/home")
     page.fill("input[name=username]", name)
-    page.fill("input[name=password]", hubs.password(rig.place, name))
+    page.fill("input[name=password]", hub_status.password(rig.place, name))
     page.click("input[type=submit]")
     page.wait_for_url("**/hub/home")
     return page
@@ -214,7 +213,7 @@ def test_binders_page_launches_what_a_newcomer_asks_for(rig: Rig, context: Brows
     page = log_in(context, rig, "learner-04")
     page.click("a:has-text('Binder')")
     page.wait_for_url(f"{rig.state.service_url('binder')}/")
-    example = hubs.repository(rig.place, "second")
+    example = hub_status.repository(rig.place, "second")
     page.goto(f"{rig.state.service_url('binder')}/v2/{example}")
     page.wait_for_url("**--launch.localhost**")
     page.wait_for_selector("[title*='requirements.txt']")

@@ -16,7 +16,7 @@ from hub_user.cells import with_values
 from hub_user.idle_rules import moment
 from hub_user.kernel import CellFailed
 from hub_user.user import User
-from local_hub import control as hubs
+from local_hub import hub_status
 from local_hub.fault_injection import clusters, dask, until
 from local_hub.supervisor import marked
 from tests.conftest import PROJECT
@@ -60,7 +60,7 @@ def test_a_dask_cluster_that_lives_keeps_its_owners_kernels(
     """The cell is done, and the cluster computes: nothing of it is a message of the kernel's."""
     bob = rig.user("bob")
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("DASK_GATEWAY__ADDRESS", hubs.gateway_address(rig.place))
+    monkeypatch.setenv("DASK_GATEWAY__ADDRESS", hub_status.gateway_address(rig.place))
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", bob.token)
     file = PROJECT / "helm" / "files" / "jupyter_server_config.py"
     manager = runpy.run_path(str(file), init_globals={"c": Config()})["BusyIsActivity"]
@@ -112,4 +112,4 @@ def test_a_server_asks_for_its_persons_clusters(rig: Rig, ann: User) -> None:
             "import json, os; print(json.dumps([os.environ['DASK_GATEWAY__ADDRESS'],"
             "'JUPYTERHUB_API_TOKEN' in os.environ]))"
         )
-    assert seen == [hubs.gateway_address(rig.place), True]
+    assert seen == [hub_status.gateway_address(rig.place), True]

@@ -10,6 +10,7 @@ import pytest
 from hub_user.binder_launch import LaunchRefused, launch
 from hub_user.user import HubRefused, User
 from local_hub import control as hubs
+from local_hub import hub_status
 from local_hub.fault_injection import FAULTS, kill, until
 from local_hub.parts import parts
 from local_hub.supervisor import marked
@@ -33,7 +34,7 @@ def test_what_must_survive_a_kill_does(shaken: tuple[Rig, User], killed: str) ->
     started_by_people = ("worker", "scheduler", "server")
     if killed not in (
         *started_by_people,
-        *(one["name"] for one in hubs.recorded_parts(rig.folder)),
+        *(one["name"] for one in hub_status.recorded_parts(rig.folder)),
     ):
         pytest.skip(f"this hub has no {killed}: the program is not installed")
     seen = FAULTS[killed](rig.place, user)
@@ -50,7 +51,7 @@ def test_a_launch_is_one_after_a_restart_of_the_hub(shaken: tuple[Rig, User]) ->
     """What it is must not be forgotten: it decides about credentials (jupyterhub#3772)."""
     rig, _ = shaken
     guest = rig.user("learner-01")
-    launch(guest, hubs.repository(rig.place, "example"))
+    launch(guest, hub_status.repository(rig.place, "example"))
     with guest.kernel() as kernel:
         kernel.run("kept = 42")
         token = kernel.result(
@@ -72,7 +73,7 @@ def test_a_launch_that_fails_leaves_nothing_in_ones_own_server(shaken: tuple[Rig
     rig, _ = shaken
     guest = rig.user("learner-01")
     with pytest.raises(LaunchRefused):
-        launch(guest, hubs.repository(rig.place, "broken"))
+        launch(guest, hub_status.repository(rig.place, "broken"))
     for options in ({"image": "rehearsal/none:1", "repo_url": "x"}, {"image": "evil/miner:1"}):
         with pytest.raises(HubRefused):
             guest.start_server(options)

@@ -10,8 +10,7 @@ import pytest
 from hub_user import janitor
 from hub_user.binder_launch import LaunchRefused, launch
 from hub_user.user import HubRefused, User
-from local_hub import control as hubs
-from local_hub import dask_clusters
+from local_hub import dask_clusters, hub_status
 from local_hub.fault_injection import until
 from tests.local_hub.conftest import Rig, rigged
 
@@ -60,13 +59,13 @@ def made(user: User, **options: object) -> str:
 
 def test_a_launch_computes_within_its_limits_and_no_longer_than_it_runs(allowing: Rig) -> None:
     bob = allowing.user("bob")
-    launch(bob, hubs.repository(allowing.place, "example"))
+    launch(bob, hub_status.repository(allowing.place, "example"))
     with bob.kernel() as kernel:
         token, address = kernel.result(
             "import os, json; print(json.dumps([os.environ['JUPYTERHUB_API_TOKEN'],"
             "os.environ['DASK_GATEWAY__ADDRESS']]))"
         )
-        assert address == hubs.gateway_address(allowing.place)
+        assert address == hub_status.gateway_address(allowing.place)
         # What tells that it is a launch's cannot be taken off.
         kernel.run(DISGUISED)
         assert kernel.run("print(client.submit(sum, range(101)).result())").strip() == "5050"
@@ -84,7 +83,7 @@ def test_a_launch_computes_within_its_limits_and_no_longer_than_it_runs(allowing
         "access:services!service=dask-gateway"
     ]
     with pytest.raises((LaunchRefused, HubRefused)):
-        launch(stranger, hubs.repository(allowing.place, "second"))
+        launch(stranger, hub_status.repository(allowing.place, "second"))
     assert outstayed(allowing) == []
     # Their own clusters, beside it, are no launch's: they know the person's token.
     own = made(bob)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from local_hub import control as hubs
-from local_hub import hub_state, parts
+from local_hub import hub_state, parts, supervisor_process
 from local_hub.definition import HubPlace
 from local_hub.supervisor import marked
 from pangeo_core.errors import BadInput
@@ -118,7 +118,7 @@ def test_the_hub_is_refused_on_aws() -> None:
 def test_a_killed_supervisor_takes_its_parts_along_and_down_ends_the_rest(own_rig: Rig) -> None:
     user = own_rig.user("ann")
     user.start_server()
-    supervisor = hubs.supervisor(own_rig.folder)
+    supervisor = supervisor_process.supervisor(own_rig.folder)
     assert supervisor
     os.kill(supervisor.pid, signal.SIGKILL)
     supervisor.wait(10)
@@ -141,7 +141,7 @@ def test_a_supervisor_that_cannot_write_goes_on(own_rig: Rig) -> None:
     health = next(one["health"] for one in before if one["name"] == "identity")
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not psutil.pid_exists(pid) and parts.answers(health), seconds=60)
-    assert hubs.supervisor(own_rig.folder)
+    assert supervisor_process.supervisor(own_rig.folder)
     file.rmdir()
     wait_until(file.is_file)
     assert hubs.status(own_rig.place).ok
@@ -166,7 +166,7 @@ def test_a_bound_hub_ends_with_the_process_that_started_it(tmp_path: Path) -> No
 
 def test_one_command_at_a_time_starts_or_stops_a_hub(tmp_path: Path) -> None:
     definition = hub_definition(Deployment("staging", project=PROJECT, state=tmp_path))
-    with hubs.locked(definition.folder):
+    with supervisor_process.locked(definition.folder):
         for command in (hubs.up, hubs.down):
             with pytest.raises(BadInput, match="by another command"):
                 command(definition)
@@ -193,7 +193,7 @@ def test_a_process_that_got_the_supervisors_number_is_not_ended(tmp_path: Path) 
     folder.mkdir()
     ours = {"pid": os.getpid(), "born": 1.0}
     (folder / "supervisor.json").write_text(json.dumps(ours))
-    assert hubs.supervisor(folder) is None
+    assert supervisor_process.supervisor(folder) is None
     assert hubs.down(place).processes == 0
 
 

@@ -6,6 +6,7 @@ import pytest
 from hub_user.load_test import arrive_together
 from hub_user.user import log_in
 from local_hub import control as hubs
+from local_hub import hub_status
 from local_hub.hub_state import USERS
 from local_hub.supervisor import marked
 from pangeo_deploy.deployment import Deployment
@@ -24,7 +25,8 @@ def test_a_class_of_25_all_get_a_server_and_an_answer(
     deployment = Deployment("prod", project=PROJECT, state=tmp_path_factory.mktemp("load"))
     with hubs.running(hub_definition(deployment)) as hub:
         arrived = arrive_together(
-            lambda name: log_in(hub.url, name, hubs.password(hub_place(deployment), name)), learners
+            lambda name: log_in(hub.url, name, hub_status.password(hub_place(deployment), name)),
+            learners,
         )
         held = sum(private_bytes(one) for one in marked(hub_place(deployment).folder))
     assert [one for one in arrived if not one.ok] == []

@@ -10,8 +10,7 @@ import pytest
 import requests
 
 from hub_user.user import HubRefused, User, visitor
-from local_hub import control as hubs
-from local_hub import hub_state
+from local_hub import hub_state, hub_status
 from local_hub.fault_injection import until
 from tests.local_hub.conftest import Rig, rigged
 
@@ -75,7 +74,7 @@ def browser_of(rig: Rig, name: str) -> requests.Session:
     session.get(f"{rig.url}/hub/login")
     form = {
         "username": name,
-        "password": hubs.password(rig.place, name),
+        "password": hub_status.password(rig.place, name),
         "_xsrf": session.cookies.get("_xsrf", path="/hub/"),
     }
     answer = session.post(f"{rig.url}/hub/login", data=form, allow_redirects=False)

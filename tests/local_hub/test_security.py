@@ -13,8 +13,7 @@ from hub_user import cells
 from hub_user.cells import with_values
 from hub_user.kernel import CellFailed
 from hub_user.user import HubRefused, User, log_in
-from local_hub import control as hubs
-from local_hub import hub_state
+from local_hub import hub_state, hub_status
 from tests.local_hub.conftest import Rig
 
 
@@ -40,12 +39,12 @@ def everyone(rig: Rig) -> list[dict[str, str]]:
 
 
 def test_who_is_not_on_the_list_is_refused_with_the_right_password(rig: Rig) -> None:
-    password = hubs.password(rig.place, "mallory")
+    password = hub_status.password(rig.place, "mallory")
     assert status_of(lambda: log_in(rig.url, "mallory", password)) == 403
 
 
 def test_another_persons_password_is_refused(rig: Rig) -> None:
-    password = hubs.password(rig.place, "bob")
+    password = hub_status.password(rig.place, "bob")
     assert status_of(lambda: log_in(rig.url, "ann", password)) == 403
 
 

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from hub_user.user import User
-from local_hub import control as hubs
+from local_hub import hub_status
 from local_hub.fault_injection import until
 from tests.local_hub.conftest import Rig
 
@@ -45,7 +45,7 @@ def browser(rig: Rig, ann: User) -> requests.Session:
 def form(rig: Rig, session: requests.Session) -> dict[str, str]:
     return {
         "username": "ann",
-        "password": hubs.password(rig.place, "ann"),
+        "password": hub_status.password(rig.place, "ann"),
         "_xsrf": session.cookies.get("_xsrf", path="/hub/") or "",
     }
 

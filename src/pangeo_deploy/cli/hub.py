@@ -12,7 +12,7 @@ from pangeo_deploy.cli.verbs import group
 from pangeo_deploy.deployment import DEFAULT_TARGET, Deployment
 
 if TYPE_CHECKING:
-    from local_hub.control import Hub
+    from local_hub.hub_status import Hub
 
 CHECK_FAILED = 3
 # Processes are not containers.

@@ -20,7 +20,8 @@ from pangeo_deploy.deployment import Deployment, TargetName
 from pangeo_deploy.targets.check import Check
 
 if TYPE_CHECKING:
-    from local_hub.control import Ended, Hub
+    from local_hub.control import Ended
+    from local_hub.hub_status import Hub
     from pangeo_deploy.charts.deploy import Deployed
 
 SmokeTest = Callable[[], bool]

@@ -11,9 +11,10 @@ from typing import IO
 
 from hub_user.janitor import Cluster
 from hub_user.user import Entrance, User, log_in
-from local_hub import control, dask_clusters
-from local_hub.control import Ended, Hub
+from local_hub import control, dask_clusters, hub_status
+from local_hub.control import Ended
 from local_hub.definition import HubDefinition, HubPlace
+from local_hub.hub_status import Hub
 from pangeo_core.errors import BadInput, CheckFailed, TerraformFailed
 from pangeo_core.progress import Progress, silent
 from pangeo_deploy.charts import alerts
@@ -122,31 +123,31 @@ class Rehearsal(Target):
         url = self._running().url
         return Entrance(
             url,
-            lambda: log_in(url, user, control.password(place, user)),
-            lambda part: control.log_tail(place, part),
-            lambda: control.repository(place),
+            lambda: log_in(url, user, hub_status.password(place, user)),
+            lambda part: hub_status.log_tail(place, part),
+            lambda: hub_status.repository(place),
         )
 
     def gateway(self, user: str) -> GatewayAccess:
         """Return how to reach the gateway as `user`."""
         entrance, place = self.entrance(user), hub_place(self.deployment)
         return GatewayAccess(
-            address=control.gateway_address(place),
-            proxy_address=control.gateway_proxy(place),
+            address=hub_status.gateway_address(place),
+            proxy_address=hub_status.gateway_proxy(place),
             token=entrance.enter().token,
         )
 
     def janitor(self) -> tuple[User, list[Cluster]]:
         """Return the janitor with its token, and the clusters of the gateway's own database."""
         url, place = self._running().url, hub_place(self.deployment)
-        janitor = User(url, "janitor", control.janitor_token(place))
+        janitor = User(url, "janitor", hub_status.janitor_token(place))
         return janitor, dask_clusters.clusters(place.folder)
 
     def usage_records(self) -> UsageRecords:
         """Return where the running hub records its usage."""
         self._running()
         place = hub_place(self.deployment)
-        records = control.records(place)
+        records = hub_status.records(place)
         return UsageRecords(
             records.prometheus,
             records.log,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub_user.user import HubRefused, User, log_in
-from local_hub import control
+from local_hub import control, hub_status
 from pangeo_core.errors import BadInput
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.monthly_cost import estimate_of
@@ -36,7 +36,7 @@ def awake(state: Path, cli: Cli) -> Iterator[Deployment]:
 def enter(deployment: Deployment, name: str) -> User:
     place = hub_place(deployment)
     url = target_of(deployment).hub_status().url
-    return log_in(url, name, control.password(place, name))
+    return log_in(url, name, hub_status.password(place, name))
 
 
 def types_in_state(deployment: Deployment) -> set[str]:
