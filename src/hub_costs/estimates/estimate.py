@@ -7,8 +7,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from hub_costs.estimates.charges import Charge, Gap, Values
 from hub_costs.estimates.prices import Prices
-from hub_costs.estimates.resource_prices import USE, Charge, Context, Gap, Values, charges
+from hub_costs.estimates.resource_prices import USE, Context, charges
 from hub_costs.machines import fits, machine
 from pangeo_core.errors import BadInput
 from pangeo_core.terraform_json import (

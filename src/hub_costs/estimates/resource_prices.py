@@ -7,17 +7,27 @@ resource costs beyond its charges comes back as a `Gap` with the reason. Plans, 
 leftovers and the what-if's floor are all priced from here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, Literal
 
 from hub_costs import data_files
-from pangeo_core.units import HOURS_PER_MONTH
+from hub_costs.estimates.charges import (
+    Charge,
+    Charges,
+    Gap,
+    Values,
+    addresses,
+    balancer,
+    control_plane,
+    decimal_of,
+    disks,
+    hours,
+    machines,
+)
 
-Values = Mapping[str, Any]
 # What a small hub keeps and sends in a month. Replace by your own: they only move "use" lines.
 USE: Mapping[str, Decimal] = {
     "homes_gb": Decimal(100),
@@ -28,30 +38,7 @@ USE: Mapping[str, Decimal] = {
     "logs_gb": Decimal(5),
 }
 _ZERO, _ONE = Decimal(0), Decimal(1)
-# What comes with a gp3 volume; more of either is paid for.
-_GP3 = {"iops": Decimal(3000), "throughput": Decimal(125)}
 _EFS_MIBS_PER_GB = Decimal(1) / 20  # throughput that comes with each GB stored
-
-
-@dataclass(frozen=True)
-class Charge:
-    """One price of a resource and its amount a month; `assumption` is what was taken for given."""
-
-    service: str
-    item: str
-    quantity: Decimal
-    kind: Literal["floor", "use"]
-    assumption: str
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A part of a resource that this table cannot price, and why."""
-
-    why: str
-
-
-Charges = Iterator[Charge | Gap]
 
 
 @dataclass(frozen=True)
@@ -89,60 +76,6 @@ def support_ends() -> Mapping[str, date]:
     return {version: date.fromisoformat(day) for version, day in rows}
 
 
-def hours(service: str, item: str, count: Decimal = _ONE, note: str = "") -> Charge:
-    """Return the charge of `count` things that are there all month."""
-    text = f"{count} x {HOURS_PER_MONTH} hours" if count != 1 else "730 hours a month"
-    quantity = HOURS_PER_MONTH * count
-    return Charge(service, item, quantity, "floor", f"{text}{'; ' + note if note else ''}")
-
-
-def addresses(count: Decimal, whose: str = "") -> Charge:
-    """Return the charge of public IPv4 addresses, which AWS bills wherever they are used."""
-    return hours("vpc", "public-ipv4-hour", count, whose)
-
-
-def disks(values: Values, count: Decimal, default_gb: int, default_type: str = "gp2") -> Charges:
-    """Yield what `count` volumes cost: size, and IOPS and throughput above what comes with gp3."""
-    kind = values.get("volume_type") or values.get("type") or default_type
-    size = _number(values.get("volume_size") or values.get("size") or default_gb)
-    plural = "volume" if count == 1 else "volumes"
-    yield Charge("ebs", kind, size * count, "floor", f"{count} {plural} of {size} GB, {kind}")
-    iops, throughput = (_number(values.get(part) or 0) for part in ("iops", "throughput"))
-    if kind == "gp3":
-        if iops > _GP3["iops"]:
-            more = (iops - _GP3["iops"]) * count
-            yield Charge("ebs", "gp3-iops", more, "floor", f"{iops} IOPS, 3,000 come with it")
-        if throughput > _GP3["throughput"]:
-            more = (throughput - _GP3["throughput"]) * count
-            note = f"{throughput} MiB/s, 125 come with it"
-            yield Charge("ebs", "gp3-throughput", more, "floor", note)
-    elif kind in ("io1", "io2"):
-        yield Charge("ebs", f"{kind}-iops", iops * count, "floor", f"{iops} provisioned IOPS")
-    elif kind == "standard":
-        yield Gap("requests to magnetic volumes are charged for, and not known")
-
-
-def machines(
-    instance_type: str, count: Decimal, note: str, *, spot: bool = False, windows: bool = False
-) -> Charge:
-    """Return the charge of `count` instances that always run."""
-    service = "ec2-windows" if windows else "ec2-spot" if spot else "ec2"
-    return hours(service, instance_type, count, note)
-
-
-def control_plane(extended: bool, note: str) -> Charge:
-    """Return the charge of an EKS cluster, in standard or in extended support."""
-    return hours("eks", "extended-cluster-hour" if extended else "cluster-hour", note=note)
-
-
-def balancer(kind: str, public_addresses: Decimal, note: str = "") -> Charges:
-    """Yield what a load balancer costs, and its public addresses."""
-    missing = "without data" if kind == "classic" else "without capacity units"
-    yield hours("elb", f"{kind}-hour", note="; ".join(filter(None, [note, missing])))
-    if public_addresses:
-        yield addresses(public_addresses, "of the load balancer")
-
-
 def _cluster(values: Values, context: Context) -> Charges:
     version = str(values.get("version") or "")
     policy = (values.get("upgrade_policy") or [{}])[0].get("support_type") or "EXTENDED"
@@ -176,7 +109,7 @@ def _nodes(values: Values, context: Context) -> Charges:
     size = next((n for n in map(scaling.get, ("desired_size", "min_size")) if n is not None), None)
     if size is None:
         yield Gap("the number of its machines is not known before the apply")
-    count = _number(size or 0)
+    count = decimal_of(size or 0)
     template = context.template or {}
     if values.get("launch_template") and context.template is None:
         yield Gap("its launch template is not in the plan: machine type and disk are EKS' defaults")
@@ -245,7 +178,7 @@ def _homes(values: Values, context: Context) -> Charges:
     yield _used("efs", item, context, "homes_gb", "of homes, none moved to infrequent access")
     mode = values.get("throughput_mode") or "bursting"
     if mode == "provisioned":
-        mibs = _number(values.get("provisioned_throughput_in_mibps") or 0)
+        mibs = decimal_of(values.get("provisioned_throughput_in_mibps") or 0)
         more = max(_ZERO, mibs - context.use["homes_gb"] * _EFS_MIBS_PER_GB)
         note = f"{mibs} MiB/s less 1 MiB/s for each 20 GB stored"
         yield Charge("efs", "provisioned-throughput", more, "floor", note)
@@ -276,10 +209,6 @@ def _stored(service: str, item: str, key: str, what: str) -> "Pricer":
         yield _used(service, item, context, key, what)
 
     return pricer
-
-
-def _number(value: Any) -> Decimal:
-    return Decimal(str(value))
 
 
 Pricer = Callable[[Values, Context], Charges]

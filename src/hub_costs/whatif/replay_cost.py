@@ -11,8 +11,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from hub_costs.estimates.prices import Price, Prices
-from hub_costs.estimates.resource_prices import (
+from hub_costs.estimates.charges import (
     Charge,
     Gap,
     addresses,
@@ -21,6 +20,7 @@ from hub_costs.estimates.resource_prices import (
     hours,
     machines,
 )
+from hub_costs.estimates.prices import Price, Prices
 from hub_costs.usage.concurrency import HOUR, hourly
 from hub_costs.whatif.config import Config
 from hub_costs.whatif.replay import PoolRun

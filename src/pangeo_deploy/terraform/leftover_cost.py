@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from hub_costs.estimates.charges import Gap
 from hub_costs.estimates.estimate import DEFAULT_REGION
 from hub_costs.estimates.prices import Prices
-from hub_costs.estimates.resource_prices import USE, Context, Gap, charges
+from hub_costs.estimates.resource_prices import USE, Context, charges
 from pangeo_deploy.targets import Cloud
 
 CENT = Decimal("0.01")
