@@ -44,7 +44,7 @@ def test_the_export_has_every_tag_that_a_rule_reads(exported):
 
 def test_a_tags_column_has_the_name_that_ingest_gives_its_key(exported):
     """An export by map and ours by columns are one table."""
-    from hub_costs.bills.formats import tag_key
+    from hub_costs.bills.format_columns import tag_key
 
     for column, key in exported[1].items():
         if "${" not in key:

@@ -173,6 +173,6 @@ def _row(period: Mapping[str, Any], part: Mapping[str, Any], keys: Sequence[str]
 
 
 def _column(group: Mapping[str, str]) -> str:
-    from hub_costs.bills.formats import tag_key
+    from hub_costs.bills.format_columns import tag_key
 
     return tag_key(group["Key"]) if group["Type"] == "TAG" else group["Key"].lower()

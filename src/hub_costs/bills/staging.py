@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from hub_costs.bills import csv_files, formats, tag_maps
+from hub_costs.bills import csv_files, format_columns, formats, tag_maps
 from hub_costs.bills.bill_files import Source
 from hub_costs.bills.deliveries import Delivery
 from hub_costs.bills.table import CATEGORIES, COLUMNS, name_of, quote
@@ -143,10 +143,10 @@ def mapped(
     `every` are the tags of the whole delivery; `keep` stores lines that cannot be split.
     """
     label = reader.source.location
-    columns = formats.sql_columns(reader.names)
+    columns = format_columns.sql_columns(reader.names)
     form = formats.FORMATS[formats.detect(list(columns), label)]
     types = {plain: reader.types[_bare(sql)] for plain, sql in columns.items()}
-    selected = formats.select(form, _typed(reader, columns), types)
+    selected = format_columns.select(form, _typed(reader, columns), types)
     delivered = datetime.fromtimestamp(delivery.time, UTC).replace(tzinfo=None)
     selected["x_Format"] = quote(_kind(reader, delivery))
     selected["x_Source"] = quote(label)
@@ -217,7 +217,7 @@ def _repaired(connection: duckdb.DuckDBPyConnection, reader: Reader, work: Path)
 
 
 def _kind(reader: Reader, delivery: Delivery) -> str:
-    name = formats.detect(list(formats.sql_columns(reader.names)), reader.source.location)
+    name = formats.detect(list(format_columns.sql_columns(reader.names)), reader.source.location)
     return formats.dialect(name, list(reader.names), delivery.question)
 
 
@@ -241,18 +241,18 @@ def _typed(reader: Reader, columns: dict[str, str]) -> dict[str, str]:
 
 def _tags(connection: duckdb.DuckDBPyConnection, reader: Reader) -> dict[str, str]:
     """Return tag column -> SQL, from flat columns and from the keys of a map or of JSON text."""
-    columns = formats.sql_columns(reader.names)
+    columns = format_columns.sql_columns(reader.names)
     name = formats.detect(list(columns), reader.source.location)
     form = formats.FORMATS[name]
     typed = _typed(reader, columns)
-    found = formats.tag_columns(form, typed)
+    found = format_columns.tag_columns(form, typed)
     holder = form.tags
     if holder in columns:
         kind = reader.types[_bare(columns[holder])]
         is_map = kind.startswith(("MAP", "STRUCT"))
         of = tag_maps.values(connection, reader.relation, typed[holder], is_map=is_map)
         for key, value in of:
-            found.setdefault(formats.tag_key(key), []).append(value)
+            found.setdefault(format_columns.tag_key(key), []).append(value)
     return {
         name: f"filled(coalesce({', '.join(f'filled({part})' for part in parts)}))"
         for name, parts in sorted(found.items())
