@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emulated_aws.account import Account, open_account, serve_account
+    from emulated_aws.account import Account
+    from emulated_aws.account_server import open_account, serve_account
     from emulated_aws.limits import require_emulated
     from emulated_aws.provider_server import serve_provider
     from emulated_aws.resources import kept_types
@@ -25,9 +26,9 @@ __all__ = [
 _WHERE = {
     "Account": "account",
     "kept_types": "resources",
-    "open_account": "account",
+    "open_account": "account_server",
     "require_emulated": "limits",
-    "serve_account": "account",
+    "serve_account": "account_server",
     "serve_provider": "provider_server",
 }
 

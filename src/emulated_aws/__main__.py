@@ -5,7 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
-from emulated_aws.account import REGION, serve_account
+from emulated_aws.account import REGION
+from emulated_aws.account_server import serve_account
 from pangeo_core.errors import PangeoDeployError
 
 DONE, BAD_INPUT = 0, 2

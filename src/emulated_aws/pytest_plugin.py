@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from emulated_aws.account import Account, open_account
+from emulated_aws.account import Account
+from emulated_aws.account_server import open_account
 
 
 @pytest.fixture
