@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 from tf.types import Unknown
 
 from emulated_aws.account import making
-from emulated_aws.facts import Facts, facts_of
+from emulated_aws.facts import facts_of
+from emulated_aws.json_documents import normalized, same_document
 from emulated_aws.planning import differences, is_empty, plan_block
 from emulated_aws.resources.base import (
     STEERING,
@@ -18,8 +19,6 @@ from emulated_aws.resources.base import (
     Refused,
     Resource,
     State,
-    as_json,
-    as_policy,
     is_gone,
 )
 from emulated_aws.schema import Block, Type
@@ -81,17 +80,6 @@ def plan(
     return planned, sorted({path.partition(".")[0] for path in changed if path in immutable})
 
 
-def normalized(facts: Facts, name: str, document: Any) -> Any:
-    """Return a JSON document as the provider keeps it in the state."""
-    if name not in facts.normal or not isinstance(document, str) or not document:
-        return document
-    try:
-        content = json.loads(document)
-    except ValueError:
-        return document
-    return as_policy(content) if facts.normal[name] == "policy" else as_json(content)
-
-
 def all_tags(tags: Any, settings: Settings) -> Any:
     """Return the tags of a thing: the provider's, overridden by its own."""
     if contains_unknown(tags):
@@ -109,26 +97,6 @@ def own_tags(found: Mapping[str, str], before: Any, settings: Settings) -> Any:
         if default.get(key) != value or mine.get(key) == value
     }
     return result or (None if before is None else {})
-
-
-def same_document(one: Any, other: Any) -> bool:
-    """Tell whether two JSON policies say the same, whatever their spacing and order."""
-    if not isinstance(one, str) or not isinstance(other, str):
-        return False
-    try:
-        return bool(canonical(json.loads(one)) == canonical(json.loads(other)))
-    except ValueError:
-        return one == other
-
-
-def canonical(value: Any) -> Any:
-    """Return a JSON value with lists ordered, and those of one as that one, as IAM reads them."""
-    if isinstance(value, dict):
-        return {key: canonical(item) for key, item in value.items()}
-    if isinstance(value, list):
-        items = sorted(map(canonical, value), key=lambda item: json.dumps(item, sort_keys=True))
-        return items[0] if len(items) == 1 else items
-    return value
 
 
 def read(

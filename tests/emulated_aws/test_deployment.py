@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emulated_aws import Account, resource_lifecycle, schema
+from emulated_aws import Account, json_documents, resource_lifecycle, schema
 from emulated_aws.provider import Provider, Settings
 from emulated_aws.resources import RESOURCES
 from emulated_aws.resources.base import STEERING
@@ -84,7 +84,7 @@ def test_the_api_holds_what_the_plan_promised(prod: Any) -> None:
             if attribute not in steering and promised not in (None, [], ""):
                 shown = found[attribute]
                 if attribute in RESOURCES[name].documents:
-                    assert resource_lifecycle.same_document(shown, promised), (address, attribute)
+                    assert json_documents.same_document(shown, promised), (address, attribute)
                 else:
                     assert covers(shown, promised), (address, attribute, shown, promised)
                 compared.add((name, attribute))

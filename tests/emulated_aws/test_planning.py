@@ -10,7 +10,7 @@ from msgpack import ExtType
 from tf.types import Unknown
 from tf.utils import read_dynamic_value, to_dynamic_value
 
-from emulated_aws import resource_lifecycle, schema
+from emulated_aws import json_documents, resource_lifecycle, schema
 from emulated_aws.planning import plan_block
 from emulated_aws.resources import DATA_SOURCES, RESOURCES
 from emulated_aws.schema import Block, Type
@@ -173,7 +173,7 @@ def test_what_is_partly_known_is_unknown_and_goes_back_as_it_came() -> None:
     ],
 )
 def test_policies_are_the_same_if_they_say_the_same(one: Any, other: Any, same: bool) -> None:
-    assert resource_lifecycle.same_document(one, other) is same
+    assert json_documents.same_document(one, other) is same
 
 
 def test_a_module_may_name_itself_to_the_provider() -> None:

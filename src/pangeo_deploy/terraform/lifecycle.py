@@ -1,20 +1,19 @@
 """The life of a deployment: plan, apply of exactly that plan, drift, destroy."""
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pangeo_core.errors import BadInput, TerraformFailed
-from pangeo_core.progress import Event, Progress, State, silent
+from pangeo_core.progress import Progress, silent
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.terraform import protection, saved_plan
 from pangeo_deploy.terraform.engine import Message, told
+from pangeo_deploy.terraform.messages import report, seconds_between
 from pangeo_deploy.terraform.plans import Drifted, Plan, changes, drifted
 from pangeo_deploy.terraform.protection import DATA_KINDS, holds_no_data, is_data
 from pangeo_deploy.terraform.state_files import parsed
@@ -85,7 +84,7 @@ def _planned(
     undeclared: list[str] = []
 
     def take(message: Message) -> None:
-        _report(message, progress)
+        report(message, progress)
         diagnostic = message.get("diagnostic", {})
         if diagnostic.get("summary") == "Value for undeclared variable":
             undeclared.append(told(diagnostic))
@@ -160,13 +159,13 @@ def _apply(workspace: Workspace, file: Path, progress: Progress) -> Applied:
     done: list[Done] = []
 
     def take(message: Message) -> None:
-        _report(message, progress)
+        report(message, progress)
         hook = message.get("hook", {})
         address = hook.get("resource", {}).get("addr", "")
         if message.get("type") == "apply_start":
             started[address] = message["@timestamp"]
         elif message.get("type") == "apply_complete" and hook.get("action") != "read":
-            seconds = _seconds(started[address], message["@timestamp"])
+            seconds = seconds_between(started[address], message["@timestamp"])
             done.append(Done(address, hook["action"], seconds))
 
     clock = time.monotonic()
@@ -273,34 +272,3 @@ def outputs(deployment: Deployment) -> dict[str, Any]:
     with open_workspace(deployment) as workspace:
         shown = json.loads(workspace.terraform.read("output", "-json"))
     return {name: output["value"] for name, output in shown.items() if not output["sensitive"]}
-
-
-def _seconds(start: str, end: str) -> float:
-    # Terraform prints the offset as +00:00 or Z and up to nine digits; Python reads six.
-    first, last = (
-        datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", at)) for at in (start, end)
-    )
-    return round((last - first).total_seconds(), 3)
-
-
-# Warnings about what `destroy --keep-data` does on purpose.
-_EXPECTED = ("Resource targeting is in effect", "Applied changes may be incomplete")
-
-_STATES: dict[str, State] = {
-    "apply_start": "start",
-    "apply_complete": "done",
-    "apply_errored": "failed",
-}
-
-
-def _report(message: Message, progress: Progress) -> None:
-    """Pass on what Terraform does to a resource, and its warnings."""
-    hook, kind = message.get("hook", {}), message.get("type", "")
-    if (state := _STATES.get(kind)) and hook.get("action") != "read":
-        progress(Event(hook["resource"]["addr"], state, hook["action"]))
-    elif kind == "refresh_start":
-        progress(Event("terraform", "step", f"reading {hook['resource']['addr']}"))
-    elif kind == "diagnostic" and message["diagnostic"]["severity"] == "warning":
-        if message["diagnostic"]["summary"] in _EXPECTED:
-            return
-        progress(Event("terraform", "info", told(message["diagnostic"])))
