@@ -14,7 +14,8 @@ from pathlib import Path
 from pangeo_core.errors import CheckFailed, PangeoDeployError
 from pangeo_deploy.deployment import Deployment, environments
 from pangeo_deploy.terraform import policy
-from pangeo_deploy.terraform.rules import RULES
+from pangeo_deploy.terraform.code_rules import CODE_RULES
+from pangeo_deploy.terraform.plan_rules import RULES
 from pangeo_deploy.terraform.workspace import open_workspace
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -49,7 +50,7 @@ def main() -> int:
         return error.exit_code
     for where, one in found:
         print(f"{where}: {one.address}: {one.rule}\n  {one.why} {one.fix}")
-    rules = len(RULES) + len(policy.CODE_RULES)
+    rules = len(RULES) + len(CODE_RULES)
     print(f"Policy: {len(found)} findings by {rules} rules.")
     return CheckFailed.exit_code if found else 0
 

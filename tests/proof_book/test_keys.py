@@ -97,7 +97,7 @@ def test_only_the_modules_that_a_notebook_imports_count(small: Project, tmp_path
     for module, changed in {
         "hub_costs/bills/table.py": [False, False],  # nobody here imports it
         "pangeo_core/origin.py": [False, True],  # 02-money does
-        "proof_book/identity/normalise.py": [
+        "proof_book/identity/normalise_outputs.py": [
             True,
             True,
         ],  # it decides what is kept of every notebook

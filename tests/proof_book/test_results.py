@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pangeo_core.errors import BadInput
 from pangeo_core.origin import RESULT, Origin
-from proof_book.identity.normalise import dumps, normalise
+from proof_book.identity.normalise_outputs import dumps, normalise
 from proof_book.page import executed_results
 from tests.proof_book.conftest import FIGURE, code
 

@@ -9,7 +9,7 @@ used. Names are those of `format_columns.plain`. `money(x)` and `moment(x)` are 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hub_costs.bills import other_forms
+from hub_costs.bills import refused_forms
 from hub_costs.bills.table import MONEY
 from pangeo_core.errors import BadInput
 
@@ -221,7 +221,7 @@ def detect(columns: Sequence[str], where: str) -> str:
     for name, gaps in missing.items():
         if not gaps:
             return name
-    other_forms.refuse(have, where)
+    refused_forms.refuse(have, where)
     nearest = min(missing, key=lambda n: len(missing[n]) / len(FORMATS[n].needs))
     raise BadInput(
         f"{where} is not a bill: it lacks {', '.join(missing[nearest])}.",

@@ -3,8 +3,8 @@
 The files are grouped into deliveries (`deliveries`); each is staged by itself, its formats mapped
 and the rows that cannot be read marked (`staging`). Of several deliveries of a month one is chosen
 (`selection`), split rows are matched with their instances (`splits`), and months that the table has
-from older deliveries are replaced (`former`). Everything is written beside the table and moved into
-place at the end.
+from older deliveries are replaced (`replaced_months`). Everything is written beside the table and
+moved into place at the end.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from hub_costs.bills import (
     bill_files,
     deliveries,
-    former,
+    replaced_months,
     report,
     selection,
     splits,
@@ -127,7 +127,7 @@ def _merge(
     superseded, warnings = selection.choose(connection, parts, found)
     gone = [old.share for old in superseded]
     left = [share for share in found if share not in gone]
-    changes = former.changes(connection, table, left) if table.is_file() else []
+    changes = replaced_months.changes(connection, table, left) if table.is_file() else []
     stale = [change for change in changes if not change.replaces]
     dropped = gone + [
         share
@@ -169,7 +169,7 @@ def _chosen(parts: Sequence[Part], dropped: Sequence[selection.Share]) -> str:
     return " UNION ALL BY NAME ".join(queries)
 
 
-def _kept(table: Path, changes: Sequence[former.Change]) -> str:
+def _kept(table: Path, changes: Sequence[replaced_months.Change]) -> str:
     """Return SQL for the rows of the table that are not replaced."""
     replaced = [f"({change.where})" for change in changes if change.replaces]
     where = f" WHERE NOT ({' OR '.join(replaced)})" if replaced else ""

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from hub_costs.bills import csv_files, deliveries, staging
 from hub_costs.bills import table as bill
 from hub_costs.bills.bill_files import Listing
-from hub_costs.bills.former import Change
+from hub_costs.bills.replaced_months import Change
 from hub_costs.bills.selection import Superseded
 from hub_costs.bills.table import quote
 from pangeo_core.errors import BadInput

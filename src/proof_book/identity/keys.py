@@ -21,7 +21,7 @@ from proof_book.run.observed_reads import Seen
 
 LOCK = "requirements.lock"
 # What executes a notebook, and decides what is kept of its outputs.
-ENGINE = ("run/execute.py", "identity/normalise.py", "run/processes.py", "run/worker.py")
+ENGINE = ("run/execute.py", "identity/normalise_outputs.py", "run/processes.py", "run/worker.py")
 
 # Kind of thing (code, inputs, package ...) -> name of the thing -> its digest or value.
 Parts = Mapping[str, Mapping[str, str]]

@@ -19,7 +19,7 @@ import nbformat
 
 from pangeo_core.files import write_whole
 from proof_book.identity.keys import Parts, differences, key_of
-from proof_book.identity.normalise import dumps
+from proof_book.identity.normalise_outputs import dumps
 
 # Entries of one notebook that are kept: enough to go back and forth between a few branches.
 KEPT = 8

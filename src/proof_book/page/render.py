@@ -18,7 +18,7 @@ from pathlib import Path
 from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_core.files import digest, write_whole
 from proof_book.identity.code_graph import source_folder
-from proof_book.identity.normalise import plain
+from proof_book.identity.normalise_outputs import plain
 from proof_book.run import processes
 
 _AT_FDCWD = -100

@@ -18,7 +18,7 @@ import nbformat
 import yaml
 
 from pangeo_core.errors import BadInput
-from proof_book.identity.normalise import dumps
+from proof_book.identity.normalise_outputs import dumps
 from proof_book.identity.notebook_files import FOLDER
 from proof_book.page import (
     about,

@@ -11,7 +11,7 @@ from subprocess import Popen
 from pangeo_core.errors import NotebookFailed
 from pangeo_core.files import write_whole
 from pangeo_core.progress import Event, Progress
-from proof_book.identity.normalise import dumps, normalise, plain
+from proof_book.identity.normalise_outputs import dumps, normalise, plain
 from proof_book.identity.notebook_cache import Cost, Entry
 from proof_book.identity.notebook_files import METADATA, Notebook, declared, read
 from proof_book.run import observed_reads, processes

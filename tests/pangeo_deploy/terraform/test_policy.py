@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from pangeo_deploy.terraform import policy
-from pangeo_deploy.terraform.rules import RULES, Rule
+from pangeo_deploy.terraform.code_rules import CODE_RULES
+from pangeo_deploy.terraform.plan_rules import RULES, Rule
 
 Shown = dict[str, Any]
 
@@ -179,7 +180,7 @@ CHANGES = {
 
 
 def test_every_rule_on_the_code_has_a_change_that_breaks_it() -> None:
-    assert CHANGES.keys() == {rule.id for rule in policy.CODE_RULES}
+    assert CHANGES.keys() == {rule.id for rule in CODE_RULES}
 
 
 @pytest.mark.parametrize("rule", CHANGES)
