@@ -1,7 +1,7 @@
 """An AWS account and a stand-in for Terraform's AWS provider, on this machine.
 
-What the package offers is loaded when it is asked for: the hub's parts are processes of their own
-that need neither, and would each load boto3 and moto at their start.
+Names are imported when they are first used: the hub's parts are processes of their own that need
+neither, and would each load boto3 and moto at their start.
 """
 
 from importlib import import_module

@@ -13,7 +13,7 @@ DONE, BAD_INPUT = 0, 2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until the process is asked to end; return its exit code."""
+    """Serve until the process is told to stop; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m emulated_aws", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     serve = verbs.add_parser("serve", help="serve an account whose state outlives the process")
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def wait_for_the_end() -> None:
-    """Return when the process is asked to end, by whatever signal asks."""
+    """Return when any of the terminating signals arrives."""
     asked = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, asked)
     signal.sigwait(asked)

@@ -1,4 +1,4 @@
-"""The rehearsal's AWS account: an endpoint on this machine whose state outlives the process."""
+"""The rehearsal's AWS account: an endpoint on this machine whose state survives the process."""
 
 import contextlib
 import json
@@ -22,12 +22,12 @@ from emulated_aws.service_models import models
 
 REGION = "us-west-2"
 TAKING_OVER_SECONDS = 0.05
-NOBODY = "rehearsal"  # whose credentials: the account does not check any
+NOBODY = "rehearsal"  # the access key and its secret: the account checks neither
 
 
 @dataclass(frozen=True)
 class Account:
-    """Where the emulated account answers, and who it is."""
+    """The emulated account: its endpoint, id and region, and clients for it."""
 
     folder: Path
     endpoint: str
@@ -40,7 +40,7 @@ class Account:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return what makes an SDK or the `aws` command of another program use this account."""
+        """Return the variables that make an SDK or the `aws` command use this account."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": NOBODY,
@@ -52,11 +52,11 @@ class Account:
 
     @property
     def provider_environment(self) -> dict[str, str]:
-        """Return what the real Terraform provider needs beside.
+        """Return the variables that the real Terraform provider needs; `environment` and a proxy.
 
-        It reads a bucket's tags from S3 Control, whose address has the account in front of the
-        host: no name server knows that, so the account is its own proxy. Go's programs do not use
-        it for the endpoint itself, which is on this machine.
+        It reads a bucket's tags from S3 Control, whose host name begins with the account id: no
+        name server resolves that, so the account is its own proxy. Go programs do not use a proxy
+        for the endpoint itself, which is on this machine.
         """
         return {**self.environment, "HTTP_PROXY": self.endpoint}
 
@@ -69,7 +69,7 @@ class Account:
             use_dualstack_endpoint=False,
             use_fips_endpoint=False,
         )
-        with self.lock:  # making clients is not thread-safe, using them is
+        with self.lock:  # creating clients is not thread-safe, using them is
             client = self.session.client(
                 service, region or self.region, endpoint_url=self.endpoint, config=settings
             )
@@ -81,19 +81,19 @@ class Account:
             request.headers[f"X-{MAKING.name}"] = f"{self.run} {made}"
 
     def made(self) -> set[str]:
-        """Return what killed runs had made (see `making`)."""
+        """Return the resources that killed runs created (see `making`)."""
         return set(json.loads(self._ask("made")))
 
     def gone(self, what: str, run: str) -> None:
-        """Tell the account that a thing which `run` made is recorded, or no more.
+        """Tell the account that a resource which `run` created is recorded, or deleted.
 
-        The next one like it is made anew. Of one that a later run has made in its place nothing is
-        forgotten: a state that was restored from a backup knows only the earlier one.
+        The next one like it is created afresh. A replacement that a later run created is not
+        forgotten: a state restored from a backup knows only the earlier one.
         """
         self._ask("gone", f"{what} {run}")
 
     def _ask(self, what: str, words: str | None = None) -> str:
-        """Ask the account what only the rehearsal asks; as often as clients ask it."""
+        """Call the account's own endpoint for rehearsals, with as many attempts as clients make."""
         data = None if words is None else words.encode()
         for attempt in range(self.attempts):
             try:
@@ -106,7 +106,7 @@ class Account:
         raise AssertionError(self.attempts)
 
     def all_told(self) -> None:
-        """Tell the account that all that this run made is recorded (see `making`)."""
+        """Tell the account that everything this run created is recorded (see `making`)."""
         with contextlib.suppress(OSError):
             self._ask("told", self.run)
 
@@ -116,11 +116,11 @@ MAKING: ContextVar[str] = ContextVar("Rehearsal-Making", default="")
 
 @contextmanager
 def making(what: str) -> Iterator[None]:
-    """Have the calls inside belong to the making of one thing; `what` tells it from others.
+    """Mark the calls inside the block as the creation of one resource, identified by `what`.
 
-    A run may be killed after a thing was made and before Terraform recorded it. When a later run
-    has the same thing made, the account answers as it did then instead of making it twice, as AWS
-    does for calls with a client token.
+    A run may be killed after it created a resource and before Terraform recorded it. When a later
+    run creates the same resource, the account repeats its first answer instead of creating it
+    twice, as AWS does for calls with a client token.
     """
     token = MAKING.set(what)
     try:
@@ -142,7 +142,7 @@ def connect(
 
 
 def isolated_session() -> boto3.Session:
-    """Return a session that ignores the machine's AWS settings and holds credentials of nobody."""
+    """Return a session that ignores the machine's AWS settings and holds made-up credentials."""
     nothing = (None, None, None, None)
     core = botocore.session.Session(
         session_vars={

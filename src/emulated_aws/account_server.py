@@ -25,7 +25,7 @@ from pangeo_core.errors import BadInput, MissingPrerequisite
 from pangeo_core.files import write_whole
 
 STARTING_SECONDS = 30.0
-# Of clients whose account changes hands: the waits between them double, at random, up to 20 s.
+# Of a client while another process takes the account over: waits double, with jitter, up to 20 s.
 SUCCESSORS_ATTEMPTS = 12
 
 
@@ -60,7 +60,7 @@ def open_account(folder: Path, region: str = REGION) -> Iterator[Account]:
 def succeed(folder: Path, endpoint: str, account_id: str, region: str) -> Iterator[Account]:
     """Use the account that another process serves; serve it at the same port once that ends.
 
-    What is asked in between is asked again by the clients, until somebody answers.
+    Clients retry requests made in between until the new server answers.
     """
     port = int(endpoint.rpartition(":")[2])
     done = threading.Event()
@@ -68,7 +68,7 @@ def succeed(folder: Path, endpoint: str, account_id: str, region: str) -> Iterat
 
         def wait_for_our_turn() -> None:
             while not done.wait(TAKING_OVER_SECONDS):
-                # Were the port taken, or the account removed, the clients say what they miss.
+                # If the port is taken, or the account was removed, the clients' own errors say so.
                 with contextlib.suppress(OSError, BadInput), ExitStack() as ours:
                     if lock := take_lock(folder):
                         ours.enter_context(lock)
@@ -118,7 +118,7 @@ def serve_account(folder: Path, region: str = REGION, port: int = 0) -> Iterator
 
 @contextmanager
 def serve(folder: Path, region: str, port: int = 0) -> Iterator[Account]:
-    """Own the account: load it, answer for it, save it."""
+    """Own the account: load it, serve it, and save it at the end."""
     # moto takes a second to import: only those who serve an account pay for it.
     from werkzeug.serving import make_server
 

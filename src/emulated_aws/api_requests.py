@@ -1,4 +1,4 @@
-"""What an API request asks, told from its signature, headers and form."""
+"""Parse an API request: its service and operation, from the signature, headers and form."""
 
 import hashlib
 import io
@@ -8,14 +8,14 @@ from typing import Any
 
 READ_ONLY = ("Describe", "Get", "List", "Head", "BatchGet", "Lookup", "Search", "Simulate")
 SERVICE = re.compile(r"Credential=[^/]+/\d+/([^/]*)/([^/]+)/aws4_request")
-# Idempotency tokens, which SDKs draw at random: no part of what a request asks for.
+# Idempotency tokens, which SDKs draw at random: not part of the request's meaning.
 TOKEN = re.compile(rb'"?client_?(?:request_?)?token"?[:=] ?"?[0-9a-f-]{36}"?', re.IGNORECASE)
 BODY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Request:
-    """What matters about an API request: whom it asks, whether it can change anything."""
+    """The relevant parts of an API request: its service, and whether it can change anything."""
 
     service: str
     action: str
@@ -28,7 +28,7 @@ class Request:
 
 
 def read_request(environ: dict[str, Any]) -> Request:
-    """Tell what a request is from its signature, target header, form and method."""
+    """Return the request that a signature, target header, form and method describe."""
     signed = SERVICE.search(environ.get("HTTP_AUTHORIZATION", ""))
     service = signed[2] if signed else "s3"
     path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
@@ -57,7 +57,7 @@ def read_request(environ: dict[str, Any]) -> Request:
 
 
 def body_of(environ: dict[str, Any]) -> bytes:
-    """Return a request's body, and leave it to be read again."""
+    """Return a request's body, and rewind it so that it can be read again."""
     stream = environ["wsgi.input"]
     if isinstance(stream, io.BytesIO):
         body: bytes = stream.getvalue()

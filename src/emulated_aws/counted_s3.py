@@ -1,10 +1,10 @@
-"""An object store on this machine that counts what it is asked: moto's S3 in a process of its own.
+"""An object store on this machine that counts its requests: moto's S3 in a process of its own.
 
     python -m emulated_aws.counted_s3 FD BUCKET
 
-FD is a listening socket that the starting process left open: requests wait in it until moto is
-there. Objects live in memory. `GET /counts` returns the counters as JSON, with `?anew` for the last
-time: they begin at 0 again.
+FD is a listening socket inherited from the parent process: requests queue in it until moto is
+loaded. Objects live in memory. `GET /counts` returns the counters as JSON; with `?anew` it also
+resets them to 0.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 @contextmanager
 def serve(bucket: str) -> Iterator[str]:
-    """Serve a store with an empty bucket; give its address, which answers at once."""
+    """Serve a store with an empty bucket; yield its address, which accepts requests at once."""
     with socket.create_server(("127.0.0.1", 0), backlog=256) as listening:
         number = listening.fileno()
         command = [sys.executable, "-m", __name__, str(number), bucket]
@@ -43,7 +43,7 @@ def serve(bucket: str) -> Iterator[str]:
 
 @dataclass
 class Counting:
-    """Counts requests and their bytes, and lets moto, not made for more, answer one at a time."""
+    """Counts requests and their bytes, and passes them to moto, not thread-safe, one at a time."""
 
     app: Wsgi
     counts: dict[str, int] = field(
@@ -70,12 +70,12 @@ class Counting:
         finally:
             with self.counting:
                 self.under_way -= 1
-        with self.counting:  # before the answer leaves: who has it finds it counted
+        with self.counting:  # before the response is sent: its client must find it counted
             self._count(environ, sum(map(len, answer)))
         return answer
 
     def _told(self, anew: bool) -> bytes:
-        """Return the counters; with `anew` they begin at 0 again."""
+        """Return the counters; with `anew`, reset them to 0."""
         with self.counting:
             told = json.dumps(self.counts).encode()
             if anew:
@@ -92,7 +92,7 @@ class Counting:
 
 
 def main(number: int, bucket: str) -> None:
-    """Serve until the process is ended, or its parent is."""
+    """Serve until this process or its parent ends."""
     die_with_parent()
     from moto.core.models import DEFAULT_ACCOUNT_ID
     from moto.moto_server.werkzeug_app import (
@@ -105,10 +105,10 @@ def main(number: int, bucket: str) -> None:
 
     class Quiet(MotoRequestHandler):
         protocol_version = "HTTP/1.1"  # connections stay open, as S3's do
-        disable_nagle_algorithm = True  # or each answer waits 40 ms for its second packet
+        disable_nagle_algorithm = True  # otherwise each response waits 40 ms for its second packet
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     s3_backends[DEFAULT_ACCOUNT_ID]["aws"].create_bucket(bucket, REGION)
     app = Counting(DomainDispatcherApplication(create_backend_app))

@@ -1,4 +1,4 @@
-"""Errors as Terraform's protocol carries them."""
+"""Convert errors to the diagnostics of Terraform's plugin protocol."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,15 +11,15 @@ from pangeo_core.errors import PangeoDeployError
 
 
 def guarded(answer: Callable[[], Any], response: Any, doing: str) -> Any:
-    """Return the answer, or the error in the protocol's form."""
+    """Return the method's response, or its error as a diagnostic."""
     try:
         return answer()
-    except Exception as error:  # whatever it is, Terraform is to say it
+    except Exception as error:  # whatever it is, Terraform should show it
         return response(diagnostics=[as_diagnostic(error, doing)])
 
 
 def as_diagnostic(error: Exception, doing: str = "") -> pb.Diagnostic:
-    """Return an error as Terraform shows it."""
+    """Return an error as a diagnostic for Terraform to show."""
     if isinstance(error, Refused):
         return pb.Diagnostic(
             severity=pb.Diagnostic.ERROR,
@@ -37,7 +37,7 @@ def as_diagnostic(error: Exception, doing: str = "") -> pb.Diagnostic:
 
 
 def as_path(steps: Steps) -> pb.AttributePath:
-    """Return the way to an attribute in the protocol's form."""
+    """Return an attribute's path in the protocol's form."""
     return pb.AttributePath(
         steps=[
             {"element_key_int": step} if isinstance(step, int) else {"attribute_name": step}

@@ -1,7 +1,7 @@
-"""What the real provider decides about each attribute: `aws_facts.json`, read once.
+"""What the real provider knows about each attribute beyond its schema: `aws_facts.json`.
 
-`tools/provider_facts.py` writes that file from the provider's source. What no tool can read there
-(functions that customize a plan, say) is in the tables of `emulated_aws.resources`.
+`tools/provider_facts.py` extracts that file from the provider's source. What no tool can extract
+(functions that customize a plan, for example) is in the tables of `emulated_aws.resources`.
 """
 
 import json
@@ -16,13 +16,13 @@ Form = Sequence[Any]
 
 @dataclass(frozen=True)
 class Facts:
-    """What is decided about one type, by dotted path without indexes.
+    """The facts about one type, by dotted path without indexes.
 
-    A change of `immutable` paths replaces the thing; `defaults` are taken where the configuration
-    is silent; `checks` say what is refused; `whole` numbers have no fraction. `together` holds
-    (rule, path, other paths) of arguments that exclude or need each other. `recorded` attributes
-    are written into the state when a thing is read, empty or not; `normal` says how a JSON document
-    is rewritten for the state.
+    A change of `immutable` paths replaces the resource; `defaults` apply where the configuration
+    sets nothing; `checks` validate values; `whole` numbers have no fraction. `together` holds
+    (rule, path, other paths) of arguments that exclude or require each other. `recorded` attributes
+    are written into the state on read, empty or not; `normal` says how a JSON document is
+    normalized for the state.
     """
 
     version: int
@@ -44,13 +44,13 @@ RULES = ("at_least_one", "conflicts", "exactly_one", "required_with")
 
 @cache
 def origin() -> str:
-    """Return which provider the facts are of."""
+    """Return the name and version of the provider that the facts come from."""
     return str(content()["origin"])
 
 
 @cache
 def content() -> dict[str, Any]:
-    """Return the whole file."""
+    """Return the content of the file."""
     text = resources.files("emulated_aws").joinpath("aws_facts.json").read_text()
     result: dict[str, Any] = json.loads(text)
     return result

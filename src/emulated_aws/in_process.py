@@ -1,7 +1,7 @@
-"""Calls from the process that serves the account: the same requests, without a socket between.
+"""Answer API calls of the process that serves the account without going through a socket.
 
-A life of a deployment makes over a thousand of them; client, connection and server would cost more
-than the answers.
+A deployment's life takes over a thousand calls; client, connection and server would cost more than
+the answers themselves.
 """
 
 import io
@@ -16,18 +16,18 @@ from emulated_aws.moto_app import Closed, World
 
 
 class Raw(io.BytesIO):
-    """An answer's body as botocore reads it."""
+    """A response body as botocore reads it."""
 
     def stream(self, **_others: Any) -> Iterator[bytes]:
-        """Yield all of it."""
+        """Yield the whole body."""
         yield self.read()
 
 
 def answering(world: World) -> Callable[..., AWSResponse | None]:
     """Return a handler of botocore's event `before-send` that has `world` answer.
 
-    It leaves to the network what is read from a file, and everything once the world is closed: a
-    client that outlives its account is told that nobody is there.
+    A request whose body is a file goes through the network, as does every one once `world` is
+    closed: a client that outlives its account gets a connection error.
     """
 
     def answer(request: AWSPreparedRequest, **_others: Any) -> AWSResponse | None:
@@ -45,7 +45,7 @@ def answering(world: World) -> Callable[..., AWSResponse | None]:
 
 
 def as_environ(request: AWSPreparedRequest, body: bytes) -> dict[str, Any]:
-    """Return a request as a WSGI server would hand it over."""
+    """Return a request as the environment that a WSGI server would pass on."""
     url = urlsplit(request.url)
     path = url.path or "/"
     target = f"{path}?{url.query}" if url.query else path

@@ -1,4 +1,4 @@
-"""JSON documents in a state: in the form that the provider gives them, and what means the same."""
+"""JSON documents in a state: how the provider normalizes them, and when two are equivalent."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from emulated_aws.resources.base import (
 
 
 def normalized(facts: Facts, name: str, document: Any) -> Any:
-    """Return a JSON document as the provider keeps it in the state."""
+    """Return a JSON document as the provider writes it into the state."""
     if name not in facts.normal or not isinstance(document, str) or not document:
         return document
     try:
@@ -22,7 +22,7 @@ def normalized(facts: Facts, name: str, document: Any) -> Any:
 
 
 def same_document(one: Any, other: Any) -> bool:
-    """Tell whether two JSON policies say the same, whatever their spacing and order."""
+    """Return whether two JSON policies are equivalent, regardless of spacing and order."""
     if not isinstance(one, str) or not isinstance(other, str):
         return False
     try:
@@ -32,7 +32,7 @@ def same_document(one: Any, other: Any) -> bool:
 
 
 def canonical(value: Any) -> Any:
-    """Return a JSON value with lists ordered, and those of one as that one, as IAM reads them."""
+    """Return a JSON value with sorted lists, and lists of one item replaced by it, as IAM does."""
     if isinstance(value, dict):
         return {key: canonical(item) for key, item in value.items()}
     if isinstance(value, list):

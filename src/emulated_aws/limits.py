@@ -1,8 +1,8 @@
-"""Which of the provider's types a configuration names, and what of it cannot be rehearsed at all.
+"""Find the provider's types that a configuration names, and what in it cannot be rehearsed.
 
-A type that is known and not emulated is announced where a project names it, and refused where it is
-planned. Terraform calls what a provider does not announce a mistake of the configuration. Here it
-is the rehearsal's limit.
+A known type that is not emulated is in the schema if the project names it, and refused when a plan
+needs it. Terraform reports a type missing from the schema as an error in the configuration; here it
+is a limit of the rehearsal.
 """
 
 import os
@@ -26,7 +26,7 @@ COMMENT = re.compile(r"/\*.*?\*/|(?m:^[ \t]*(?:#|//)[^\n]*$)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Unemulated:
-    """One use of what is not emulated, and where."""
+    """A use of something that is not emulated, and its place in the files."""
 
     what: str
     file: Path
@@ -37,15 +37,15 @@ class Unemulated:
 
 
 def unemulated(folder: Path) -> list[Unemulated]:
-    """Return what the root module in `folder` and its local modules use that is not known."""
+    """Return the uses of unknown things in the root module in `folder` and its local modules."""
     return [use for module in modules(folder, set()) for use in uses(module)]
 
 
 def require_emulated(folder: Path) -> None:
-    """Raise `BadInput` if the root module in `folder` uses what the stand-in cannot announce.
+    """Raise `BadInput` if the root module in `folder` uses what the stand-in's schema cannot hold.
 
-    Those are functions of the provider, ephemeral resources, and types that its schema lacks. A
-    type that is known and not emulated is refused by the plan, if anything of it is to be made.
+    Those are provider functions, ephemeral resources, and types that the provider does not have. A
+    known type that is not emulated is refused by the plan, if it would create a resource of it.
     """
     if found := unemulated(folder):
         raise BadInput(
@@ -57,7 +57,7 @@ def require_emulated(folder: Path) -> None:
 
 
 def modules(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    """Yield a module's folder and those of the local modules that it calls."""
+    """Yield a module's folder and the folders of the local modules it calls."""
     folder = folder.resolve()
     if folder in seen:
         return
@@ -74,7 +74,7 @@ def without_comments(text: str) -> str:
 
 
 def uses(folder: Path) -> Iterator[Unemulated]:
-    """Yield what one module uses that is not even declared by the stand-in."""
+    """Yield a module's uses of things that the stand-in's schema does not have."""
     texts = {
         path: without_comments(path.read_text(errors="replace"))
         for path in sorted(folder.glob("*.tf"))
@@ -99,9 +99,9 @@ def uses(folder: Path) -> Iterator[Unemulated]:
 
 
 def types_named(project: Path) -> frozenset[str]:
-    """Return the names in a project's files that may be types of the provider, or are no more.
+    """Return the names in a project's files that could be current or former provider types.
 
-    The files are those below `project`, those of local modules that they call, wherever these are,
+    The files are those below `project`, those of the local modules they call, wherever they are,
     and those of modules that `terraform init` installed.
     """
     folders = [project]
@@ -118,7 +118,7 @@ def types_named(project: Path) -> frozenset[str]:
 
 
 def configuration_files(folder: Path, seen: set[str]) -> Iterator[Path]:
-    """Yield Terraform's files below a folder, once."""
+    """Yield each Terraform file below a folder once."""
     for place, below, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
         if real in seen:
@@ -129,5 +129,5 @@ def configuration_files(folder: Path, seen: set[str]) -> Iterator[Path]:
 
 
 def named_in(texts: Iterable[str]) -> frozenset[str]:
-    """Return the words that look like types of the provider."""
+    """Return the words in a text that look like types of the provider."""
     return frozenset(name for text in texts for name in NAME.findall(text))

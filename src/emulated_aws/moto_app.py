@@ -33,11 +33,11 @@ class Closed(Exception):
 
 
 class World:
-    """Answers as AWS, one request at a time, its state kept in `folder`.
+    """Answers like AWS, one request at a time; its state is in `folder`.
 
-    Each change is on disk before its answer leaves, so a process killed at any moment loses nothing
-    that a caller was told. Writes of S3 objects are the exception: they follow within about a
-    second and when the world closes, so that bulk traffic stays cheap.
+    Each change is on disk before its response is sent, so that a process killed at any moment loses
+    no change that a caller knows of. Writes of S3 objects are the exception: they are saved within
+    about a second and at the end, so that bulk traffic stays cheap.
     """
 
     account_id: str = DEFAULT_ACCOUNT_ID
@@ -45,19 +45,19 @@ class World:
     def __init__(self, folder: Path, region: str) -> None:
         self.folder = folder
         self.state = State(folder, region)
-        # What uses moto does so inside of this: other accounts of this process have theirs.
+        # moto is used only inside this turn: other accounts of the process have theirs.
         self.turn = Turn(lambda region: operations.tagged(self.state.things, region))
         self._saving = threading.Lock()
         self._changes, self._saved = 0, -1
         self._timer: threading.Timer | None = None
-        self._objects_changed = 0  # the last change, by its number, of what S3 holds
+        self._objects_changed = 0  # the number of the last change of an S3 object
         self._answering, self._quiet = 0, threading.Condition()
         self.closed = False
-        self._broken = ""  # once something could not be saved, nothing more is changed
+        self._broken = ""  # set once something could not be saved: no further changes
         self._moto = Dispatcher(create_backend_app)
 
     def open(self) -> None:
-        """Continue the account in the folder, or start one with the default VPC that AWS gives."""
+        """Load the account in the folder, or start one with AWS's default VPC."""
         with self.turn:
             if self.state.manifest.exists():
                 self.state.load()
@@ -81,9 +81,9 @@ class World:
                 self._quiet.notify_all()
 
     def close(self) -> None:
-        """Save what waits; whoever asks from now on is told that nobody is there.
+        """Save unsaved changes; later requests get a connection error.
 
-        Answers that are on their way are waited for, but for no client that hangs.
+        Responses being sent are waited for, unless their client hangs.
         """
         with self.turn:
             self.closed = True
@@ -104,18 +104,18 @@ class World:
             return [self._own(environ).encode()]
         try:
             body, status, headers = self.respond(environ)
-        except Closed:  # SDKs try again, and find whoever serves the account then
+        except Closed:  # SDKs retry, and reach the process that serves the account by then
             body, status, headers = [], "503 Service Unavailable", []
         start_response(status, list(headers))
         return body
 
     def respond(self, environ: dict[str, Any]) -> Answer:
-        """Answer one request; if its effect cannot be saved, fail in AWS's form.
+        """Answer one request; if its effect cannot be saved, return an error in AWS's form.
 
         Raises `Closed` once the account is closed.
         """
         try:
-            body_of(environ)  # before anybody's turn: a client that hangs holds up only itself
+            body_of(environ)  # before taking the turn: a client that hangs holds up only itself
             return self.answer(environ)
         except TimeoutError:
             raise
@@ -124,7 +124,7 @@ class World:
             return self._refuse_to_change(environ)
 
     def _own(self, environ: dict[str, Any]) -> str:
-        """Answer what only the rehearsal asks."""
+        """Answer a request to the rehearsal's own endpoint."""
         match environ["PATH_INFO"].rpartition("/")[2]:
             case "told":
                 run = body_of(environ).decode()
@@ -138,7 +138,7 @@ class World:
         return str(self.folder)
 
     def _forget(self, made: list[str]) -> None:
-        """Forget how things were made: who had them made knows, or they are no more."""
+        """Forget how resources were created: their run has recorded them, or they are deleted."""
         with self.turn:
             if self.closed or not made:
                 return
@@ -149,12 +149,12 @@ class World:
         self._save(upto=changes)
 
     def answer(self, environ: dict[str, Any]) -> Answer:
-        """Have moto answer, and save what changed before the answer leaves."""
+        """Have moto answer, and save the changes before the response is sent."""
         request = read_request(environ)
         if self._broken and not request.read_only:
             return self._refuse_to_change(environ)
         with self.turn:
-            if self.closed:  # moto is no longer ours: what it does now would not be saved
+            if self.closed:  # moto is no longer ours: its changes would not be saved
                 raise Closed
             known = count_backends()
             if earlier := self._made_before(request):
@@ -177,13 +177,13 @@ class World:
         return body, status, headers
 
     def _refuse_to_change(self, environ: dict[str, Any]) -> Answer:
-        """Return an error that no SDK retries: nothing more can be saved."""
+        """Return an error that no SDK retries: no further change can be saved."""
         why = f"{self._broken} Make room there, then run this again: what was saved is whole."
         failure = operations.Failure("RehearsalNotSaved", why)
         return operations.refuse(read_request(environ).service, failure)
 
     def _perform(self, request: Request, environ: dict[str, Any]) -> Answer:
-        """Have one of our own operations answer, or moto; what neither has is refused by name."""
+        """Answer by one of our own operations, or by moto; name the operation that neither has."""
         call = None
         if request.service in operations.OPERATIONS:
             content = body_of(environ)
@@ -198,7 +198,7 @@ class World:
                 return answer
         try:
             body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
-        except Exception as error:  # moto's word for what it does not have, or a fault in it
+        except Exception as error:  # how moto reports what it does not have, or a fault of its own
             return operations.refuse(request.service, not_emulated(request, error))
         content = b"".join(body)
         if status[0] in "45" and content.lstrip()[:9].lower() in (b"<!doctype", b"<html><bo"):
@@ -208,7 +208,7 @@ class World:
         return [content], status, headers
 
     def _made_before(self, request: Request) -> Answer | None:
-        """Return what an earlier run was answered that had the same thing made (see `making`)."""
+        """Return the response to an earlier run's creation of the same resource (see `making`)."""
         if not request.made:
             return None
         entry = self.state.made.setdefault(request.made, {"run": request.run, "answers": {}})
@@ -221,7 +221,7 @@ class World:
         return [found[0].encode()], found[1], [tuple(header) for header in found[2]]
 
     def _draw_ids_for(self, request: Request) -> None:
-        """Make the ids that moto draws depend on what is asked, not on the order of asking."""
+        """Make the ids that moto draws depend on the request, not on the order of requests."""
         times = 0
         if not request.read_only and not request.s3_object:
             times = self.state.asked[request.digest] = self.state.asked.get(request.digest, 0) + 1
@@ -255,7 +255,7 @@ class World:
 
 
 class Dispatcher(DomainDispatcherApplication):
-    """moto's choice of a service by host, remembered: it looks into moto's folders each time."""
+    """moto's choice of a service by host name, cached: moto searches its folders each time."""
 
     def __init__(self, create_app: Callable[[Any], Any]) -> None:
         super().__init__(create_app)
@@ -269,9 +269,9 @@ class Dispatcher(DomainDispatcherApplication):
 
 
 def not_emulated(request: Request, error: Exception | None = None) -> operations.Failure:
-    """Return the refusal of what neither moto nor this package has.
+    """Return the error for an operation that neither moto nor this package has.
 
-    Not as 500, which moto says and SDKs retry for minutes.
+    Not status 500, which moto returns and SDKs retry for minutes.
     """
     why = f" ({type(error).__name__}: {error})" if error and str(error) else ""
     return operations.Failure(
@@ -281,19 +281,19 @@ def not_emulated(request: Request, error: Exception | None = None) -> operations
 
 
 def count_backends() -> int:
-    """Return how many backends (service, account, region) moto has made so far."""
+    """Return how many backends (service, account, region) moto has created so far."""
     return sum(len(regions) for holder in holders() for regions in holder.values())
 
 
 class QuietHandler(MotoRequestHandler):
-    """Serves without a line on stderr for each request; drops a client that says nothing."""
+    """Logs nothing for a request, and drops a client that sends nothing."""
 
     timeout = 60
 
     def run_wsgi(self) -> None:
-        """Answer one request, and let the account know until when."""
+        """Answer one request, and tell the account when it is done."""
         with cast("World", self.server.app).answering():
             super().run_wsgi()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
+        """Log nothing."""

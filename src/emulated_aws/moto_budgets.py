@@ -1,4 +1,4 @@
-"""What moto's Budgets does not do yet. As in `missing`: lent to moto while an account is open."""
+"""Operations that moto's Budgets lacks, added to moto while an account is open (`moto_patches`)."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def find_budget(response: Any, name: str | None = None) -> Any:
-    """Return the budget that a request is about."""
+    """Return the budget that a request names."""
     account = response._get_param("AccountId")
     name = name or response._get_param("BudgetName")
     response.backend.describe_budget(account, name)  # raises what AWS raises

@@ -1,4 +1,4 @@
-"""What moto's EFS does not do yet. As in `missing`: lent to moto while an account is open."""
+"""Operations that moto's EFS lacks, added to moto while an account is open (`moto_patches`)."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def file_system(response: Any) -> Any:
-    """Return the file system that an EFS request is about."""
+    """Return the file system that an EFS request names."""
     backend = response.efs_backend
     identity = response._get_param("FileSystemId")
     backend.describe_file_systems(file_system_id=identity)  # raises what AWS raises
@@ -24,7 +24,7 @@ def put_backup_policy(response: Any) -> Answer:
 
 
 def describe_backup_policy(response: Any) -> Answer:
-    """EFS DescribeBackupPolicy, which moto answers for what a file system was made with."""
+    """EFS DescribeBackupPolicy; moto's ignores changes after the file system's creation."""
     found = file_system(response)
     status = getattr(found, "_backup_status", "ENABLED" if found._backup else "DISABLED")
     return json.dumps({"BackupPolicy": {"Status": status}}), JSON
@@ -48,7 +48,7 @@ def update_file_system_protection(response: Any) -> Answer:
 
 
 def describe_file_system_policy(response: Any) -> Answer:
-    """EFS DescribeFileSystemPolicy, where moto has a KeyError for a file system that is gone."""
+    """EFS DescribeFileSystemPolicy; moto's raises KeyError if the file system is gone."""
     identity = file_system(response).file_system_id
     policy = response.efs_backend.describe_file_system_policy(file_system_id=identity)
     return json.dumps({"FileSystemId": identity, "Policy": policy}), JSON

@@ -1,6 +1,6 @@
-"""What moto's EKS does not do yet: what AWS adds to a new cluster, and most ways to change one.
+"""What moto's EKS lacks: the parts that AWS adds to a new cluster, and most ways to change one.
 
-As in `missing`: on moto's own models, lent to moto while an account is open.
+As in `moto_patches`: on moto's own models, added to moto while an account is open.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
 from moto.moto_api._internal import mock_random
 
-# Of no release of AWS's, so that nobody takes it for one.
+# Not a version that AWS released, so that nobody mistakes it for one.
 IMAGE = "{version}.0-00000000"
 EVERYWHERE = "0.0.0.0/0"
 NODEGROUP = (
@@ -24,7 +24,7 @@ NODEGROUP = (
 
 
 def routes() -> dict[str, Callable[..., Any]]:
-    """Return the addresses that moto's EKS does not answer."""
+    """Return the URL patterns that moto's EKS does not answer."""
     dispatch = importlib.import_module("moto.eks.urls").response.dispatch
     cluster = "{0}/clusters/(?P<name>[^/]+)"
     nodes = f"{cluster}/node-groups/(?P<nodegroupName>[^/]+)"
@@ -32,7 +32,7 @@ def routes() -> dict[str, Callable[..., Any]]:
 
 
 def refuse(kind: str, message: str) -> Exception:
-    """Return an error of EKS's own."""
+    """Return an error in EKS's form."""
     error: Exception = getattr(importlib.import_module("moto.eks.exceptions"), kind)(
         message=message
     )
@@ -40,13 +40,13 @@ def refuse(kind: str, message: str) -> Exception:
 
 
 def updated(kind: str) -> ActionResult:
-    """Return the answer to a change: it is done at once."""
+    """Return the response to an update, which is complete at once."""
     update = {"id": str(mock_random.uuid4()), "status": "Successful", "type": kind}
     return ActionResult({"update": {**update, "params": [], "createdAt": utcnow(), "errors": []}})
 
 
 def create_cluster(response: Any) -> ActionResult:
-    """EKS CreateCluster, with what it makes along: names, a security group, defaults."""
+    """EKS CreateCluster, with what AWS adds to it: names, a security group, defaults."""
     asked, backend = response._get_param, response.eks_backend
     vpc = asked("resourcesVpcConfig")
     ec2 = ec2_backends[backend.account_id][backend.region_name]
@@ -87,14 +87,15 @@ def create_cluster(response: Any) -> ActionResult:
 
 
 def hexadecimal() -> str:
-    """Return what EKS draws for a cluster's addresses."""
+    """Return hexadecimal digits, as EKS draws them for a cluster's addresses."""
     return str(mock_random.get_random_hex(32)).upper()
 
 
 def open_to_all(vpc: dict[str, Any]) -> None:
-    """Say from where the public address is reached: from everywhere, if nothing is said.
+    """Set the CIDR blocks that may reach the public endpoint: all addresses by default.
 
-    A cluster that is closed again keeps its list, as EKS does (aws/containers-roadmap#2002).
+    A cluster whose endpoint is closed again keeps its list, as EKS does
+    (aws/containers-roadmap#2002).
     """
     if not vpc["endpointPublicAccess"]:
         vpc.setdefault("publicAccessCidrs", [])
@@ -103,7 +104,7 @@ def open_to_all(vpc: dict[str, Any]) -> None:
 
 
 def own_group(ec2: Any, cluster: Any) -> str:
-    """Make the security group that EKS gives the control plane and its nodes."""
+    """Create the security group that EKS gives the control plane and its nodes."""
     name = f"eks-cluster-sg-{cluster.name}-{mock_random.get_random_hex(8)}"
     tags = {"Name": name, f"kubernetes.io/cluster/{cluster.name}": "owned"}
     group = ec2.create_security_group(
@@ -125,7 +126,7 @@ def own_group(ec2: Any, cluster: Any) -> str:
 
 
 def update_cluster_config(response: Any) -> ActionResult:
-    """EKS UpdateClusterConfig: one kind of change a call."""
+    """EKS UpdateClusterConfig: one kind of change in each call."""
     asked = response._get_param
     cluster = response.eks_backend.describe_cluster(asked("name"))
     if vpc := asked("resourcesVpcConfig"):
@@ -143,7 +144,7 @@ def update_cluster_config(response: Any) -> ActionResult:
 
 
 def update_cluster_version(response: Any) -> ActionResult:
-    """EKS UpdateClusterVersion: to the next minor version, never back."""
+    """EKS UpdateClusterVersion: to the next minor version, never to an older one."""
     cluster = response.eks_backend.describe_cluster(response._get_param("name"))
     wanted = response._get_param("version")
     now, then = (int(version.split(".")[1]) for version in (cluster.version, wanted))
@@ -157,7 +158,7 @@ def update_cluster_version(response: Any) -> ActionResult:
 
 
 def delete_cluster(response: Any) -> ActionResult:
-    """EKS DeleteCluster, with what was made along."""
+    """EKS DeleteCluster, with the security group that was created for it."""
     backend, name = response.eks_backend, response._get_param("name")
     cluster = backend.describe_cluster(name)
     if cluster.deletion_protection:
@@ -207,7 +208,7 @@ def update_nodegroup_version(response: Any) -> ActionResult:
 
 
 def taggable(backend: Any) -> Iterator[tuple[str, Any]]:
-    """Yield (type, thing) of what carries tags."""
+    """Yield (type, resource) of everything that has tags."""
     for cluster in backend.clusters.values():
         yield "eks:cluster", cluster
         for group in cluster.nodegroups.values():
@@ -215,13 +216,13 @@ def taggable(backend: Any) -> Iterator[tuple[str, Any]]:
 
 
 def tagged(backend: Any) -> Iterator[TaggedResource]:
-    """Yield it for the tagging API, which moto's EKS does not take part in."""
+    """Yield the same for the tagging API, which moto's EKS does not support."""
     for kind, thing in taggable(backend):
         yield TaggedResource(arn=thing.arn, tags=thing.tags, resource_type=kind)
 
 
 def tags_of(backend: Any, resource_arn: str) -> dict[str, str]:
-    """Return the tags of a cluster or group of nodes; moto knows those of clusters only."""
+    """Return the tags of a cluster or node group; moto supports clusters only."""
     for _, thing in taggable(backend):
         if thing.arn == resource_arn:
             return thing.tags  # type: ignore[no-any-return]

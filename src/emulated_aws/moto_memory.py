@@ -1,4 +1,4 @@
-"""moto's memory, of which a process has one, and the accounts that use it by turns."""
+"""Share moto's memory, of which a process has one, among the accounts that it serves."""
 
 import importlib
 import threading
@@ -23,10 +23,10 @@ Tagged = Iterator[tuple[str, dict[str, str]]]
 
 
 class Turn:
-    """One user's share of moto's memory. Inside `with turn:` moto holds that, and nothing else.
+    """One account's share of moto's memory. Inside `with turn:` moto holds that and nothing else.
 
-    Of all turns of a process one is inside at a time: moto is not made for concurrent changes.
-    `tagged` yields the ARN and tags of what the user has beside moto in a region.
+    Only one turn of a process is active at a time: moto is not thread-safe. `tagged` yields the ARN
+    and tags of the account's resources in a region that are not moto's.
     """
 
     def __init__(self, tagged: Callable[[str], Tagged] = lambda region: iter(())) -> None:
@@ -42,12 +42,12 @@ class Turn:
         _lock.release()
 
     def take_out(self) -> None:
-        """Remember what moto holds."""
+        """Return moto's present state."""
         self._content = [(one, dict(one), dict(names_beside(one))) for one in holders()]
         self._random = mock_random.getstate()
 
     def put_back(self) -> None:
-        """Have moto hold what was taken out, and nothing else."""
+        """Replace moto's state by one that was taken out."""
         empty_moto()
         for holder, content, names in self._content:
             holder.update(content)
@@ -57,14 +57,14 @@ class Turn:
 
 
 _lock = threading.RLock()
-_others = Turn()  # whoever else in this process uses moto
+_others = Turn()  # anything else in this process that uses moto
 _current = _others
 _open: list[Turn] = []
 _repairs = ExitStack()
 
 
 def switch_to(turn: Turn) -> None:
-    """Have moto hold what is one user's."""
+    """Make moto hold one account's state."""
     global _current
     if turn is not _current:
         _current.take_out()
@@ -74,9 +74,9 @@ def switch_to(turn: Turn) -> None:
 
 @contextmanager
 def lent_to(turn: Turn, session: boto3.Session) -> Iterator[None]:
-    """Let an account use moto, which is repaired meanwhile; give back what was in it before.
+    """Let an account use moto, repaired meanwhile; restore what moto held before.
 
-    Several may be open in one process, and are closed in any order.
+    Several accounts can be open in one process, and closed in any order.
     """
     with _lock:
         if not _open:
@@ -93,7 +93,7 @@ def lent_to(turn: Turn, session: boto3.Session) -> Iterator[None]:
 
 
 def tagged_by_current(region: str) -> Tagged:
-    """Yield the ARN and tags of what the account that is asked has beside moto."""
+    """Yield the ARN and tags of the current account's resources that are not moto's."""
     yield from _current.tagged(region)
 
 
@@ -101,19 +101,19 @@ def tagged_by_current(region: str) -> Tagged:
 def repaired(session: boto3.Session) -> Iterator[None]:
     """Repair and complete moto's classes while any account is open.
 
-    moto's default machine images are left out (megabytes of state that nobody here asks for), and
-    its own sessions are replaced by `session`, so that the environment cannot break it.
+    moto's default machine images are left out (megabytes of state that nothing here uses), and its
+    own sessions are replaced by `session`, so that the environment's settings cannot break it.
     """
     models = session._session.get_component("data_loader")
     with mock.patch.object(boto3, "Session", return_value=session), offerings_when_asked():
-        for module in ("moto.ec2", "moto.eks"):  # these make a session when they are imported
+        for module in ("moto.ec2", "moto.eks"):  # these create a session when they are imported
             importlib.import_module(module)
     with (
         mock.patch.object(settings, "ec2_load_default_amis", return_value=False),
         mock.patch.object(AccountSpecificBackend, "get_session", return_value=session),
-        # Each model is read once, for who asks and who answers.
+        # Client and server share each service model, which is read once.
         mock.patch.object(utils, "create_loader", return_value=models),
-        # Asked for with each request, and always the same.
+        # Read for each request, and always the same.
         mock.patch.object(responses, "method_names_from_class", cache(method_names_from_class)),
         moto_patches.lent_to_moto(tagged_by_current),
     ):
@@ -121,7 +121,7 @@ def repaired(session: boto3.Session) -> Iterator[None]:
 
 
 def empty_moto() -> None:
-    """Forget what moto's backends hold, without their slow own reset."""
+    """Clear moto's backends, without their own slow reset."""
     for holder in holders():
         holder.clear()
         names_beside(holder).clear()
@@ -129,6 +129,6 @@ def empty_moto() -> None:
 
 
 def names_beside(holder: Any) -> dict[Any, Any]:
-    """Return what moto keeps beside the accounts: the names of buckets, which are all of AWS's."""
+    """Return the state that moto shares among accounts: bucket names, which are global in AWS."""
     found: dict[Any, Any] = holder.__dict__.get("bucket_accounts", {})
     return found

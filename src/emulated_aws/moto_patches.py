@@ -1,7 +1,7 @@
-"""What moto does not do yet of services that it emulates, on moto's own models.
+"""Operations that moto's services lack, written on moto's own models.
 
-`world` lends it to moto while an account is open. Operations take moto's response object and answer
-in its form.
+They are added to moto while an account is open (`moto_memory`). Each takes moto's response object
+and answers in its form.
 """
 
 import importlib
@@ -24,8 +24,8 @@ Beside = Callable[[str], Iterator[tuple[str, dict[str, str]]]]
 
 @contextmanager
 def lent_to_moto(beside: Beside) -> Iterator[None]:
-    """Add it to moto's classes, and take it away again; `beside` yields what else has tags."""
-    # Imported when moto's sessions are replaced already: its EKS makes one when it is imported.
+    """Add the operations to moto's classes in the block; `beside` yields other tagged resources."""
+    # Imported after moto's sessions are replaced: its EKS creates one when it is imported.
     from emulated_aws import moto_eks
 
     urls = importlib.import_module("moto.eks.urls").url_paths
@@ -52,20 +52,20 @@ def lent_to_moto(beside: Beside) -> Iterator[None]:
 
 
 class Tagged:
-    """A backend as the tagging API asks for it."""
+    """A backend as the tagging API reads it."""
 
     def __init__(self, backend: Any, listing: Listing) -> None:
         self.iter_tagged_resources = lambda: listing(backend)
 
     def owns_arn(self, arn: str) -> bool:
-        """Leave changes of tags to the service's own API."""
+        """Return that no ARN is the backend's: tags are changed by the service's own API."""
         return False
 
 
 def also_tagged(
     listed: Callable[[str, str], Iterator[Any]], more: Mapping[str, Listing], beside: Beside
 ) -> Callable[[str, str], Iterator[Any]]:
-    """Return moto's list of backends with tags, the services in `more`, and what is beside moto."""
+    """Return moto's backends with tags, the services in `more`, and the resources beside moto."""
 
     def listing(account: str, region: str) -> Iterator[Any]:
         yield from listed(account, region)
@@ -78,7 +78,7 @@ def also_tagged(
 
 
 def as_moto_lists(found: Iterator[tuple[str, dict[str, str]]]) -> Iterator[TaggedResource]:
-    """Yield it in moto's form; the type is in the ARN."""
+    """Yield tagged resources in moto's form; the type is in the ARN."""
     for arn, tags in found:
         _, _, service, _, _, resource = arn.split(":", 5)
         kind = f"{service}:{resource.partition('/')[0]}"
@@ -86,7 +86,7 @@ def as_moto_lists(found: Iterator[tuple[str, dict[str, str]]]) -> Iterator[Tagge
 
 
 def tagged_repositories(backend: Any) -> Iterator[TaggedResource]:
-    """Yield the repositories of ECR."""
+    """Yield ECR repositories with their tags."""
     for repository in backend.repositories.values():
         tags = backend.tagger.get_tag_dict_for_resource(repository.arn)
         yield TaggedResource(arn=repository.arn, tags=tags, resource_type="ecr:repository")
@@ -96,7 +96,7 @@ def tagged_repositories(backend: Any) -> Iterator[TaggedResource]:
 
 
 def rule_description(rule: Any) -> str | None:
-    """Return a rule's description, which moto looks for only where it has addresses."""
+    """Return a rule's description; moto looks for one only in rules with addresses."""
     for source in (rule.ip_range, rule.source_group):
         if source.get("Description"):
             return str(source["Description"])
@@ -104,7 +104,7 @@ def rule_description(rule: Any) -> str | None:
 
 
 def modify_security_group_rules(backend: Any, group_id: str, rules: Mapping[str, Any]) -> None:
-    """EC2 ModifySecurityGroupRules, for every kind of source; moto changes IPv4 ones only."""
+    """EC2 ModifySecurityGroupRules for every kind of source; moto supports IPv4 only."""
     group = backend.get_security_group_by_name_or_id(group_id)
     for identity, new in rules.items():
         rule = group.get_rule(identity)
@@ -122,7 +122,7 @@ def modify_security_group_rules(backend: Any, group_id: str, rules: Mapping[str,
 
 
 def modify_launch_template(response: Any) -> ActionResult:
-    """EC2 ModifyLaunchTemplate: which version is taken where none is named."""
+    """EC2 ModifyLaunchTemplate, which sets the default version."""
     template = response.ec2_backend.get_launch_template(response._get_param("LaunchTemplateId"))
     version = template.get_version(response._get_param("DefaultVersion"))
     template.default_version_number = version.number
@@ -139,7 +139,7 @@ def modify_launch_template(response: Any) -> ActionResult:
 
 
 def attach_role_policy(backend: Any, policy_arn: str, role_name: str) -> None:
-    """IAM AttachRolePolicy; AWS's own policies come in when one is first used, not all at once."""
+    """IAM AttachRolePolicy; an AWS managed policy is loaded when it is first attached."""
     models = importlib.import_module("moto.iam.models")
     name = policy_arn.rsplit("/", 1)[-1]
     if policy_arn not in backend.managed_policies and (data := policy_of_aws(name)):
@@ -157,7 +157,7 @@ def attach_role_policy(backend: Any, policy_arn: str, role_name: str) -> None:
 
 
 def set_key(response: Any, key: str | None) -> str:
-    """Change the key of a log group."""
+    """Set or remove the KMS key of a log group."""
     backend, name = response.logs_backend, response._get_param("logGroupName")
     backend.list_tags_log_group(name)  # raises what AWS raises
     backend.groups[name].kms_key_id = key

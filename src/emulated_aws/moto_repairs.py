@@ -1,7 +1,7 @@
-"""Where moto does otherwise than AWS: one repair a fault, lent to moto while an account is open.
+"""Repairs of moto where it differs from AWS, in place while an account is open.
 
-Each names the version of moto that has the fault. `tests/emulated_aws/test_repairs.py` asks moto
-alone: it fails when a newer moto does as AWS does, and the repair can go.
+Each names the version of moto that has the fault. `tests/emulated_aws/test_repairs.py` runs moto
+alone: it fails when a newer moto behaves like AWS, and the repair can be removed.
 """
 
 import importlib
@@ -19,9 +19,9 @@ Original = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Repair:
-    """One fault: what moto does instead, the class and method, and what stands for it.
+    """One fault of moto, the class and method that has it, and the replacement.
 
-    `instead` is given moto's own method and returns what takes its place.
+    `instead` takes moto's own method and returns what replaces it.
     """
 
     fault: str
@@ -43,7 +43,7 @@ def keeping_policy(original: Original) -> Any:
 
 
 def telling_allow_policy(original: Any) -> Any:
-    """SQS: who may use a queue for dead letters is told."""
+    """SQS: the policy on who may use a queue for dead letters is returned."""
 
     def attributes(queue: Any) -> dict[str, Any]:
         told: dict[str, Any] = original.fget(queue)
@@ -72,7 +72,7 @@ def tags_of_now(_original: Original) -> Any:
 
 
 def with_period(original: Original) -> Any:
-    """KMS: a key rotates after the days that were asked for."""
+    """KMS: a key has the rotation period that was requested."""
 
     def enable(response: Any) -> str:
         answer: str = original(response)
@@ -88,7 +88,7 @@ ROTATION_DAYS = 365
 
 
 def telling_period(original: Original) -> Any:
-    """KMS: the days between rotations are told."""
+    """KMS: the rotation period is returned."""
 
     def status(response: Any) -> str:
         answer = json.loads(original(response))
@@ -102,7 +102,7 @@ def telling_period(original: Original) -> Any:
 
 
 def as_of_today(original: Original) -> Any:
-    """S3: a new bucket is encrypted, owns its objects and is closed to the public."""
+    """S3: a new bucket is encrypted, owns its objects and blocks public access."""
 
     def create(backend: Any, bucket_name: str, *others: Any, **more: Any) -> Any:
         bucket = original(backend, bucket_name, *others, **more)
@@ -121,7 +121,7 @@ def as_of_today(original: Original) -> Any:
 
 
 def with_tags(original: Original) -> Any:
-    """S3: a bucket has the tags that it is made with."""
+    """S3: a bucket has the tags it is created with."""
 
     def put(response: Any, *others: Any, **more: Any) -> Any:
         answer = original(response, *others, **more)
@@ -139,7 +139,7 @@ def with_tags(original: Original) -> Any:
 
 
 def unless_used(kind: str, of_interface: Callable[[Any], list[str]]) -> Callable[[Original], Any]:
-    """EC2: what a network interface is in, or has, is not deleted before it."""
+    """EC2: a subnet or group that a network interface uses cannot be deleted."""
 
     def repair(original: Original) -> Any:
         def delete(backend: Any, *names: Any, **named: Any) -> Any:
@@ -158,7 +158,7 @@ def unless_used(kind: str, of_interface: Callable[[Any], list[str]]) -> Callable
 
 
 def with_its_interface(original: Original) -> Any:
-    """EC2: a NAT gateway's network interface goes with it."""
+    """EC2: a NAT gateway's network interface is deleted with it."""
 
     def delete(backend: Any, nat_gateway_id: str) -> Any:
         gateway = original(backend, nat_gateway_id)
@@ -169,13 +169,13 @@ def with_its_interface(original: Original) -> Any:
 
 
 def subnet_of(backend: Any, subnet_id: str) -> Any:
-    """Return a subnet, None if there is none: moto says so in EFS's own words."""
+    """Return a subnet, or None: moto reports a missing one as EFS does."""
     by_zone = backend.ec2_backend.subnets.values()
     return next((zone[subnet_id] for zone in by_zone if subnet_id in zone), None)
 
 
 def in_its_zone(original: Original) -> Any:
-    """EFS: a One Zone file system has no mount target in another zone."""
+    """EFS: a One Zone file system refuses mount targets in other zones."""
 
     def create(backend: Any, file_system_id: str, subnet_id: str, *others: Any, **more: Any) -> Any:
         system = backend.file_systems_by_id.get(file_system_id)
@@ -191,7 +191,7 @@ def in_its_zone(original: Original) -> Any:
 
 
 def with_default_group(original: Original) -> Any:
-    """EFS: a mount target without a security group has its VPC's default one."""
+    """EFS: a mount target without security groups gets its VPC's default one."""
 
     def create(
         backend: Any,
@@ -298,7 +298,7 @@ REPAIRS = (
 
 @contextmanager
 def mended() -> Iterator[None]:
-    """Repair moto's classes, and put back what they were."""
+    """Repair moto's classes for the block, and restore them at its end."""
     with ExitStack() as stack:
         for repair in REPAIRS:
             owner = getattr(importlib.import_module(repair.module), repair.owner)

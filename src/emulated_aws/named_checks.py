@@ -1,6 +1,6 @@
-"""Functions of the provider's source that refuse a value: by hand, as no tool translates them.
+"""Validation functions of the provider, translated by hand because no tool can.
 
-`BY_HAND` has them by the name that `tools/provider_facts` gives them.
+`BY_HAND` maps the names that `tools/provider_facts` gives them.
 """
 
 import ipaddress
@@ -18,20 +18,20 @@ UNICODE = {"L": r"\w", "N": r"\w", "Z": r"\s", "M": r"\w", "S": r"\W", "P": r"\W
 
 
 def invalid(value: Any, words: str) -> str:
-    """Return that a value is not valid, and why."""
+    """Return the message that a value is not valid, and why."""
     return f'invalid value "{value}" ({words})'
 
 
 @cache
 def compiled(pattern: str) -> re.Pattern[str]:
-    """Return a regular expression of Go's: its classes of Unicode are wider or equal here."""
+    """Compile a Go regular expression; Python's Unicode classes are as wide or wider."""
     ends = re.sub(r"(?<!\\)\\z|(?<![\\\[])\$(?=$|\))", r"\\Z", pattern)
     flags = re.UNICODE if r"\p{" in pattern else re.ASCII
     return re.compile(re.sub(r"\\p\{(\w)\w*\}", lambda found: UNICODE[found[1]], ends), flags)
 
 
 def cidr(value: Any) -> Problem:
-    """Refuse what is not a network in CIDR notation with no host bits set."""
+    """Refuse a value that is not a network in CIDR notation without host bits."""
     try:
         ipaddress.ip_network(value)
     except ValueError as error:
@@ -65,7 +65,7 @@ def address(number: int) -> Check:
 
 
 def arn(value: Any) -> Problem:
-    """Refuse what is not an ARN."""
+    """Refuse a value that is not an ARN."""
     ok = value == "" or re.fullmatch(
         r"arn:aws[\w-]*:[a-zA-Z0-9-]+:([a-z]{2,4}(-[a-z]+)+-\d{1,2})?:(\d{12}|aws|)?:.+", str(value)
     )
@@ -86,7 +86,7 @@ def repeated_key(text: str) -> Problem:
 
 
 def policy(value: Any) -> Problem:
-    """Refuse what is not a policy document of IAM's: a JSON object, no key twice."""
+    """Refuse a value that is not an IAM policy document: a JSON object without repeated keys."""
     try:
         if not isinstance(json.loads(value), dict):
             return "contains an invalid JSON policy: not a JSON object"
@@ -97,7 +97,7 @@ def policy(value: Any) -> Problem:
 
 
 def is_json(value: Any) -> Problem:
-    """Refuse what is not JSON."""
+    """Refuse a value that is not JSON."""
     try:
         json.loads(value)
     except ValueError as error:
@@ -106,7 +106,7 @@ def is_json(value: Any) -> Problem:
 
 
 def at(layout: str) -> Check:
-    """Return a check for points in time in one layout."""
+    """Return a check for timestamps in one layout."""
 
     def check(value: Any) -> Problem:
         try:
@@ -119,13 +119,13 @@ def at(layout: str) -> Check:
 
 
 def rfc3339(value: Any) -> Problem:
-    """Refuse what is not a point in time in the form of RFC 3339."""
+    """Refuse a value that is not an RFC 3339 timestamp."""
     ok = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", value)
     return None if ok else f'"{value}" is not a valid RFC3339 date'
 
 
 def https(value: Any) -> Problem:
-    """Refuse what is not an address reached over HTTPS."""
+    """Refuse a value that is not an HTTPS URL."""
     parts = urlsplit(str(value))
     ok = parts.scheme == "https" and parts.netloc
     return None if ok else f'expected "{value}" to have a host and a url with schema of: "https"'

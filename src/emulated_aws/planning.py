@@ -1,4 +1,4 @@
-"""What a provider decides when Terraform asks it to plan a change."""
+"""Plan the value of a resource, as a provider does for Terraform."""
 
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
@@ -29,28 +29,28 @@ def plan_block(
     path: str = "",
     within_set: bool = False,
 ) -> dict[str, Any]:
-    """Return the planned value of one level.
+    """Return the planned value of one block.
 
-    `proposed` is Terraform's own merge of configuration and prior state. Where nothing is there
-    yet, what only the API will tell becomes unknown; where something is, it keeps what it has.
-    `defaults` maps dotted paths to the values taken where the configuration is silent.
+    `proposed` is Terraform's own merge of configuration and prior state. In a new resource, values
+    that only the API knows become unknown; an existing one keeps them. `defaults` maps dotted paths
+    to the values used where the configuration sets nothing.
     """
     planned = dict(proposed)
     for name, attribute in block.attributes.items():
         value = proposed.get(name)
         if type_.sdk and isinstance(value, list):
-            # Objects are blocks in the older SDK: it plans zeros for what they leave out.
+            # Objects are blocks in the older SDK: it plans zeros for values left out.
             planned[name] = value = [zeros_within(attribute.type[1], item) for item in value]
         if value is None and f"{path}{name}" in defaults:
             planned[name] = defaults[f"{path}{name}"]
         elif value is None and attribute.computed and prior is None:
             planned[name] = Unknown
         elif prior is not None and type_.sdk and value is None and is_empty(prior.get(name)):
-            planned[name] = prior.get(name)  # the older SDK takes nothing and empty for the same
+            planned[name] = prior.get(name)  # to the older SDK, null and empty are equal
         elif prior is not None and same(attribute.type, value, prior.get(name)):
             planned[name] = prior.get(name)
         elif type_.sdk and isinstance(value, list) and any(map(is_unknown, value)):
-            planned[name] = Unknown  # the older SDK knows all of a list or nothing
+            planned[name] = Unknown  # to the older SDK, a list is known as a whole or not at all
         elif type_.sdk and value is None and within_set and not isinstance(attribute.type, str):
             planned[name] = {} if attribute.type[0] == "map" else []
     for name, nested in block.blocks.items():
@@ -88,7 +88,7 @@ def counterpart(
 
 
 def agrees(item: Any, candidate: Any) -> bool:
-    """Tell whether a prior value has all that `item` says; where `item` is silent, so it does."""
+    """Return whether a prior value has every value that `item` sets; unset values match any."""
     if item is None or item == []:
         return True
     if isinstance(item, dict) and isinstance(candidate, dict):
@@ -99,14 +99,14 @@ def agrees(item: Any, candidate: Any) -> bool:
 
 
 def is_empty(value: Any) -> bool:
-    """Tell whether a value is the empty one of its type."""
+    """Return whether a value is its type's empty value."""
     return any(value is empty or (type(value) is type(empty) and value == empty) for empty in EMPTY)
 
 
 def differences(
     block: Block, one: Mapping[str, Any], other: Mapping[str, Any], path: str = ""
 ) -> list[str]:
-    """Return the dotted paths, without indexes, of what differs between two values of a block."""
+    """Return the dotted paths, without indexes, at which two values of a block differ."""
     found = [
         f"{path}{name}"
         for name, attribute in block.attributes.items()
@@ -126,7 +126,7 @@ def differences(
 def unequal(
     block: Block, mine: list[Any], yours: list[Any], is_set: bool
 ) -> Iterator[tuple[Any, Any]]:
-    """Yield pairs of a block's values to compare; what one side lacks is empty there."""
+    """Yield pairs of a block's values to compare; a value that one side lacks is empty."""
     if is_set:
         left = [one for one in mine if not any(same_block(block, one, other) for other in yours)]
         right = [one for one in yours if not any(same_block(block, one, other) for other in mine)]

@@ -25,9 +25,9 @@ from emulated_aws.terraform_values import conform_block
 
 
 class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
-    """Answers Terraform; each connection of Terraform's is one provider configuration."""
+    """Answers Terraform's calls; each connection is one provider configuration."""
 
-    # Method names are the protocol's.
+    # The protocol names the methods.
     # ruff: noqa: N802
 
     def __init__(self, account: Account, project: Path | None = None) -> None:
@@ -48,7 +48,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         return self._settings.get(context.peer(), Settings(self.account.region, {}))
 
     def _api(self, type_: Type, settings: Settings, *states: State | None) -> Api:
-        """Return the API in the region that the first state with a region names."""
+        """Return the API in the region of the first state that has one."""
         named = (state.get("region") for state in states if state)
         region = next((region for region in named if isinstance(region, str)), settings.region)
         return Api(self.account, self._client, region, type_.block)
@@ -56,7 +56,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
     # The provider as a whole
 
     def GetMetadata(self, request: Any, context: Any) -> Any:
-        """List the types."""
+        """List the resource and data source types."""
         self._look_into_project()
         return pb.GetMetadata.Response(
             resources=[{"type_name": name} for name in self.schema.resources],
@@ -64,7 +64,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         )
 
     def GetProviderSchema(self, request: Any, context: Any) -> Any:
-        """Announce the real provider's schema of the types that are emulated or named."""
+        """Return the real provider's schema of types that are emulated or named by the project."""
         self._look_into_project()
         return self.schema.message
 
@@ -73,7 +73,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
             self.schema = load_with(types_named(self.project))
 
     def ValidateProviderConfig(self, request: Any, context: Any) -> Any:
-        """Accept: the schema has said what there is to say."""
+        """Accept the configuration: the schema has checked it."""
         return pb.ValidateProviderConfig.Response()
 
     def ConfigureProvider(self, request: Any, context: Any) -> Any:
@@ -97,17 +97,17 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         return pb.StopProvider.Response()
 
     def GetFunctions(self, request: Any, context: Any) -> Any:
-        """Announce no functions."""
+        """Return no functions."""
         return pb.GetFunctions.Response()
 
     # Resources
 
     def ValidateResourceConfig(self, request: Any, context: Any) -> Any:
-        """Refuse the values that the real provider refuses."""
+        """Report the values that the real provider refuses."""
 
         def answer() -> Any:
             resource, config = RESOURCES.get(request.type_name), read_dynamic_value(request.config)
-            if resource is None:  # declared, and perhaps for nothing: planning it is refused
+            if resource is None:  # declared, and perhaps never created: planning it is refused
                 return pb.ValidateResourceConfig.Response()
             found = refusals(self.schema.resources[request.type_name], resource, config)
             return pb.ValidateResourceConfig.Response(diagnostics=list(map(as_diagnostic, found)))
@@ -116,13 +116,13 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         return guarded(answer, pb.ValidateResourceConfig.Response, doing)
 
     def UpgradeResourceState(self, request: Any, context: Any) -> Any:
-        """Take a saved state; attributes that the schema no longer has are dropped."""
+        """Return a saved state without attributes that the schema no longer has."""
         block = self.schema.resources[request.type_name].block
         state = conform_block(block, json.loads(request.raw_state.json))
         return pb.UpgradeResourceState.Response(upgraded_state=to_dynamic_value(state))
 
     def ReadResource(self, request: Any, context: Any) -> Any:
-        """Bring a state up to date with what the API shows."""
+        """Refresh a state from the API."""
 
         def answer() -> Any:
             type_, resource, settings = self._known(request, context)
@@ -139,7 +139,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         return guarded(answer, pb.ReadResource.Response, f"reading {request.type_name}")
 
     def PlanResourceChange(self, request: Any, context: Any) -> Any:
-        """Decide what a change will do."""
+        """Plan a change."""
 
         def answer() -> Any:
             type_, resource, settings = self._known(request, context)
@@ -165,7 +165,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         return guarded(answer, pb.PlanResourceChange.Response, f"planning {request.type_name}")
 
     def ApplyResourceChange(self, request: Any, context: Any) -> Any:
-        """Make a planned change."""
+        """Apply a planned change."""
         self.has_changed = True
         type_, resource, settings = self._known(request, context)
         prior, planned = (
@@ -175,7 +175,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         api = self._api(type_, settings, *((planned, prior) if planned else (prior,)))
         private, made = request.planned_private, ""
         if prior is None:
-            # With the state goes how the thing was made, to be forgotten when it is no more.
+            # The state records how the resource was created, until it is deleted.
             made = resource_lifecycle.fingerprint(type_, planned)
             self._made.add(made)
             private = f"{made} {self.account.run}".encode()
@@ -198,7 +198,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         )
 
     def ImportResourceState(self, request: Any, context: Any) -> Any:
-        """Take over a thing by its id; Terraform reads it next."""
+        """Import a resource by its id; Terraform refreshes it next."""
 
         def answer() -> Any:
             type_, resource, settings = self._known(request, context)
@@ -213,7 +213,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         return guarded(answer, pb.ImportResourceState.Response, doing)
 
     def ReadDataSource(self, request: Any, context: Any) -> Any:
-        """Answer a data source."""
+        """Read a data source."""
 
         def answer() -> Any:
             settings = self._settings_of(context)
@@ -239,7 +239,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         return guarded(answer, pb.ReadDataSource.Response, f"reading data {request.type_name}")
 
     def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:
-        """Refuse the values that the real provider refuses."""
+        """Report the values that the real provider refuses."""
 
         def answer() -> Any:
             type_ = self.schema.data_sources[request.type_name]
@@ -264,6 +264,6 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
 
 
 def made_by(private: bytes) -> tuple[str, str]:
-    """Return how a thing was made and by which run, as its state's private part has it."""
+    """Return the creation and run that the state's private data records."""
     made, _, run = private.decode().partition(" ")
     return made, run

@@ -19,7 +19,7 @@ from tf.gen import (
 from emulated_aws.account import Account
 from emulated_aws.provider import Provider
 
-# Method names are the protocol's.
+# The protocol names the methods.
 # ruff: noqa: N802
 
 ADDRESSES = ("registry.terraform.io/hashicorp/aws", "registry.opentofu.org/hashicorp/aws")
@@ -33,11 +33,11 @@ def serve_provider(
 ) -> Iterator[dict[str, str]]:
     """Serve the stand-in on this machine; yield the environment that makes Terraform use it.
 
-    It lives in threads of this process, so it ends with it and not with Terraform, which is left to
-    finish when the user interrupts. If an error passes here Terraform may not have written down
-    what it had made: the account goes on knowing, until a later run reads it in the state.
-    `project` is the root module's folder: types that its files name
-    and nothing emulates are then known, so that it may declare them with `count = 0`.
+    It runs in threads of this process, so it ends with the process and not with Terraform, which
+    may finish when the user interrupts. If the block raises, Terraform may not have recorded what
+    it created: the account remembers that until a later run finds it in the state. `project` is the
+    root module's folder: types that its files name are then in the schema even if they are not
+    emulated, so that it may declare them with `count = 0`.
     """
     server = grpc.server(ThreadPoolExecutor(THREADS, "provider"))
     provider = Provider(account, project)
@@ -64,15 +64,15 @@ def serve_provider(
 
 
 class Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):  # type: ignore[misc]
-    """The plugin framework's own service: Terraform says goodbye here."""
+    """The plugin framework's own service, which Terraform calls when it is done."""
 
     def Shutdown(self, request: Any, context: Any) -> Any:
-        """Stay: whoever serves decides when to stop."""
+        """Do nothing: `serve_provider` decides when to stop."""
         return grpc_controller_pb2.Empty()
 
 
 class Stdio(grpc_stdio_pb2_grpc.GRPCStdioServicer):  # type: ignore[misc]
-    """The plugin framework's stream of a plugin's output: there is none."""
+    """The plugin framework's stream of a plugin's output, which is empty."""
 
     def StreamStdio(self, request: Any, context: Any) -> Any:
         """End at once."""

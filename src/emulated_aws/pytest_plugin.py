@@ -1,4 +1,4 @@
-"""Fixtures of an emulated account: `pytest_plugins = ["emulated_aws.pytest_plugin"]`."""
+"""Fixtures for an emulated account: `pytest_plugins = ["emulated_aws.pytest_plugin"]`."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -12,14 +12,14 @@ from emulated_aws.account_server import open_account
 
 @pytest.fixture
 def aws_account(tmp_path: Path) -> Iterator[Account]:
-    """Yield an emulated account of the test's own."""
+    """Yield an emulated account for this test alone."""
     with open_account(tmp_path / "aws-account") as account:
         yield account
 
 
 @pytest.fixture
 def aws_environment(aws_account: Account, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
-    """Make the account that of every SDK and program that the test starts; return the variables."""
+    """Point every SDK and program of the test to the account; return the variables."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in aws_account.environment.items():

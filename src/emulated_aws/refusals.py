@@ -1,4 +1,4 @@
-"""What the real provider refuses of a configuration before it plans."""
+"""Validate a configuration as the real provider does before planning."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from emulated_aws.validation import problem_with
 
 
 def refusals(type_: Type, resource: Resource | None, config: State) -> Iterator[Refused]:
-    """Yield what the real provider would refuse of a resource, or a data source if None."""
+    """Yield what the real provider would refuse in a resource, or in a data source if None."""
     facts = facts_of(type_.name if resource else f"data.{type_.name}")
     if type_.sdk:
         config = {name: unless_unknown(value) for name, value in config.items()}
@@ -32,16 +32,16 @@ def refusals(type_: Type, resource: Resource | None, config: State) -> Iterator[
 
 
 def unless_unknown(value: Any) -> Any:
-    """Return a value, unknown as a whole where it is a list of which any part is unknown.
+    """Return a value; a list with any unknown part is unknown as a whole.
 
-    The older SDK looks at none of the blocks then, and waits until all of them are known
+    The older SDK validates none of its blocks then, and waits until all of them are known
     (`validateList` in its helper/schema/schema.go).
     """
     return Unknown if isinstance(value, list) and contains_unknown(value) else value
 
 
 def checks_of(facts: Facts) -> Iterator[tuple[str, Check]]:
-    """Yield the checks of values that the provider's source names, by path."""
+    """Yield the provider's checks of values, by path."""
     for path, forms in facts.checks.items():
         for form in forms:
             yield path, partial(problem_with, form=form)
@@ -52,7 +52,7 @@ def checks_of(facts: Facts) -> Iterator[tuple[str, Check]]:
 
 
 def combination(rule: str, config: State, path: str, others: Sequence[str]) -> str:
-    """Return why arguments exclude or need each other, nothing if they do not."""
+    """Return the error for arguments that exclude or require each other, if any."""
     inside = path.split(".")[:-1]
     if inside and at_path(config, inside) in (None, []):
         return ""
@@ -73,7 +73,7 @@ def combination(rule: str, config: State, path: str, others: Sequence[str]) -> s
 
 
 def at_path(config: Any, names: Sequence[str]) -> Any:
-    """Return the value at a dotted path, of blocks the first."""
+    """Return the value at a dotted path, through the first of nested blocks."""
     for name in names:
         if isinstance(config, list):
             config = first(config)
@@ -84,7 +84,7 @@ def at_path(config: Any, names: Sequence[str]) -> Any:
 
 
 def known_values(config: Any, names: list[str], steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
-    """Yield the known values at a dotted path, through lists of blocks, with the way to each."""
+    """Yield the known values at a dotted path, through lists of blocks, each with its full path."""
     if isinstance(config, list) and names:
         for index, item in enumerate(config):
             yield from known_values(item, names, (*steps, index))

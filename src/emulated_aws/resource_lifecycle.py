@@ -1,4 +1,4 @@
-"""A resource's life on plain values: plan, apply, read, as the real provider would."""
+"""Plan, apply and read a resource as the real provider does, on plain values."""
 
 import hashlib
 import json
@@ -33,17 +33,17 @@ from emulated_aws.terraform_values import (
 
 
 class Gone(Refused):
-    """What was just made or changed is not there."""
+    """A resource that was just created or changed does not exist."""
 
 
 def means_gone(error: Exception | None) -> bool:
-    """Tell whether a change failed because its own thing, or what it needs, is not there."""
+    """Return whether a change failed because its resource, or one it needs, does not exist."""
     return isinstance(error, Gone) or (isinstance(error, ClientError) and is_gone(error))
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What one provider configuration says."""
+    """The settings of one provider configuration."""
 
     region: str
     default_tags: Mapping[str, str]
@@ -81,14 +81,14 @@ def plan(
 
 
 def all_tags(tags: Any, settings: Settings) -> Any:
-    """Return the tags of a thing: the provider's, overridden by its own."""
+    """Return a resource's tags: the provider's defaults, overridden by its own."""
     if contains_unknown(tags):
         return Unknown
     return {**settings.default_tags, **(tags or {})}
 
 
 def own_tags(found: Mapping[str, str], before: Any, settings: Settings) -> Any:
-    """Return the tags that are not there by default; those the configuration repeats stay."""
+    """Return the tags that are not provider defaults, and those that the configuration repeats."""
     mine = before or {}
     default = settings.default_tags
     result = {
@@ -102,7 +102,7 @@ def own_tags(found: Mapping[str, str], before: Any, settings: Settings) -> Any:
 def read(
     type_: Type, resource: Resource, api: Api, settings: Settings, state: State
 ) -> State | None:
-    """Return the state as the API shows it now, None if the thing is gone."""
+    """Return the state as the API shows it now, or None if the resource is gone."""
     found = observe(resource, api, state)
     if found is None:
         return None
@@ -111,9 +111,9 @@ def read(
 
 
 def with_zeros(type_: Type, state: State, planned: State | None) -> State:
-    """Return a state as the older SDK writes it: what is read and not set is the type's zero.
+    """Return a state as the older SDK writes it: attributes read and unset have the type's zero.
 
-    After an apply a list or map that was planned as nothing stays so.
+    After an apply, a list or map that was planned as null stays null.
     """
     recorded = facts_of(type_.name).recorded | {"tags"}
 
@@ -143,7 +143,7 @@ def with_zeros(type_: Type, state: State, planned: State | None) -> State:
 
 
 def with_defaults(block: Block, value: State, defaults: Mapping[str, Any], path: str = "") -> State:
-    """Return a configuration with what the provider takes where it is silent."""
+    """Return a configuration with the provider's defaults where it sets nothing."""
     filled = dict(value)
     for name in block.attributes:
         if filled.get(name) is None:
@@ -158,7 +158,7 @@ def with_defaults(block: Block, value: State, defaults: Mapping[str, Any], path:
 
 
 def observe(resource: Resource, api: Api, state: State) -> State | None:
-    """Return what the API shows of a thing, None if it is gone."""
+    """Return a resource as the API shows it, or None if it is gone."""
     try:
         return resource.read(api, state)
     except ClientError as error:
@@ -170,7 +170,7 @@ def observe(resource: Resource, api: Api, state: State) -> State | None:
 def merge(
     type_: Type, resource: Resource, api: Api, settings: Settings, state: State, found: State
 ) -> State:
-    """Return the state with what the API shows; what means the same keeps its form."""
+    """Return the state updated from the API; equivalent values keep their form."""
     if "tags_all" in found:
         found["tags"] = own_tags(found["tags_all"], state.get("tags"), settings)
     merged = {**state, "region": state.get("region") or api.region, **found}
@@ -194,7 +194,7 @@ def apply(
     prior: State | None,
     planned: State | None,
 ) -> tuple[State | None, Exception | None]:
-    """Make the change; return the new state, and the error that stopped it half-way, if any."""
+    """Make the change; return the new state, and the error that interrupted it, if any."""
     state = prior
     try:
         if planned is None:
@@ -221,12 +221,12 @@ def apply(
             state = with_zeros(type_, state, new)
         refuse_unemulated(type_, resource, new, found)
         return state, None
-    except Exception as error:  # whatever it is, what exists by now must reach the state
+    except Exception as error:  # whatever it is, resources that exist by now must reach the state
         return state, error
 
 
 def refuse_unemulated(type_: Type, resource: Resource, new: State, found: State) -> None:
-    """Refuse to pass over in silence what was asked for and no emulation took up."""
+    """Refuse a configured attribute that the emulation would silently ignore."""
     handled = {*found, *STEERING, "id", "region", "tags", "timeouts"}
     for name, value in new.items():
         by_default = is_empty(value) or value == resource.defaults.get(
@@ -241,7 +241,7 @@ def refuse_unemulated(type_: Type, resource: Resource, new: State, found: State)
 
 
 def fingerprint(type_: Type, planned: State) -> str:
-    """Return a digest of what is to be made; what is unknown counts as such."""
+    """Return a digest of a planned state; all unknown values are alike."""
     text = json.dumps([type_.name, planned], sort_keys=True, default=lambda unknown: "?")
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -258,7 +258,7 @@ def without_unknown(value: Any) -> Any:
 
 
 def delete(resource: Resource, api: Api, prior: State) -> None:
-    """Remove the thing; that it is gone already is no error."""
+    """Delete the resource; it is no error if it is gone already."""
     try:
         resource.delete(api, prior)
     except ClientError as error:
@@ -267,7 +267,7 @@ def delete(resource: Resource, api: Api, prior: State) -> None:
 
 
 def update_tags(resource: Resource, api: Api, prior: State, new: State) -> None:
-    """Bring tags from the old state to the new one."""
+    """Update tags from the old state to the new one."""
     old, wanted = prior.get("tags_all") or {}, new.get("tags_all") or {}
     given = {key: value for key, value in wanted.items() if old.get(key) != value}
     removed = sorted(old.keys() - wanted.keys())

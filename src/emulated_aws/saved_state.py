@@ -1,4 +1,4 @@
-"""moto's state as files: one pickle a service and a manifest that says which belong together."""
+"""moto's state as files: a pickle per service, and a manifest of the files that belong together."""
 
 import copy
 import hashlib
@@ -26,8 +26,8 @@ from pangeo_core.files import write_whole
 
 FORMAT = 3
 S3 = "moto.s3.models:s3_backends"
-BLOB_BYTES = 4096  # contents of S3 objects from this size on get a file of their own
-# The tagging API's backend holds nothing but half-read answers, as generators no pickle can keep.
+BLOB_BYTES = 4096  # S3 objects of this size or more get a file of their own
+# The tagging API's backend holds only half-read responses: generators, which cannot be pickled.
 STATELESS = {"moto.resourcegroupstaggingapi.models:resourcegroupstaggingapi_backends"}
 PLAIN = frozenset({str, int, float, bool, type(None), dict, list, tuple, type})
 LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
@@ -38,12 +38,12 @@ Defaults = TypeVar("Defaults", bound="defaultdict[Any, Any]")
 
 @dataclass
 class State:
-    """What `folder` holds of an account, and what is needed to continue it.
+    """An account's saved state in `folder`, and what is needed to continue it.
 
     `asked` counts how often each changing request was made, so that ids never repeat; `made` holds
-    answers that a killed run may not have had recorded (see `world`). `files` has, for each of
-    moto's holders of backends, its pickle's name and digest as last written. `things` are those of
-    our own operations.
+    responses that a killed run may not have recorded (see `account.making`). `files` has, for each
+    of moto's holders of backends, its pickle's name and digest as last written. `things` are the
+    resources of our own operations.
     """
 
     folder: Path
@@ -56,13 +56,13 @@ class State:
 
     @property
     def manifest(self) -> Path:
-        """The file that is replaced last, and alone decides what the state is."""
+        """The file that is replaced last and alone determines the state."""
         return self.folder / "account.json"
 
     def load(self) -> None:
-        """Put the folder's state into moto's (empty) backends.
+        """Load the folder's state into moto's (empty) backends.
 
-        Raises `BadInput`, changing nothing, for files of another moto or damaged ones.
+        Raises `BadInput`, without changing anything, for damaged files and those of another moto.
         """
         content = self._read_manifest()
         self.region, self.seed = content["region"], content["seed"]
@@ -100,10 +100,10 @@ class State:
         return read_checked(self.folder / "state" / entry["file"], entry["sha256"])
 
     def changed(self, objects: bool) -> tuple[Files, dict[str, bytes]]:
-        """Return how the files are to be, and the pickles of what is not as last written.
+        """Return the new list of files, and the pickles of services changed since the last write.
 
-        One request may change several services (an EFS mount target makes a network interface), so
-        all are looked at; S3, whose objects may be large, only if `objects`.
+        One request may change several services (an EFS mount target creates a network interface),
+        so all are compared; S3, whose objects may be large, only if `objects`.
         """
         files, pickles = dict(self.files), {}
         for holder in holders():
@@ -114,7 +114,7 @@ class State:
                 (account, region): backend.__dict__
                 for account, region, backend in holder.iter_backends()
             }
-            # Bucket names are all of AWS's: moto keeps them beside the accounts.
+            # Bucket names are global: moto keeps them outside the accounts.
             extra = {k: v for k, v in holder.__dict__.items() if k == "bucket_accounts"}
             buffer = io.BytesIO()
             pickler = Pickler(buffer, self.folder / "objects")
@@ -132,7 +132,7 @@ class State:
         return files, pickles
 
     def describe(self, files: Files) -> str:
-        """Return the manifest for the state as it is now, in these files."""
+        """Return the manifest of the present state in these files."""
         content = {
             "format": FORMAT,
             "moto": moto.__version__,
@@ -146,10 +146,10 @@ class State:
         return json.dumps(content)
 
     def write(self, files: Files, pickles: dict[str, bytes], manifest: str) -> None:
-        """Write pickles, then the manifest; only then does the old state go.
+        """Write the pickles, then the manifest; only then remove the old state.
 
-        Safe from whatever ends the process. A power cut may leave a file that does not match its
-        digest: that is refused when it is read, and not worth waiting for the disk at each change.
+        Safe if the process is killed. A power cut may leave a file that does not match its digest:
+        it is refused when it is read, which costs less than waiting for the disk at each change.
         """
         for name, data in pickles.items():
             write_whole(self.folder / "state" / files[name]["file"], data, durable=False)
@@ -162,12 +162,12 @@ class State:
 
 
 def holders() -> list[Any]:
-    """Return moto's holders of backends in use, one a service."""
+    """Return moto's holders of backends in use, one for each service."""
     return list(BackendDict._instances)  # type: ignore[misc]
 
 
 def name_of(holder: Any) -> str:
-    """Return where a holder is found: its module and its name there."""
+    """Return a holder's module and its name there."""
     module = importlib.import_module(holder.backend.__module__)
     return next(
         f"{module.__name__}:{key}" for key, value in vars(module).items() if value is holder
@@ -181,14 +181,14 @@ def find_holder(name: str) -> Any:
 
 
 def remove_others(folder: Path, wanted: set[str]) -> None:
-    """Remove what `folder` holds beside the wanted names."""
+    """Remove the files in `folder` that are not among the wanted names."""
     for path in folder.iterdir() if folder.exists() else ():
         if path.name not in wanted:
             path.unlink(missing_ok=True)
 
 
 def read_checked(path: Path, digest: str) -> bytes:
-    """Return a file's content if it is what was written, else raise `BadInput`."""
+    """Return a file's content. Raises `BadInput` if it is not what was written."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -199,7 +199,7 @@ def read_checked(path: Path, digest: str) -> bytes:
 
 
 def unreadable(path: Path, why: str) -> BadInput:
-    """Return the refusal of an account's file."""
+    """Return the error for an account's file that cannot be read."""
     return BadInput(
         f"The rehearsal's account cannot be read: {path}",
         why=why,
@@ -208,7 +208,7 @@ def unreadable(path: Path, why: str) -> BadInput:
 
 
 class Pickler(pickle.Pickler):
-    """Pickles a service's state: backends by name, large contents by digest, locks as new ones."""
+    """Pickles a service's state: backends by name, large objects by digest, locks as new ones."""
 
     def __init__(self, file: io.BytesIO, objects: Path) -> None:
         super().__init__(file, protocol=5)
@@ -216,7 +216,7 @@ class Pickler(pickle.Pickler):
         self.blobs: set[str] = set()
 
     def persistent_id(self, obj: Any) -> Any:
-        """Name what is not part of the pickle itself."""
+        """Return the name of an object that is not part of the pickle itself."""
         if type(obj) in PLAIN:  # nearly all: pickle asks about every single object
             return None
         if isinstance(obj, BaseBackend):
@@ -234,7 +234,7 @@ class Pickler(pickle.Pickler):
         return None
 
     def reducer_override(self, obj: Any) -> Any:
-        """Say how to make anew what pickle cannot write."""
+        """Return how to recreate an object that cannot be pickled."""
         if type(obj) in LOCKS:
             return LOCKS[type(obj)], ()
         if isinstance(obj, RSAPrivateKey | EllipticCurvePrivateKey):
@@ -249,7 +249,7 @@ class Pickler(pickle.Pickler):
 
 
 def named(factory: Callable[[], Any] | None) -> Callable[[], Any] | None:
-    """Return a factory of the same values that pickle can write."""
+    """Return a factory of the same values that can be pickled."""
     if factory is None or "<lambda>" not in getattr(factory, "__name__", ""):
         return factory
     value = factory()
@@ -259,21 +259,21 @@ def named(factory: Callable[[], Any] | None) -> Callable[[], Any] | None:
 
 
 def remade(kind: type[Defaults], factory: Callable[[], Any] | None) -> Defaults:
-    """Return an empty dictionary of a kind whose constructor may want more than the factory."""
+    """Return an empty dictionary of a class whose constructor may take more than the factory."""
     empty = kind.__new__(kind)
     empty.default_factory = factory
     return empty
 
 
 class Unpickler(pickle.Unpickler):
-    """Reads what `Pickler` wrote. The files are the user's own, as trusted as this program."""
+    """Reads what `Pickler` wrote. The files are the user's own, and as trusted as this program."""
 
     def __init__(self, file: io.BytesIO, objects: Path) -> None:
         super().__init__(file)
         self.objects = objects
 
     def persistent_load(self, pid: Any) -> Any:
-        """Return what a name stands for."""
+        """Return the object that a name stands for."""
         kind, name, *rest = pid
         if kind == "object":
             return read_checked(self.objects / name, name)

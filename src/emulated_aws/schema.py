@@ -1,7 +1,7 @@
-"""The real provider's schema, as data and as Terraform's protocol wants it.
+"""The real provider's schema, as data and as messages of Terraform's protocol.
 
-Of the types that are emulated it is announced always. All others, some two thousand, are announced
-where a project names them: a module may declare what it makes only for those who ask for it.
+Emulated types are always in it. The others, some two thousand, are in it only if the project names
+them: a module may declare resources that it creates only on request.
 """
 
 import gzip
@@ -32,7 +32,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Nested:
-    """One kind of block within another. `computed`: filled in where the configuration has none."""
+    """One kind of nested block. `computed`: the provider fills it in if none is configured."""
 
     block: "Block"
     nesting: str
@@ -43,7 +43,7 @@ class Nested:
 
 @dataclass(frozen=True)
 class Block:
-    """Attributes and nested blocks of one level."""
+    """The attributes and nested blocks of a block."""
 
     attributes: Mapping[str, Attribute]
     blocks: Mapping[str, Nested]
@@ -62,7 +62,7 @@ class Type:
 
 @dataclass(frozen=True)
 class Schema:
-    """Everything the stand-in announces."""
+    """The schema that the stand-in reports to Terraform."""
 
     origin: str
     provider: Block
@@ -71,7 +71,7 @@ class Schema:
     message: pb.GetProviderSchema.Response = field(repr=False)
 
 
-# What a module may tell the provider of itself: most public modules name themselves.
+# Metadata of a module for the provider: most public modules name themselves.
 META = Block({"user_agent": Attribute(["list", "string"], False, True, False)}, {})
 
 
@@ -97,7 +97,7 @@ def load() -> Schema:
 
 @cache
 def load_with(names: frozenset[str]) -> Schema:
-    """Return the schema with the types of these names too, as far as the provider has them."""
+    """Return the schema extended by the types of these names that the provider has."""
     schema = load()
     others: dict[str, dict[str, Type]] = {"resources": {}, "data_sources": {}}
     for section, name, entry in others_named(names):
@@ -132,7 +132,7 @@ def others_named(names: frozenset[str]) -> Iterator[tuple[str, str, Any]]:
 
 
 def read_block(entry: Mapping[str, Any], facts: Facts = NOTHING, path: str = "") -> Block:
-    """Read one level of the schema file, completed by what the provider's source says."""
+    """Read a block of the schema file, completed by facts from the provider's source."""
     attributes = {
         name: Attribute(
             type_, "r" in flags, "o" in flags, "c" in flags, f"{path}{name}" in facts.deprecated
@@ -161,7 +161,7 @@ def as_messages(types: Mapping[str, Type]) -> dict[str, pb.Schema]:
 
 
 def as_message(block: Block) -> pb.Schema.Block:
-    """Return one level as a protocol message."""
+    """Return a block as a protocol message."""
     return pb.Schema.Block(
         attributes=[
             pb.Schema.Attribute(

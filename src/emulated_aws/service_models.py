@@ -1,6 +1,6 @@
-"""AWS's own tables as boto3 and moto read them: once a process, and only what is asked for.
+"""Read AWS's service models and tables for boto3 and moto once in a process, and only on demand.
 
-As they read them by themselves, they take half of the memory of a process that holds an account.
+The way boto3 and moto read them, they take half of the memory of a process with an account.
 """
 
 import gzip
@@ -19,7 +19,7 @@ OFFERINGS = "resources/instance_type_offerings"
 
 
 class Undocumented(JSONFileLoader):  # type: ignore[misc]
-    """botocore's reader of files, without the documentation, which is most of what they hold."""
+    """botocore's file reader, without the documentation, which makes up most of the files."""
 
     def _load_file(self, full_path: str, open_method: Any) -> Any:
         if not Path(full_path).is_file():
@@ -37,7 +37,7 @@ def _undocumented(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class Models(Loader):  # type: ignore[misc]
-    """botocore's loader, without the look into every service's folder before it loads one."""
+    """botocore's loader, without its search of every service's folder before it loads one."""
 
     FILE_LOADER_CLASS = Undocumented
 
@@ -49,12 +49,12 @@ class Models(Loader):  # type: ignore[misc]
 
 @cache
 def models() -> Models:
-    """Return the process's loader: sessions that share it read each service's model once."""
+    """Return the process's loader: sessions that share it read each service model once."""
     return Models()
 
 
 class Offered(Mapping[str, list[dict[str, Any]]]):
-    """The instance types that EC2 offers by region, read from moto's `folder` when asked for."""
+    """The instance types that EC2 offers by region, read from moto's `folder` on demand."""
 
     def __init__(self, folder: Path) -> None:
         self._files = {path.name.split(".")[0]: path for path in sorted(folder.iterdir())}
@@ -77,7 +77,7 @@ class Offered(Mapping[str, list[dict[str, Any]]]):
 
 @contextmanager
 def offerings_when_asked() -> Iterator[None]:
-    """Have moto's EC2, imported in the block, read its offerings of all regions later or never."""
+    """Have moto's EC2, if imported in the block, read each region's offerings on demand."""
     utils = importlib.import_module("moto.utilities.utils")
     read = utils.load_resource
 
@@ -86,7 +86,7 @@ def offerings_when_asked() -> Iterator[None]:
 
     with mock.patch.object(utils, "load_resource", load):
         yield
-    # Where it had been imported before, it has read all of them: then that is so.
+    # If it was imported before, it has read all of them already.
     types = importlib.import_module("moto.ec2.models.instance_types")
     for kind, regions in types.INSTANCE_TYPE_OFFERINGS.items():
         if regions and not isinstance(regions, Offered) and not any(regions.values()):
@@ -94,7 +94,7 @@ def offerings_when_asked() -> Iterator[None]:
 
 
 def policy_of_aws(name: str) -> dict[str, Any] | None:
-    """Return a policy that AWS offers, as moto has it, or None: one of thousands is parsed."""
+    """Return an AWS managed policy from moto's data, or None; only one of thousands is parsed."""
     text = importlib.import_module("moto.iam.aws_managed_policies").aws_managed_policies_data
     begins = f"\n {json.dumps(name)}:"  # the outermost level is indented by one
     at = text.find(begins)

@@ -1,7 +1,7 @@
-"""Values as Terraform sees them: conforming to a schema's types, compared, planned.
+"""Terraform's values: convert them to a schema's types, and compare them.
 
-A value is what msgpack carries: None, bool, number, str, list, dict, or `Unknown` for what only the
-apply will tell. Sets are lists without order.
+A value is what msgpack carries: None, bool, number, str, list, dict, or `Unknown` if it is known
+only after the apply. Sets are lists without order.
 """
 
 import json
@@ -15,12 +15,12 @@ from emulated_aws.schema import Block
 
 
 def is_unknown(value: Any) -> bool:
-    """Tell whether a value will only be known after apply (an extension, if partly known)."""
+    """Return whether a value is known only after apply (an extension type, if partly known)."""
     return value is Unknown or isinstance(value, ExtType)
 
 
 def conform(type_: Any, value: Any) -> Any:
-    """Return `value` (from an API) as `type_` has it; None stays None."""
+    """Return an API's `value` converted to `type_`; None stays None."""
     if value is None or is_unknown(value):
         return value
     if type_ == "string":
@@ -45,12 +45,12 @@ def dedupe(items: list[Any]) -> list[Any]:
 
 
 def sort_key(value: Any) -> str:
-    """Return a text that orders values and tells them apart."""
+    """Return a text that sorts and distinguishes values."""
     return json.dumps(value, sort_keys=True, default=str)
 
 
 def conform_block(block: Block, value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a block's value with every attribute and nested block there, each of its type."""
+    """Return a block's value with every attribute and nested block, each converted to its type."""
     result = {name: conform(a.type, value.get(name)) for name, a in block.attributes.items()}
     for name, nested in block.blocks.items():
         found = value.get(name)
@@ -65,14 +65,14 @@ def conform_block(block: Block, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def same(type_: Any, one: Any, other: Any) -> bool:
-    """Tell whether two values of a type are the same; unknown is the same as nothing."""
+    """Return whether two values of a type are equal; an unknown value equals nothing."""
     if contains_unknown(one) or contains_unknown(other):
         return False
     return bool(conform(type_, one) == conform(type_, other))
 
 
 def contains_unknown(value: Any) -> bool:
-    """Tell whether a value is unknown or has an unknown part."""
+    """Return whether a value is unknown or has an unknown part."""
     if is_unknown(value):
         return True
     if isinstance(value, dict):
@@ -81,7 +81,7 @@ def contains_unknown(value: Any) -> bool:
 
 
 def same_block(block: Block, one: Any, other: Any) -> bool:
-    """Tell whether two values of a block are the same."""
+    """Return whether two values of a block are equal."""
     if one is None or other is None:
         return one is other
     for name, attribute in block.attributes.items():
@@ -91,7 +91,7 @@ def same_block(block: Block, one: Any, other: Any) -> bool:
 
 
 def same_nested(block: Block, name: str, one: Any, other: Any) -> bool:
-    """Tell whether two values of one kind of nested block are the same."""
+    """Return whether two values of a nested block type are equal."""
     if contains_unknown(one) or contains_unknown(other):
         return False
     whole = Block({}, {name: block.blocks[name]})
@@ -99,7 +99,7 @@ def same_nested(block: Block, name: str, one: Any, other: Any) -> bool:
 
 
 def zeros_within(type_: Any, value: Any) -> Any:
-    """Return an element of a list attribute with zeros for what an object lacks."""
+    """Return an element of a list attribute, with zeros for missing values of an object."""
     if isinstance(type_, str) or type_[0] != "object" or not isinstance(value, dict):
         return value
     return {key: zero(of) if value.get(key) is None else value[key] for key, of in type_[1].items()}

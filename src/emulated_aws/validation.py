@@ -1,7 +1,7 @@
-"""The values that the real provider refuses: its checks, as `aws_facts.json` has them.
+"""The real provider's checks of values, as `aws_facts.json` lists them.
 
 A check is a list that begins with its name: `["between", 1, 64]`. Names with a dot are functions
-in the provider's source, which no tool translates: `named_checks` has them.
+in the provider's source, which no tool can translate: they are in `named_checks`.
 """
 
 import ipaddress
@@ -12,7 +12,7 @@ from emulated_aws.named_checks import BY_HAND, Problem, cidr, compiled, invalid
 
 
 def problem_with(value: Any, form: Sequence[Any]) -> Problem:
-    """Return why a check refuses a value, None if it does not."""
+    """Return why a check refuses a value, or None if it accepts it."""
     name, *arguments = form
     if name in BY_HAND:
         return BY_HAND[name](value)
@@ -20,7 +20,7 @@ def problem_with(value: Any, form: Sequence[Any]) -> Problem:
 
 
 def one_of(value: Any, *allowed: Any) -> Problem:
-    """Refuse any other value."""
+    """Refuse values that are not listed."""
     expected = ", ".join(f'"{item}"' for item in allowed)
     return None if value in allowed else f'expected one of [{expected}], got "{value}"'
 
@@ -45,24 +45,24 @@ def above(value: Any, limit: float) -> Problem:
 
 
 def multiple_of(value: Any, divisor: int) -> Problem:
-    """Refuse numbers that the divisor does not divide."""
+    """Refuse numbers that are not multiples of the divisor."""
     return None if value % divisor == 0 else f"expected to be divisible by {divisor}, got {value}"
 
 
 def length(value: str, least: int, most: int) -> Problem:
-    """Refuse texts outside a range of lengths."""
+    """Refuse strings whose length is outside a range."""
     if least <= len(value.encode()) <= most:
         return None
     return f"expected length to be in the range ({least} - {most}), got {value}"
 
 
 def match(value: str, pattern: str, words: str = "") -> Problem:
-    """Refuse texts that a regular expression does not match."""
+    """Refuse strings that a regular expression does not match."""
     return None if compiled(pattern).search(value) else invalid(value, words or f"need {pattern}")
 
 
 def no_match(value: str, pattern: str, words: str = "") -> Problem:
-    """Refuse texts that a regular expression matches."""
+    """Refuse strings that a regular expression matches."""
     return (
         invalid(value, words or f"must not match {pattern}")
         if compiled(pattern).search(value)
@@ -81,7 +81,7 @@ def size_at_most(value: Sequence[Any], most: int) -> Problem:
 
 
 def size(value: Any, least: int, most: int) -> Problem:
-    """Refuse lists (of blocks or values) outside a range of lengths; 0 is no limit."""
+    """Refuse lists (of blocks or values) whose length is outside a range; 0 is no limit."""
     if not isinstance(value, list):
         return None
     if most and len(value) > most:
@@ -95,12 +95,12 @@ def whole(value: Any) -> Problem:
 
 
 def every(value: Any, *forms: Sequence[Any]) -> Problem:
-    """Refuse what any of the checks refuses."""
+    """Refuse a value that any of the checks refuses."""
     return next((why for form in forms if (why := problem_with(value, form))), None)
 
 
 def some(value: Any, *forms: Sequence[Any]) -> Problem:
-    """Refuse what all of the checks refuse."""
+    """Refuse a value that all of the checks refuse."""
     problems = [problem_with(value, form) for form in forms]
     return None if None in problems else "; ".join(str(one) for one in problems)
 
@@ -119,7 +119,7 @@ def each_key(value: Mapping[str, Any], form: Sequence[Any]) -> Problem:
 
 
 def cidr_size(value: Any, least: int, most: int) -> Problem:
-    """Refuse networks outside a range of sizes."""
+    """Refuse networks whose prefix length is outside a range."""
     if why := cidr(value):
         return why
     bits = ipaddress.ip_network(value).prefixlen

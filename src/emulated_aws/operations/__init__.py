@@ -1,7 +1,7 @@
-"""Operations that moto does not have, served as AWS serves them and saved with the account.
+"""Operations that moto lacks, served as AWS serves them and saved with the account.
 
 To add one: write a function of `Things` and `Call` that returns what boto3 would, or raises
-`Failure`, and name it in the table of its service. Reading requests and writing answers is done by
+`Failure`, and add it to the table of its service. Requests are parsed and responses written by
 AWS's own model of the service.
 """
 
@@ -25,7 +25,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
 
 
 def perform(things: Things, call: Call) -> Answer | None:
-    """Return the answer to a call, or AWS's error; None if it is for moto to answer."""
+    """Return the response to a call, or AWS's error; None if moto is to answer it."""
     operation = OPERATIONS.get(call.service, {}).get(call.operation)
     if operation is None:
         return None
@@ -40,12 +40,12 @@ def perform(things: Things, call: Call) -> Answer | None:
 
 
 def tagged(things: Things, region: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the ARN and tags of what these operations made in a region, for the tagging API."""
+    """Yield the ARN and tags of these operations' resources in a region, for the tagging API."""
     yield from eks.tagged(things, region)
     yield from billing.tagged_in(things, region)
 
 
 def read_call(service: str, region: str, account_id: str, environ: Any, body: bytes) -> Call:
-    """Return what a request asks for."""
+    """Return the operation that a request calls and its parameters."""
     operation, parameters = read_operation(service, environ, body)
     return Call(service, operation, parameters, account_id, region)

@@ -1,4 +1,4 @@
-"""Cost Explorer's watchers and cost allocation tags, and exports of the bill."""
+"""Cost Explorer's anomaly monitors and subscriptions, cost allocation tags, and bill exports."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from emulated_aws.operations.protocol import DECLINED, Call, Failure
 from emulated_aws.operations.store import Things, drawn_uuid, now
 
-# Cost Explorer and the exports are one for the whole account.
+# Cost Explorer and exports have one region for the whole account.
 EVERYWHERE = ""
 MONITOR, SUBSCRIPTION, TAG, EXPORT = "anomaly monitor", "anomaly subscription", "cost tag", "export"
 
@@ -20,7 +20,7 @@ def tags_of(asked: Any) -> dict[str, str]:
 
 
 def create_monitor(things: Things, call: Call) -> Any:
-    """Watch for unusual cost."""
+    """Create an anomaly monitor."""
     asked = call.parameters["AnomalyMonitor"]
     identity = drawn_uuid("anomaly-monitor", call.account_id, asked["MonitorName"])
     arn = call.arn(f"anomalymonitor/{identity}", regional=False)
@@ -36,7 +36,7 @@ def create_monitor(things: Things, call: Call) -> Any:
 
 
 def create_subscription(things: Things, call: Call) -> Any:
-    """Tell somebody of unusual cost."""
+    """Create an anomaly subscription."""
     asked = call.parameters["AnomalySubscription"]
     for monitor in asked["MonitorArnList"]:
         found(things, MONITOR, monitor)
@@ -51,7 +51,7 @@ def create_subscription(things: Things, call: Call) -> Any:
 
 
 def found(things: Things, kind: str, arn: str) -> dict[str, Any]:
-    """Return a monitor or subscription; fails if there is none."""
+    """Return a monitor or subscription. Raises `Failure` if there is none."""
     thing = things.get(kind, EVERYWHERE, arn)
     if thing is None:
         code = "UnknownMonitorException" if kind == MONITOR else "UnknownSubscriptionException"
@@ -60,14 +60,14 @@ def found(things: Things, kind: str, arn: str) -> dict[str, Any]:
 
 
 def listed(things: Things, kind: str, arns: Any) -> list[dict[str, Any]]:
-    """Return all monitors or subscriptions, or those that are named."""
+    """Return all monitors or subscriptions, or the named ones."""
     if arns:
         return [found(things, kind, arn) for arn in arns]
     return things.all(kind, EVERYWHERE)
 
 
 def change(things: Things, call: Call, kind: str, whose: str) -> Any:
-    """Change what is said."""
+    """Update the given parameters."""
     thing = found(things, kind, call.parameters[whose])
     thing |= {name: value for name, value in call.parameters.items() if value is not None}
     return {whose: call.parameters[whose]}
@@ -81,7 +81,7 @@ def drop(things: Things, call: Call, kind: str, whose: str) -> Any:
 
 
 def tagged(things: Things, call: Call) -> dict[str, str] | None:
-    """Return the tags of what a call names, to be looked at or changed; None if it is moto's."""
+    """Return the tags of the resource that a call names, mutable; None if it is moto's."""
     arn = call.parameters["ResourceArn"]
     for kind in (MONITOR, SUBSCRIPTION, EXPORT):
         if thing := things.get(kind, EVERYWHERE, arn):
@@ -92,7 +92,7 @@ def tagged(things: Things, call: Call) -> dict[str, str] | None:
 
 
 def tagged_in(things: Things, region: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the ARN and tags of what watches and exports the bill: all in one region."""
+    """Yield the ARN and tags of monitors, subscriptions and exports, all in one region."""
     if region == "us-east-1":
         for kind in (MONITOR, SUBSCRIPTION, EXPORT):
             for arn, thing in things.of(kind, EVERYWHERE).items():
@@ -127,7 +127,7 @@ def remove_tags(things: Things, call: Call) -> Any:
 
 
 def set_cost_tags(things: Things, call: Call) -> Any:
-    """Switch tags of the bill on and off. AWS refuses those that no bill has had; here any goes."""
+    """Activate or deactivate cost allocation tags. AWS refuses tags that no bill has had."""
     for asked in call.parameters["CostAllocationTagsStatus"]:
         kind = "AWSGenerated" if asked["TagKey"].startswith("aws:") else "UserDefined"
         things.put(
@@ -137,7 +137,7 @@ def set_cost_tags(things: Things, call: Call) -> Any:
 
 
 def list_cost_tags(things: Things, call: Call) -> Any:
-    """List the tags of the bill."""
+    """List the cost allocation tags."""
     asked = call.parameters
     tags = [
         tag
@@ -161,7 +161,7 @@ def export_of(things: Things, call: Call) -> dict[str, Any]:
 
 
 def create_export(things: Things, call: Call) -> Any:
-    """Export the bill."""
+    """Create an export of the bill."""
     asked = call.parameters["Export"]
     path = f"export/{asked['Name']}-{drawn_uuid('export', call.account_id, asked['Name'])}"
     arn = f"arn:aws:bcm-data-exports:us-east-1:{call.account_id}:{path}"
@@ -175,7 +175,7 @@ def create_export(things: Things, call: Call) -> Any:
 
 
 def update_export(things: Things, call: Call) -> Any:
-    """Change what is exported."""
+    """Update an export."""
     thing = export_of(things, call)
     thing["Export"] = {**call.parameters["Export"], "ExportArn": call.parameters["ExportArn"]}
     thing["ExportStatus"]["LastUpdatedAt"] = now()
@@ -183,7 +183,7 @@ def update_export(things: Things, call: Call) -> Any:
 
 
 def delete_export(things: Things, call: Call) -> Any:
-    """Export no more."""
+    """Delete an export."""
     export_of(things, call)
     things.remove(EXPORT, EVERYWHERE, call.parameters["ExportArn"])
     return {"ExportArn": call.parameters["ExportArn"]}

@@ -9,12 +9,12 @@ TEMPLATE = "ecr repository creation template"
 
 
 def answer(call: Call, template: Any) -> Any:
-    """Return a template as ECR answers with it."""
+    """Return a template in ECR's form."""
     return {"registryId": call.account_id, "repositoryCreationTemplate": template}
 
 
 def create(things: Things, call: Call) -> Any:
-    """Make a template."""
+    """Create a template."""
     prefix = call.parameters["prefix"]
     if things.get(TEMPLATE, call.region, prefix):
         raise Failure("TemplateAlreadyExistsException", f"A template for {prefix} exists already.")
@@ -39,7 +39,7 @@ def template_of(things: Things, call: Call) -> dict[str, Any]:
 
 
 def describe(things: Things, call: Call) -> Any:
-    """List templates, all or those that are named."""
+    """List all templates, or the named ones."""
     prefixes = call.parameters.get("prefixes")
     found = [
         one
@@ -53,7 +53,7 @@ def describe(things: Things, call: Call) -> Any:
 
 
 def update(things: Things, call: Call) -> Any:
-    """Change a template: what is not said stays."""
+    """Update a template; parameters left out keep their values."""
     found = template_of(things, call)
     found |= {name: value for name, value in call.parameters.items() if value is not None}
     found["updatedAt"] = now()

@@ -1,4 +1,4 @@
-"""What is registered with a Kubernetes cluster, and the updates of all that EKS has."""
+"""Add-ons of a Kubernetes cluster, tags of what is registered with it, and updates."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,19 +19,19 @@ from emulated_aws.operations.protocol import DECLINED, Call
 from emulated_aws.operations.store import Things, drawn_uuid, now
 
 UPDATE = "eks update"
-# Of no release of AWS's, so that nobody takes it for one.
+# Not a version that AWS released, so that nobody mistakes it for one.
 ADDON_VERSION = "v0.0.0-emulated.1"
 
 
 def update(things: Things, call: Call, kind: str) -> dict[str, Any]:
-    """Record a change, done at once, so that it can be described."""
+    """Record an update, complete at once, so that it can be described."""
     made = {"id": things.uuid(), "status": "Successful", "type": kind, "params": []}
     made |= {"createdAt": now(), "errors": []}
     return things.put(UPDATE, call.region, str(made["id"]), made)
 
 
 def describe_update(things: Things, call: Call) -> Any:
-    """Describe a change."""
+    """Describe an update."""
     found = things.get(UPDATE, call.region, call.parameters["updateId"])
     if not found:
         raise missing(f"No update found for ID: {call.parameters['updateId']}")
@@ -42,7 +42,7 @@ def describe_update(things: Things, call: Call) -> Any:
 
 
 def create_addon(things: Things, call: Call) -> Any:
-    """Register an add-on."""
+    """Create an add-on."""
     cluster, asked = cluster_of(call), call.parameters
     name = asked["addonName"]
     key = f"{cluster}:{name}"
@@ -75,7 +75,7 @@ def give_roles(things: Things, call: Call, cluster: str, asked: Any) -> list[str
 
 
 def drop_roles(things: Things, call: Call, addon: dict[str, Any]) -> None:
-    """Take away the roles that an add-on brought."""
+    """Remove the roles that an add-on brought."""
     for arn in addon["podIdentityAssociations"]:
         things.remove(POD, call.region, arn.rsplit("/", 1)[-1])
 
@@ -90,7 +90,7 @@ def addon_of(things: Things, call: Call) -> dict[str, Any]:
 
 
 def update_addon(things: Things, call: Call) -> Any:
-    """Change an add-on: what is not said stays."""
+    """Update an add-on; parameters left out keep their values."""
     found, asked = addon_of(things, call), call.parameters
     if (roles := asked.get("podIdentityAssociations")) is not None:
         drop_roles(things, call, found)
@@ -111,7 +111,7 @@ def delete_addon(things: Things, call: Call) -> Any:
 
 
 def describe_addon_versions(things: Things, call: Call) -> Any:
-    """List the one version that an add-on has here."""
+    """List the only version that an add-on has here."""
     name = call.parameters.get("addonName")
     if not name:
         return {"addons": []}
@@ -125,7 +125,7 @@ def describe_addon_versions(things: Things, call: Call) -> Any:
 
 
 def forget_cluster(things: Things, region: str, name: str) -> None:
-    """Remove what is registered with a cluster that is no more."""
+    """Remove everything registered with a deleted cluster."""
     for kind in (ADDON, ENTRY, POLICY, POD):
         things.remove_where(kind, region, lambda one: one["clusterName"] == name)
 
@@ -136,7 +136,7 @@ ARNS = {ADDON: "addonArn", ENTRY: "accessEntryArn", POD: "associationArn"}
 
 
 def tags_of(things: Things, call: Call) -> dict[str, str] | None:
-    """Return the tags of a registered thing, to be looked at or changed, None if it is moto's."""
+    """Return the tags of a registered resource, mutable; None if it is moto's."""
     arn = call.parameters["resourceArn"]
     for kind, name in ARNS.items():
         for thing in things.all(kind, call.region):
@@ -146,7 +146,7 @@ def tags_of(things: Things, call: Call) -> dict[str, str] | None:
 
 
 def tagged(things: Things, region: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the ARN and tags of what is registered with a region's clusters."""
+    """Yield the ARN and tags of everything registered with a region's clusters."""
     for kind, name in ARNS.items():
         for thing in things.all(kind, region):
             yield thing[name], thing["tags"]
@@ -178,7 +178,7 @@ def remove_tags(things: Things, call: Call) -> Any:
 
 
 def follow(things: Things, call: Call, answer: Any) -> None:
-    """Take note of what moto did: a cluster that is gone, a change that can be described."""
+    """Follow up on moto's response: clean up after a deleted cluster, record an update."""
     if call.operation == "DeleteCluster":
         forget_cluster(things, call.region, call.parameters["name"])
     if update := answer.get("update"):

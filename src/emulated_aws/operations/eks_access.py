@@ -1,4 +1,4 @@
-"""Who may enter a Kubernetes cluster, and the roles of its pods."""
+"""Access entries of a Kubernetes cluster, and its pod identity associations."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ UPDATE = "eks update"
 
 
 def cluster_of(call: Call) -> str:
-    """Return the cluster that a call names; fails if there is none."""
+    """Return the cluster that a call names. Raises `Failure` if there is none."""
     name = str(call.parameters.get("clusterName") or call.parameters.get("name"))
     if name not in eks_backends[call.account_id][call.region].clusters:
         raise missing(f"No cluster found for name: {name}.")
@@ -20,26 +20,26 @@ def cluster_of(call: Call) -> str:
 
 
 def missing(message: str) -> Failure:
-    """Return EKS's word for what is not there."""
+    """Return EKS's error for something that does not exist."""
     return Failure("ResourceNotFoundException", message, 404)
 
 
 def in_use(message: str) -> Failure:
-    """Return EKS's word for what is there already."""
+    """Return EKS's error for something that exists already."""
     return Failure("ResourceInUseException", message, 409)
 
 
 def of_cluster(things: Things, kind: str, call: Call) -> list[dict[str, Any]]:
-    """Return the things of one kind that are registered with a call's cluster."""
+    """Return the resources of one kind that are registered with the call's cluster."""
     cluster = cluster_of(call)
     return [one for one in things.all(kind, call.region) if one["clusterName"] == cluster]
 
 
-# Who may enter, and do what
+# Access entries and their policies
 
 
 def create_entry(things: Things, call: Call) -> Any:
-    """Let somebody enter."""
+    """Create an access entry."""
     cluster, asked = cluster_of(call), call.parameters
     principal, kind = asked["principalArn"], asked.get("type") or "STANDARD"
     key = f"{cluster}:{principal}"
@@ -65,7 +65,7 @@ def create_entry(things: Things, call: Call) -> Any:
 
 
 def entry_of(things: Things, call: Call) -> dict[str, Any]:
-    """Return the entry that a call names."""
+    """Return the access entry that a call names."""
     cluster, principal = cluster_of(call), call.parameters["principalArn"]
     found = things.get(ENTRY, call.region, f"{cluster}:{principal}")
     if not found:
@@ -74,7 +74,7 @@ def entry_of(things: Things, call: Call) -> dict[str, Any]:
 
 
 def change(found: dict[str, Any], call: Call, *names: str) -> None:
-    """Set what a call gives of these; what it leaves out stays."""
+    """Update these parameters as far as the call gives them."""
     for name in names:
         if call.parameters.get(name) is not None:
             found[name] = call.parameters[name]
@@ -82,14 +82,14 @@ def change(found: dict[str, Any], call: Call, *names: str) -> None:
 
 
 def update_entry(things: Things, call: Call) -> Any:
-    """Change groups and name."""
+    """Update an entry's groups and user name."""
     found = entry_of(things, call)
     change(found, call, "kubernetesGroups", "username")
     return {"accessEntry": found}
 
 
 def delete_entry(things: Things, call: Call) -> Any:
-    """Let somebody enter no more: their policies go too."""
+    """Delete an access entry, and its policies with it."""
     found = entry_of(things, call)
     key = f"{found['clusterName']}:{found['principalArn']}"
     things.remove(ENTRY, call.region, key)
@@ -99,7 +99,7 @@ def delete_entry(things: Things, call: Call) -> Any:
 
 
 def policy_key(policy: dict[str, Any]) -> str:
-    """Return what tells one policy of somebody in a cluster from others."""
+    """Return the key of a principal's policy in a cluster."""
     return f"{policy['clusterName']}#{policy['principalArn']}#{policy['policyArn']}"
 
 
@@ -110,7 +110,7 @@ def policies_of(things: Things, call: Call, entry: dict[str, Any]) -> list[dict[
 
 
 def associate_policy(things: Things, call: Call) -> Any:
-    """Let somebody do something."""
+    """Associate a policy with a principal."""
     entry, asked = entry_of(things, call), call.parameters
     made = {
         "clusterName": entry["clusterName"],
@@ -125,7 +125,7 @@ def associate_policy(things: Things, call: Call) -> Any:
 
 
 def disassociate_policy(things: Things, call: Call) -> Any:
-    """Let somebody do something no more."""
+    """Disassociate a policy from a principal."""
     entry, asked = entry_of(things, call), call.parameters
     key = f"{entry['clusterName']}#{entry['principalArn']}#{asked['policyArn']}"
     if not things.remove(POLICY, call.region, key):
@@ -139,13 +139,13 @@ def list_policies(things: Things, call: Call) -> Any:
     return {**entry, "associatedAccessPolicies": policies_of(things, call, entry)}
 
 
-# Pods' roles
+# Pod identity associations
 
 
 def pod_identity(
     things: Things, call: Call, cluster: str, namespace: str, asked: dict[str, Any]
 ) -> dict[str, Any]:
-    """Give a service account a role."""
+    """Create a pod identity association."""
     account = asked["serviceAccount"]
     identity = f"a-{drawn(17, 'pod-identity', cluster, namespace, account)}"
     if things.get(POD, call.region, identity):
@@ -170,7 +170,7 @@ def pod_identity(
 
 
 def create_pod_identity(things: Things, call: Call) -> Any:
-    """Give a service account a role."""
+    """Create a pod identity association."""
     cluster, asked = cluster_of(call), call.parameters
     return {"association": pod_identity(things, call, cluster, asked["namespace"], asked)}
 
@@ -185,7 +185,7 @@ def pod_identity_of(things: Things, call: Call) -> dict[str, Any]:
 
 
 def list_pod_identities(things: Things, call: Call) -> Any:
-    """List who has a role."""
+    """List the pod identity associations."""
     asked = {
         name: call.parameters[name]
         for name in ("namespace", "serviceAccount")
@@ -200,14 +200,14 @@ def list_pod_identities(things: Things, call: Call) -> Any:
 
 
 def update_pod_identity(things: Things, call: Call) -> Any:
-    """Change a role."""
+    """Update a pod identity association."""
     found = pod_identity_of(things, call)
     change(found, call, "roleArn", "disableSessionTags", "targetRoleArn", "policy")
     return {"association": found}
 
 
 def delete_pod_identity(things: Things, call: Call) -> Any:
-    """Take a role away."""
+    """Delete a pod identity association."""
     found = pod_identity_of(things, call)
     things.remove(POD, call.region, found["associationId"])
     return {"association": found}

@@ -1,4 +1,4 @@
-"""An API request read and answered by AWS's own model of its service, as botocore has it."""
+"""Parse API requests and write responses by AWS's own service models, which botocore has."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from botocore.model import OperationModel, ServiceModel, Shape
 
 from emulated_aws.service_models import models
 
-# The name that signs a request, where it is not botocore's of the service.
+# The signing name, where it differs from botocore's service name.
 SIGNED_AS = {
     "elasticfilesystem": "efs",
     "monitoring": "cloudwatch",
@@ -24,7 +24,7 @@ SIGNED_AS = {
 
 
 class Failure(Exception):
-    """An error for the caller, in AWS's words."""
+    """An AWS error for the caller: its code and message."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One operation asked for, its parameters as boto3 names them."""
+    """One call of an operation, with parameters as boto3 names them."""
 
     service: str
     operation: str
@@ -42,7 +42,7 @@ class Call:
     region: str
 
     def arn(self, resource: str, *, regional: bool = True) -> str:
-        """Return an ARN of this service."""
+        """Return the ARN of one of the service's resources."""
         region = self.region if regional else ""
         return f"arn:aws:{self.service}:{region}:{self.account_id}:{resource}"
 
@@ -55,13 +55,13 @@ def model_of(service: str) -> ServiceModel | None:
     name = SIGNED_AS.get(service, service)
     try:
         return session.get_service_model(name)
-    except Exception:  # of botocore's several: whatever it is, there is no model
+    except Exception:  # botocore raises one of several errors if there is no model
         return None
 
 
 @cache
 def routes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
-    """Return (method, pattern of the path, operation) of a service that tells them by address."""
+    """Return (method, path pattern, operation) of a service whose operations differ by path."""
     model = model_of(service)
     found = []
     for name in model.operation_names if model else ():
@@ -81,7 +81,7 @@ DECLINED = object()
 def read_operation(
     service: str, environ: Mapping[str, Any], body: bytes
 ) -> tuple[str, dict[str, Any]]:
-    """Return the operation that a request asks for and its parameters; "" if it is none's."""
+    """Return the operation that a request calls and its parameters; "" for an unknown one."""
     if target := environ.get("HTTP_X_AMZ_TARGET", ""):
         return target.rpartition(".")[2], json.loads(body or b"{}")
     model = model_of(service)
@@ -123,7 +123,7 @@ Answer = tuple[list[bytes], str, list[tuple[str, str]]]
 
 
 def answer(service: str, operation: str, result: Mapping[str, Any]) -> Answer:
-    """Return a result in the form of its service: all that we answer is JSON."""
+    """Return a result as the service's JSON response."""
     model = model_of(service)
     shape = model.operation_model(operation).output_shape if model else None
     body = json.dumps(wire_form(shape, result, timestamps(model)) if shape else {}).encode()
@@ -132,12 +132,12 @@ def answer(service: str, operation: str, result: Mapping[str, Any]) -> Answer:
 
 
 def timestamps(model: ServiceModel | None) -> str:
-    """Return how a service writes points in time where the shape does not say."""
+    """Return a service's default timestamp format."""
     return "" if model is None else str(model.metadata.get("timestampFormat", "unixTimestamp"))
 
 
 def wire_form(shape: Shape, value: Any, time_format: str) -> Any:
-    """Return a value as its shape is written."""
+    """Return a value in the wire format of its shape."""
     if value is None:
         return None
     if shape.type_name == "structure":
@@ -158,7 +158,7 @@ def wire_form(shape: Shape, value: Any, time_format: str) -> Any:
 
 
 def refuse(service: str, failure: Failure) -> Answer:
-    """Return an error in the form of the service asked."""
+    """Return an error response in the form of the service."""
     model = model_of(service)
     protocol = str(model.metadata["protocol"]) if model else "json"
     code, message = failure.code, failure.message

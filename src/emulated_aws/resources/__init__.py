@@ -1,6 +1,6 @@
-"""The resource and data source types that the stand-in knows, by service.
+"""The resource and data source types that the stand-in emulates, by service.
 
-To add one: describe in the table of its service here how it is made, read, changed and removed
+To add one: describe in the table of its service how it is created, read, updated and deleted
 (`base.Resource`), and run `tools/provider_schema.py` and `tools/provider_facts.py`. Operations that
 moto lacks are added in `emulated_aws.operations`.
 """
@@ -62,5 +62,5 @@ DATA_SOURCES: Mapping[str, DataSource] = data_sources.DATA_SOURCES
 
 
 def kept_types() -> frozenset[str]:
-    """Return the resource types that no API is emulated for: none any more."""
+    """Return the resource types that no API is emulated for; there are none left."""
     return frozenset()

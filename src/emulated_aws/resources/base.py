@@ -1,4 +1,4 @@
-"""What a resource type of the stand-in consists of, and helpers that keep each to a few lines."""
+"""The parts of a resource type, and helpers that keep each type to a few lines."""
 
 import json
 import re
@@ -40,7 +40,7 @@ STEERING = frozenset(
 
 State = dict[str, Any]
 Steps = tuple[str | int, ...]
-# Parameters that each type fills by itself: a map in the state, a list of pairs in most APIs.
+# Each type sets its tags itself: a map in the state, a list of pairs in most APIs.
 TAGS = frozenset({"tags", "resourcetags"})
 
 
@@ -53,7 +53,7 @@ class Refused(Exception):
 
 
 def not_emulated(what: str) -> Refused:
-    """Return the refusal of a type or an attribute that the real provider has."""
+    """Return the error for a type or attribute that only the real provider has."""
     return Refused(
         f"The rehearsal does not emulate {what}",
         "AWS has it: nothing is wrong with the configuration. Leave it out to rehearse the rest, "
@@ -62,7 +62,7 @@ def not_emulated(what: str) -> Refused:
 
 
 class Api:
-    """The emulated AWS as one resource sees it: calls in its region, and names in AWS's form."""
+    """The emulated AWS as a resource uses it: calls in its region, and ARNs."""
 
     partition = "aws"
     dns_suffix = "amazonaws.com"
@@ -90,7 +90,7 @@ class Api:
     def parameters(
         self, service: str, operation: str, state: State, **names: str
     ) -> dict[str, Any]:
-        """Return the parameters of an operation that the state's attributes give.
+        """Return the parameters of an operation from the state's attributes.
 
         A parameter belongs to the attribute with its name in snake case; `names` gives exceptions
         (attribute=Parameter). Empty values are left out, as the real provider does.
@@ -103,7 +103,7 @@ class Api:
         return to_api(shape.input_shape, state, renamed)
 
     def attributes(self, found: Mapping[str, Any], **names: str) -> State:
-        """Return the attributes that an API answer gives, by the same rule, and its tags."""
+        """Return the attributes of an API response, by the same rule, and its tags."""
         result = from_api(self.block, found, {parameter: name for name, parameter in names.items()})
         if "tags_all" in self.block.attributes and ("Tags" in found or "TagList" in found):
             result["tags_all"] = tags_as_map(found.get("Tags", found.get("TagList")))
@@ -112,16 +112,15 @@ class Api:
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One resource type: how it lives in the API, and what the real provider decides when planning.
+    """One resource type: its calls of the API, and what the real provider decides when planning.
 
-    `create` makes the thing and returns its id, or the attributes (with `id`) known then. `settle`
-    brings settings from the old state to the new one, on create (from nothing) and on update.
-    `read` returns the attributes the API shows, None if the thing is gone. `immutable` holds dotted
-    paths whose change forces a replacement, `defaults` values taken where the configuration is
-    silent, `documents` the attributes that hold JSON policies, `checks` what is refused in
-    validation, `plan` may change a planned state further, and returns what else forces a
-    replacement. `imported` gives the state that a thing is found by from the id that an import
-    names, where that is not the state's own.
+    `create` creates the resource and returns its id, or the attributes (with `id`) known then.
+    `settle` updates settings from the old state to the new one, also after `create` (from nothing).
+    `read` returns the attributes that the API shows, or None if the resource is gone. `immutable`
+    holds dotted paths whose change forces a replacement, `defaults` values for arguments that are
+    not set, `documents` the attributes that hold JSON policies, `checks` the validation. `plan` may
+    change a planned state further, and returns further attributes that force a replacement.
+    `imported` returns the state to read by from an import's id, where that is not the state's own.
     """
 
     create: Callable[[Api, State], str | State]
@@ -140,13 +139,13 @@ class Resource:
 
 @dataclass(frozen=True)
 class DataSource:
-    """One data source type: what it answers to a configuration."""
+    """One data source type: its result for a configuration."""
 
     read: Callable[[Api, State], State]
 
 
 def to_api(shape: Shape, state: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
-    """Return what `state` holds for the members of an API structure."""
+    """Return the members of an API structure that `state` has values for."""
     result = {}
     for member, inner in shape.members.items():
         value = state.get(renamed.get(member, xform_name(member)))
@@ -157,7 +156,7 @@ def to_api(shape: Shape, state: Mapping[str, Any], renamed: Mapping[str, str]) -
 
 
 def api_value(shape: Shape, value: Any) -> Any:
-    """Return one value in the API's form: a block of at most one is a structure there."""
+    """Return one value in the API's form, where a block of at most one is a structure."""
     if shape.type_name == "structure":
         return to_api(shape, value[0] if isinstance(value, list) else value, {})
     if shape.type_name == "list":
@@ -165,12 +164,12 @@ def api_value(shape: Shape, value: Any) -> Any:
     if shape.type_name in ("integer", "long"):
         return int(value)
     if shape.type_name == "boolean":
-        return value in (True, "true")  # some booleans are strings in the schema, to tell unset
+        return value in (True, "true")  # some are strings in the schema, so that they can be unset
     return value
 
 
 def from_api(block: Block, found: Mapping[str, Any], renamed: Mapping[str, str]) -> State:
-    """Return the attributes and blocks of one level that an API structure holds."""
+    """Return the attributes and nested blocks of a block from an API structure."""
     result: State = {}
     for member, value in found.items():
         name = renamed.get(member, xform_name(member))
@@ -183,7 +182,7 @@ def from_api(block: Block, found: Mapping[str, Any], renamed: Mapping[str, str])
 
 
 def tags_as_map(tags: Any) -> dict[str, str]:
-    """Return tags as a map, without those that AWS itself sets."""
+    """Return tags as a map, without those that AWS sets."""
     pairs = (
         tags.items()
         if isinstance(tags, dict)
@@ -193,7 +192,7 @@ def tags_as_map(tags: Any) -> dict[str, str]:
 
 
 def tags_as_list(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
-    """Return tags as the list of pairs that most APIs take."""
+    """Return tags as the list of pairs that most APIs use."""
     return [{"Key": key, "Value": value} for key, value in sorted((tags or {}).items())]
 
 
@@ -211,9 +210,9 @@ def retagging(
     keys: str = "TagKeys",
     form: Callable[[dict[str, str]], Any] = tags_as_list,
 ) -> Retag:
-    """Return what sets and removes tags in a service: each names its two calls differently.
+    """Return a function that sets and removes tags by a service's two calls.
 
-    `whose` is the parameter that says what is tagged, `attribute` where the state has it.
+    `whose` is the parameter that names the resource, `attribute` the one that holds its value.
     """
 
     def retag(api: Api, state: State, given: dict[str, str], removed: list[str]) -> None:
@@ -226,28 +225,28 @@ def retagging(
 
 
 def given_name(new: State) -> str:
-    """Return the name that the configuration gives, or one with its prefix."""
+    """Return the configured name, or a unique one with the configured prefix."""
     return str(new.get("name") or unique_name(new.get("name_prefix") or "terraform-"))
 
 
 def moment(at: datetime | None = None) -> str:
-    """Return a point in time (now, if none) as the real provider writes it: RFC 3339 in UTC."""
+    """Return a time (by default now) as the real provider writes it: RFC 3339 in UTC."""
     return (at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def exactly_one(config: State, *names: str) -> Iterator[tuple[str, str]]:
-    """Refuse none or several of the attributes."""
+    """Refuse a configuration that sets none or several of the attributes."""
     if sum(config.get(name) is not None for name in names) != 1:
         yield names[0], f"exactly one of {', '.join(names)} must be given"
 
 
 def as_json(value: Any) -> str:
-    """Return a JSON document, sorted and without spaces: what the real provider keeps."""
+    """Return a JSON document as the real provider writes it: sorted and without spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def as_policy(value: Any) -> str:
-    """Return a policy document in the provider's older form: the same, but the version first."""
+    """Return a policy document in the provider's older form, which has the version first."""
     if not isinstance(value, dict) or "Version" not in value:
         return as_json(value)
     rest = as_json({key: inner for key, inner in value.items() if key != "Version"})
@@ -256,18 +255,18 @@ def as_policy(value: Any) -> str:
 
 
 def changed(old: State, new: State, *names: str) -> bool:
-    """Tell whether any of the named attributes differs."""
+    """Return whether any of the named attributes differs."""
     return any(old.get(name) != new.get(name) for name in names)
 
 
 def is_gone(error: ClientError) -> bool:
-    """Tell whether the API says that the thing is not there."""
+    """Return whether the API's error says that the resource does not exist."""
     code = error.response["Error"]["Code"]
     return bool(re.search(r"NotFound|NoSuch|NonExistent|DoesNotExist|^404$", code))
 
 
 def unique_name(prefix: str) -> str:
-    """Return a name that was not given before, from the time as in the real provider."""
+    """Return a unique name, made from the time as in the real provider."""
     return f"{prefix}{datetime.now(UTC):%Y%m%d%H%M%S%f}"
 
 

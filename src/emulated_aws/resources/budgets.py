@@ -46,7 +46,7 @@ def camel(name: str) -> str:
 
 
 def budget(new: State, name: str) -> dict[str, Any]:
-    """Return a budget as the API wants it."""
+    """Return a budget in the API's form."""
     asked: dict[str, Any] = {
         "BudgetName": name,
         "BudgetType": new["budget_type"],
@@ -66,7 +66,7 @@ def budget(new: State, name: str) -> dict[str, Any]:
 
 
 def create_budget(api: Api, new: State) -> str:
-    """Make a budget and its alerts."""
+    """Create a budget and its alerts."""
     name, account = given_name(new), new["account_id"] or api.account_id
     asked = {"AccountId": account, "Budget": budget(new, name)}
     tags = tags_as_list(new["tags_all"])
@@ -89,7 +89,7 @@ def alert(api: Api, account: str, name: str, new: State) -> None:
 
 
 def settle_budget(api: Api, old: State, new: State) -> None:
-    """Replace what a budget says, and its alerts."""
+    """Update a budget and replace its alerts."""
     if not old:
         return
     account, _, name = new["id"].partition(":")
@@ -147,13 +147,13 @@ def read_budget(api: Api, state: State) -> State:
 
 
 def plan_budget(api: Api, prior: State | None, planned: State) -> None:
-    """Take amounts that are the same number for the same: AWS writes 250 as 250.0."""
+    """Treat equal amounts as unchanged: AWS writes 250 as 250.0."""
     if prior and same_amount(prior["limit_amount"], planned["limit_amount"]):
         planned["limit_amount"] = prior["limit_amount"]
 
 
 def same_amount(one: Any, other: Any) -> bool:
-    """Tell whether two texts are the same number."""
+    """Return whether two texts are the same number."""
     try:
         return Decimal(one) == Decimal(other)
     except (InvalidOperation, TypeError, ValueError):
@@ -161,7 +161,7 @@ def same_amount(one: Any, other: Any) -> bool:
 
 
 def delete_budget(api: Api, state: State) -> None:
-    """Remove a budget with its alerts."""
+    """Delete a budget with its alerts."""
     account, _, name = state["id"].partition(":")
     api.call("budgets", "delete_budget", AccountId=account, BudgetName=name)
 

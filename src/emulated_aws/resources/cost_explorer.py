@@ -1,4 +1,4 @@
-"""Cost allocation tags, what watches for unusual cost, and exports of the bill."""
+"""Cost allocation tags, anomaly monitors and subscriptions, and exports of the bill."""
 
 import json
 from typing import Any
@@ -18,20 +18,20 @@ from emulated_aws.resources.base import (
 
 
 def put_cost_tag(api: Api, new: State) -> str:
-    """Switch a tag of the bill on or off."""
+    """Activate or deactivate a cost allocation tag."""
     asked = [{"TagKey": new["tag_key"], "Status": new["status"]}]
     api.call("ce", "update_cost_allocation_tags_status", CostAllocationTagsStatus=asked)
     return str(new["tag_key"])
 
 
 def settle_cost_tag(api: Api, old: State, new: State) -> None:
-    """Switch a tag; another one takes its place, as in the real provider."""
+    """Update a cost allocation tag, by putting it anew as the real provider does."""
     if old:
         new["id"] = put_cost_tag(api, new)
 
 
 def read_cost_tag(api: Api, state: State) -> State | None:
-    """Find the tag among those of the bill."""
+    """Read a cost allocation tag."""
     answer = api.call("ce", "list_cost_allocation_tags", TagKeys=[state["id"]])
     found = first(answer["CostAllocationTags"])
     if not found:
@@ -39,21 +39,21 @@ def read_cost_tag(api: Api, state: State) -> State | None:
     return {"tag_key": found["TagKey"], "status": found["Status"], "type": found["Type"]}
 
 
-# An expression as the API has it: in a configuration, nothing stands for what is left out.
+# Keys of an expression in the API; a configuration leaves the unused ones out.
 EXPRESSION = ("And", "CostCategories", "Dimensions", "Not", "Or", "Tags")
 VALUES = ("Key", "MatchOptions", "Values")
 PARTS = {"cost_category": "CostCategories", "dimension": "Dimensions", "tags": "Tags"}
 
 
 def without_nothing(value: Any) -> Any:
-    """Return a JSON value without what is null."""
+    """Return a JSON value without nulls."""
     if isinstance(value, dict):
         return {key: without_nothing(item) for key, item in value.items() if item is not None}
     return [without_nothing(item) for item in value] if isinstance(value, list) else value
 
 
 def with_nothing(expression: dict[str, Any]) -> dict[str, Any]:
-    """Return an expression with null for what is left out, as the provider writes it."""
+    """Return an expression with null for keys left out, as the provider writes it."""
     result: dict[str, Any] = dict.fromkeys(EXPRESSION)
     for name, value in expression.items():
         if name in ("And", "Or"):
@@ -66,7 +66,7 @@ def with_nothing(expression: dict[str, Any]) -> dict[str, Any]:
 
 
 def expression(block: State) -> dict[str, Any]:
-    """Return a block's expression as the API wants it."""
+    """Return a block's expression in the API's form."""
     result: dict[str, Any] = {}
     for name, part in PARTS.items():
         for inner in block.get(name) or ():
@@ -81,7 +81,7 @@ def expression(block: State) -> dict[str, Any]:
 
 
 def block_of(found: dict[str, Any]) -> State:
-    """Return an expression as a block."""
+    """Return an API expression as a block."""
     block: State = {name: [] for name in (*PARTS, "and", "or", "not")}
     for name, part in PARTS.items():
         if part in found:
@@ -95,7 +95,7 @@ def block_of(found: dict[str, Any]) -> State:
 
 
 def create_monitor(api: Api, new: State) -> State:
-    """Watch for unusual cost."""
+    """Create an anomaly monitor."""
     asked = {
         "MonitorName": new["name"],
         "MonitorType": new["monitor_type"],
@@ -110,19 +110,19 @@ def create_monitor(api: Api, new: State) -> State:
 
 
 def settle_monitor(api: Api, old: State, new: State) -> None:
-    """Change its name."""
+    """Update a monitor's name."""
     if old and changed(old, new, "name"):
         asked = {"MonitorArn": new["id"], "MonitorName": new["name"]}
         api.call("ce", "update_anomaly_monitor", **asked)
 
 
 def cost_tags(api: Api, arn: str) -> dict[str, str]:
-    """Return the tags of what Cost Explorer has."""
+    """Return the tags of a Cost Explorer resource."""
     return tags_as_map(api.call("ce", "list_tags_for_resource", ResourceArn=arn)["ResourceTags"])
 
 
 def read_monitor(api: Api, state: State) -> State | None:
-    """Read what watches."""
+    """Read an anomaly monitor."""
     answer = api.call("ce", "get_anomaly_monitors", MonitorArnList=[state["id"]])
     found = first(answer["AnomalyMonitors"])
     if not found:
@@ -139,7 +139,7 @@ def read_monitor(api: Api, state: State) -> State | None:
 
 
 def subscription(new: State) -> dict[str, Any]:
-    """Return who is told of what as the API wants it."""
+    """Return an anomaly subscription in the API's form."""
     kinds = {"address": "Address", "type": "Type"}
     asked = {
         "SubscriptionName": new["name"],
@@ -155,7 +155,7 @@ def subscription(new: State) -> dict[str, Any]:
 
 
 def create_subscription(api: Api, new: State) -> State:
-    """Tell somebody of unusual cost."""
+    """Create an anomaly subscription."""
     asked = subscription(new) | ({"AccountId": new["account_id"]} if new["account_id"] else {})
     tags = tags_as_list(new["tags_all"]) or None
     answer = api.call(
@@ -165,7 +165,7 @@ def create_subscription(api: Api, new: State) -> State:
 
 
 def settle_subscription(api: Api, old: State, new: State) -> None:
-    """Change who is told, of what, how often."""
+    """Update an anomaly subscription."""
     if old and subscription(old) != subscription(new):
         asked = subscription(new)
         del asked["SubscriptionName"]
@@ -173,7 +173,7 @@ def settle_subscription(api: Api, old: State, new: State) -> None:
 
 
 def read_subscription(api: Api, state: State) -> State | None:
-    """Read who is told."""
+    """Read an anomaly subscription."""
     answer = api.call("ce", "get_anomaly_subscriptions", SubscriptionArnList=[state["id"]])
     found = first(answer["AnomalySubscriptions"])
     if not found:
@@ -197,7 +197,7 @@ def read_subscription(api: Api, state: State) -> State | None:
 
 
 def create_export(api: Api, new: State) -> State:
-    """Export the bill."""
+    """Create an export of the bill."""
     asked = api.parameters("bcm-data-exports", "create_export", new)
     tags = tags_as_list(new["tags_all"]) or None
     answer = api.call("bcm-data-exports", "create_export", **asked, ResourceTags=tags)
@@ -205,14 +205,14 @@ def create_export(api: Api, new: State) -> State:
 
 
 def settle_export(api: Api, old: State, new: State) -> None:
-    """Change what is exported."""
+    """Update an export."""
     if old and changed(old, new, "export"):
         asked = api.parameters("bcm-data-exports", "update_export", new)
         api.call("bcm-data-exports", "update_export", **{**asked, "ExportArn": new["id"]})
 
 
 def read_export(api: Api, state: State) -> State:
-    """Read what is exported."""
+    """Read an export."""
     answer = api.call("bcm-data-exports", "get_export", ExportArn=state["id"])
     tags = api.call("bcm-data-exports", "list_tags_for_resource", ResourceArn=state["id"])
     return {

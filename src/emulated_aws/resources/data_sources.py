@@ -1,4 +1,4 @@
-"""Data sources: what Terraform asks about the account and its surroundings."""
+"""Data sources about the account, its region and partition, and policy documents."""
 
 import json
 import zlib
@@ -48,7 +48,7 @@ def region(api: Api, config: State) -> State:
 
 
 def caller_identity(api: Api, config: State) -> State:
-    """Say who asks."""
+    """Return the caller's identity."""
     found = api.call("sts", "get_caller_identity")
     return {
         "id": found["Account"],
@@ -77,7 +77,7 @@ def policy_document(api: Api, config: State) -> State:
 
     def add(items: Iterable[dict[str, Any]]) -> None:
         for item in items:
-            # One that has an earlier one's Sid takes its place.
+            # A statement with the Sid of an earlier one replaces it.
             statements[item.get("Sid") or len(statements)] = item
 
     for text in config["source_policy_documents"] or ():
@@ -96,12 +96,12 @@ def policy_document(api: Api, config: State) -> State:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return a list, of one if it is none."""
+    """Return a list as it is, any other value as a list of one."""
     return value if isinstance(value, list) else [value]
 
 
 def statement(block: State) -> dict[str, Any]:
-    """Return one statement, lists of one as that one, like IAM itself shows them."""
+    """Return one statement, with lists of one item replaced by it, as IAM does."""
     lists = {
         "Action": block["actions"],
         "NotAction": block["not_actions"],
@@ -123,13 +123,13 @@ def statement(block: State) -> dict[str, Any]:
 
 
 def one_or_many(values: Iterable[str]) -> Any:
-    """Return the values as IAM writes them: descending, or the one alone."""
+    """Return values as IAM writes them: in descending order, or a single one without a list."""
     ordered = sorted(values, reverse=True)
     return ordered[0] if len(ordered) == 1 else ordered
 
 
 def principals(blocks: Iterable[State]) -> Any:
-    """Return who a statement is about."""
+    """Return a statement's principals."""
     found: dict[str, list[str]] = {}
     for block in blocks:
         found.setdefault(block["type"], []).extend(block["identifiers"])

@@ -1,4 +1,4 @@
-"""What all that EC2 describes has in common."""
+"""What all EC2 resources have in common."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,11 +22,11 @@ def described(
     names: Mapping[str, str] | None = None,
     **rest: Any,
 ) -> Resource:
-    """Return the resource of a thing that EC2 makes, describes and deletes in its usual way.
+    """Return a resource type that EC2 creates, describes and deletes in its usual way.
 
-    `kind` is what its tags and ARN call it, `noun` what answers call it, `key` its id's name,
-    `many` what a list of it is called; `more` gives attributes that the description does not hold;
-    `always` gives parameters that are sent even where the configuration is silent.
+    `kind` is its name in tags and ARNs, `noun` its name in responses, `key` the name of its id,
+    `many` the name of a list of it; `more` returns attributes that the description lacks; `always`
+    returns parameters that are sent even if they are not configured.
     """
 
     def make(api: Api, new: State) -> str:
@@ -60,7 +60,7 @@ def described(
 
 
 def retag(api: Api, state: State, given: dict[str, str], removed: list[str]) -> None:
-    """Set and remove tags of any EC2 thing."""
+    """Set and remove tags of any EC2 resource."""
     if removed:
         api.call(
             "ec2", "delete_tags", Resources=[state["id"]], Tags=[{"Key": key} for key in removed]
@@ -70,5 +70,5 @@ def retag(api: Api, state: State, given: dict[str, str], removed: list[str]) -> 
 
 
 def filters(values: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return EC2's filters."""
+    """Return filters in EC2's form."""
     return [{"Name": name, "Values": [value]} for name, value in values.items()]

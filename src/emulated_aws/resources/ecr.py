@@ -13,7 +13,7 @@ from emulated_aws.resources.base import (
 
 
 def create_repository(api: Api, new: State) -> State:
-    """Make a repository."""
+    """Create a repository."""
     asked = api.parameters("ecr", "create_repository", new, name="repositoryName")
     if new["encryption_configuration"]:
         block = new["encryption_configuration"][0]
@@ -25,7 +25,7 @@ def create_repository(api: Api, new: State) -> State:
 
 
 def settle_repository(api: Api, old: State, new: State) -> None:
-    """Change whether tags can move, and whether images are scanned."""
+    """Update the mutability of tags, and scanning."""
     repository = {"repositoryName": new["id"]}
     if old and changed(old, new, "image_tag_mutability"):
         mutability = {"imageTagMutability": new["image_tag_mutability"]}
@@ -63,14 +63,14 @@ def read_repository(api: Api, state: State) -> State:
 
 
 def plan_repository(api: Api, prior: State | None, planned: State) -> None:
-    """Take what AWS has for blocks that the configuration leaves out."""
+    """Keep AWS's values for blocks that are not configured."""
     for name in ("encryption_configuration", "image_scanning_configuration"):
         if prior and not planned[name]:
             planned[name] = prior[name]
 
 
 def put_lifecycle(api: Api, state: State) -> str:
-    """Set which images expire."""
+    """Set the lifecycle policy."""
     repository = state["repository"]
     asked = {"repositoryName": repository, "lifecyclePolicyText": state["policy"]}
     api.call("ecr", "put_lifecycle_policy", **asked)
@@ -78,7 +78,7 @@ def put_lifecycle(api: Api, state: State) -> str:
 
 
 def read_lifecycle(api: Api, state: State) -> State:
-    """Read which images expire."""
+    """Read the lifecycle policy."""
     found = api.call("ecr", "get_lifecycle_policy", repositoryName=state["id"])
     return {
         "policy": found["lifecyclePolicyText"],
@@ -109,7 +109,7 @@ def read_template(api: Api, state: State) -> State | None:
 
 
 def put_template(api: Api, new: State, operation: str) -> str:
-    """Make or change a template."""
+    """Create or update a template."""
     asked = api.parameters("ecr", operation, new)
     asked["resourceTags"] = tags_as_list(new["resource_tags"])
     api.call("ecr", operation, **asked)

@@ -9,12 +9,12 @@ from emulated_aws.resources.base import Api, Resource, State, changed, first, ta
 
 
 def create_file_system(api: Api, new: State) -> str:
-    """Make a file system, with a token that no other has."""
+    """Create a file system, with a unique token."""
     tags = tags_as_list(new["tags_all"])
     asked = api.parameters("efs", "create_file_system", new)
     if new["creation_token"]:
         return str(api.call("efs", "create_file_system", **asked, Tags=tags)["FileSystemId"])
-    # Drawn from the tags, so that the same deployment gives the same id again.
+    # Derived from the tags, so that the same deployment gets the same id again.
     drawn = "-".join(["terraform", *(tag["Value"] for tag in tags)])[:60]
     for number in itertools.count(1):
         asked["CreationToken"] = f"{drawn}-{number}"
@@ -56,7 +56,7 @@ LIFECYCLE = {
 
 
 def lifecycle_rule(block: State) -> dict[str, str]:
-    """Return a lifecycle rule as the API wants it."""
+    """Return a lifecycle rule in the API's form."""
     return {option: block[name] for name, option in LIFECYCLE.items() if block[name]}
 
 
@@ -106,13 +106,13 @@ def retag(api: Api, state: State, given: dict[str, str], removed: list[str]) -> 
 
 
 def create_mount_target(api: Api, new: State) -> str:
-    """Make the file system's address in a subnet."""
+    """Create a mount target in a subnet."""
     asked = api.parameters("efs", "create_mount_target", new)
     return str(api.call("efs", "create_mount_target", **asked)["MountTargetId"])
 
 
 def settle_mount_target(api: Api, old: State, new: State) -> None:
-    """Change who may reach it."""
+    """Update a mount target's security groups."""
     if old and changed(old, new, "security_groups"):
         asked = {"MountTargetId": new["id"], "SecurityGroups": new["security_groups"]}
         api.call("efs", "modify_mount_target_security_groups", **asked)
@@ -139,7 +139,7 @@ def read_mount_target(api: Api, state: State) -> State | None:
 
 
 def create_access_point(api: Api, new: State) -> str:
-    """Make an entrance to the file system that acts as one user."""
+    """Create an access point, which acts as one user."""
     asked: dict[str, Any] = {"FileSystemId": new["file_system_id"]}
     if user := first(new["posix_user"] or ()):
         asked["PosixUser"] = {"Uid": int(user["uid"]), "Gid": int(user["gid"])}
@@ -159,7 +159,7 @@ def create_access_point(api: Api, new: State) -> str:
 
 
 def read_access_point(api: Api, state: State) -> State | None:
-    """Read an access point: whom it acts as, and where it leads."""
+    """Read an access point: its user and its root directory."""
     answer = api.call("efs", "describe_access_points", AccessPointId=state["id"])
     found = first(answer["AccessPoints"])
     if not found:
@@ -217,14 +217,14 @@ def read_backup_policy(api: Api, state: State) -> State:
 
 
 def put_policy(api: Api, state: State) -> str:
-    """Set who may do what with the file system."""
+    """Set the file system policy."""
     asked = api.parameters("efs", "put_file_system_policy", state)
     api.call("efs", "put_file_system_policy", **asked)
     return str(state["file_system_id"])
 
 
 def read_policy(api: Api, state: State) -> State:
-    """Read who may do what with the file system."""
+    """Read the file system policy."""
     found = api.call("efs", "describe_file_system_policy", FileSystemId=state["id"])
     return {"file_system_id": state["id"], "policy": found["Policy"]}
 

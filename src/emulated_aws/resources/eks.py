@@ -8,7 +8,7 @@ LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 
 
 def logging(types: Any) -> dict[str, Any]:
-    """Return which logs are on and off as the API wants it."""
+    """Return the logging settings in the API's form."""
     on = [one for one in LOG_TYPES if one in (types or ())]
     off = [one for one in LOG_TYPES if one not in on]
     setup = ({"types": on, "enabled": True}, {"types": off, "enabled": False})
@@ -16,7 +16,7 @@ def logging(types: Any) -> dict[str, Any]:
 
 
 def network(block: State) -> dict[str, Any]:
-    """Return how the API is reached, as the API wants it."""
+    """Return the network settings of the endpoint in the API's form."""
     return {
         "endpointPrivateAccess": bool(block["endpoint_private_access"]),
         "endpointPublicAccess": bool(block["endpoint_public_access"]),
@@ -25,7 +25,7 @@ def network(block: State) -> dict[str, Any]:
 
 
 def create_cluster(api: Api, new: State) -> str:
-    """Make a cluster."""
+    """Create a cluster."""
     vpc = new["vpc_config"][0]
     access = first(new["access_config"])
     upgrade = first(new["upgrade_policy"])
@@ -56,7 +56,7 @@ def create_cluster(api: Api, new: State) -> str:
 
 
 def access_config(block: State) -> dict[str, Any]:
-    """Return who is let in, as the API wants it."""
+    """Return the access settings in the API's form."""
     names = {
         "authentication_mode": "authenticationMode",
         "bootstrap_cluster_creator_admin_permissions": "bootstrapClusterCreatorAdminPermissions",
@@ -65,7 +65,7 @@ def access_config(block: State) -> dict[str, Any]:
 
 
 def settle_cluster(api: Api, old: State, new: State) -> None:
-    """Bring an existing cluster up to date: the version first, then one thing a call."""
+    """Update a cluster: the version first, then one setting in each call."""
     if not old:
         return
     if changed(old, new, "version"):
@@ -94,7 +94,7 @@ def settle_cluster(api: Api, old: State, new: State) -> None:
 
 
 def plan_cluster(api: Api, prior: State | None, planned: State) -> frozenset[str]:
-    """Replace a cluster whose secrets shall no longer be encrypted: AWS cannot undo it."""
+    """Replace a cluster that no longer encrypts secrets: AWS cannot undo encryption."""
     undone = prior and prior["encryption_config"] and not planned["encryption_config"]
     return frozenset({"encryption_config"}) if undone else frozenset()
 
@@ -161,7 +161,7 @@ def read_cluster(api: Api, state: State) -> State:
 
 
 def delete_cluster(api: Api, state: State) -> None:
-    """Remove a cluster, and with it what is registered with it."""
+    """Delete a cluster, with everything registered with it."""
     api.call("eks", "delete_cluster", name=state["id"])
 
 

@@ -1,4 +1,4 @@
-"""What is registered with a Kubernetes cluster."""
+"""Add-ons, access entries and pod identity associations of a Kubernetes cluster."""
 
 from datetime import UTC
 from typing import Any
@@ -9,7 +9,7 @@ TAGS = retagging("eks", "resourceArn", tags="tags", keys="tagKeys", form=dict)
 
 
 def within(state: State, separator: str = ":") -> tuple[str, ...]:
-    """Return the cluster, and what is registered with it, that an id names."""
+    """Return the cluster, and the resource registered with it, that an id names."""
     return tuple(state["id"].split(separator, 2 if separator == "#" else 1))
 
 
@@ -23,7 +23,7 @@ CHANGEABLE = (
 
 
 def create_addon(api: Api, new: State) -> str:
-    """Register an add-on."""
+    """Create an add-on."""
     asked = api.parameters("eks", "create_addon", new, **ROLES)
     asked |= {"resolveConflicts": new["resolve_conflicts_on_create"], "tags": new["tags_all"]}
     api.call("eks", "create_addon", **asked)
@@ -31,7 +31,7 @@ def create_addon(api: Api, new: State) -> str:
 
 
 def settle_addon(api: Api, old: State, new: State) -> None:
-    """Change version, settings and role."""
+    """Update an add-on's version, settings and role."""
     if not old or not changed(old, new, *CHANGEABLE):
         return
     asked = api.parameters("eks", "update_addon", new, **ROLES)
@@ -62,30 +62,30 @@ def read_addon(api: Api, state: State) -> State:
 
 
 def pod_identity(api: Api, cluster: str, arn: str) -> dict[str, Any]:
-    """Describe the role of a service account."""
+    """Return a pod identity association."""
     asked = {"clusterName": cluster, "associationId": arn.rsplit("/", 1)[-1]}
     return api.call("eks", "describe_pod_identity_association", **asked)["association"]  # type: ignore[no-any-return]
 
 
 def delete_addon(api: Api, state: State) -> None:
-    """Remove an add-on."""
+    """Delete an add-on."""
     cluster, name = within(state)
     preserve = state.get("preserve")
     api.call("eks", "delete_addon", clusterName=cluster, addonName=name, preserve=preserve)
 
 
-# Who may enter, and do what
+# Access entries and their policies
 
 
 def create_entry(api: Api, new: State) -> str:
-    """Let somebody enter."""
+    """Create an access entry."""
     asked = api.parameters("eks", "create_access_entry", new, user_name="username")
     api.call("eks", "create_access_entry", **asked, tags=new["tags_all"])
     return f"{new['cluster_name']}:{new['principal_arn']}"
 
 
 def settle_entry(api: Api, old: State, new: State) -> None:
-    """Change groups and name."""
+    """Update an entry's groups and user name."""
     if old and changed(old, new, "kubernetes_groups", "user_name"):
         asked = api.parameters("eks", "update_access_entry", new, user_name="username")
         asked["kubernetesGroups"] = new["kubernetes_groups"] or []
@@ -93,7 +93,7 @@ def settle_entry(api: Api, old: State, new: State) -> None:
 
 
 def read_entry(api: Api, state: State) -> State:
-    """Read who may enter."""
+    """Read an access entry."""
     cluster, principal = within(state)
     asked = {"clusterName": cluster, "principalArn": principal}
     found = api.call("eks", "describe_access_entry", **asked)["accessEntry"]
@@ -106,26 +106,26 @@ def read_entry(api: Api, state: State) -> State:
 
 
 def delete_entry(api: Api, state: State) -> None:
-    """Let somebody enter no more."""
+    """Delete an access entry."""
     cluster, principal = within(state)
     api.call("eks", "delete_access_entry", clusterName=cluster, principalArn=principal)
 
 
 def create_policy(api: Api, new: State) -> str:
-    """Let somebody do something."""
+    """Associate an access policy."""
     asked = api.parameters("eks", "associate_access_policy", new)
     api.call("eks", "associate_access_policy", **asked)
     return f"{new['cluster_name']}#{new['principal_arn']}#{new['policy_arn']}"
 
 
 def read_policy(api: Api, state: State) -> State | None:
-    """Read what somebody may do."""
+    """Read an access policy's association."""
     cluster, principal, policy = within(state, "#")
     asked = {"clusterName": cluster, "principalArn": principal}
     listed = api.call("eks", "list_associated_access_policies", **asked)
     for found in listed["associatedAccessPolicies"]:
         if found["policyArn"] == policy:
-            # As Go prints a moment: so the provider keeps these two.
+            # The provider stores these two times as Go prints them.
             moments = {
                 name: f"{found[key].astimezone(UTC):%Y-%m-%d %H:%M:%S} +0000 UTC"
                 for name, key in (("associated_at", "associatedAt"), ("modified_at", "modifiedAt"))
@@ -144,17 +144,17 @@ def read_policy(api: Api, state: State) -> State | None:
 
 
 def delete_policy(api: Api, state: State) -> None:
-    """Let somebody do something no more."""
+    """Disassociate an access policy."""
     cluster, principal, policy = within(state, "#")
     asked = {"clusterName": cluster, "principalArn": principal, "policyArn": policy}
     api.call("eks", "disassociate_access_policy", **asked)
 
 
-# Pods' roles
+# Pod identity associations
 
 
 def create_pod_identity(api: Api, new: State) -> State:
-    """Give a service account a role."""
+    """Create a pod identity association."""
     asked = api.parameters("eks", "create_pod_identity_association", new)
     asked["tags"] = new["tags_all"]
     found = api.call("eks", "create_pod_identity_association", **asked)["association"]
@@ -162,7 +162,7 @@ def create_pod_identity(api: Api, new: State) -> State:
 
 
 def settle_pod_identity(api: Api, old: State, new: State) -> None:
-    """Change the role."""
+    """Update a pod identity association's role."""
     names = ("disable_session_tags", "policy", "role_arn", "target_role_arn")
     if old and changed(old, new, *names):
         asked = api.parameters("eks", "update_pod_identity_association", new)
@@ -170,7 +170,7 @@ def settle_pod_identity(api: Api, old: State, new: State) -> None:
 
 
 def read_pod_identity(api: Api, state: State) -> State:
-    """Read the role of a service account."""
+    """Read a pod identity association."""
     found = pod_identity(api, state["cluster_name"], state["id"])
     return {
         **api.attributes(found),
@@ -180,7 +180,7 @@ def read_pod_identity(api: Api, state: State) -> State:
 
 
 def delete_pod_identity(api: Api, state: State) -> None:
-    """Take the role away."""
+    """Delete a pod identity association."""
     asked = {"clusterName": state["cluster_name"], "associationId": state["association_id"]}
     api.call("eks", "delete_pod_identity_association", **asked)
 

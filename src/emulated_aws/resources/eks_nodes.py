@@ -1,10 +1,10 @@
-"""A Kubernetes cluster's groups of nodes."""
+"""Node groups of a Kubernetes cluster."""
 
 from emulated_aws.resources.base import Api, Resource, State, changed, first, given_name, retagging
 
 
 def nodes(state: State) -> dict[str, str]:
-    """Return what names a group of nodes."""
+    """Return the parameters that name a node group."""
     cluster, _, group = state["id"].partition(":")
     return {"clusterName": cluster, "nodegroupName": group}
 
@@ -19,7 +19,7 @@ def template(new: State, *, update: bool = False) -> dict[str, str] | None:
 
 
 def create_nodes(api: Api, new: State) -> str:
-    """Make a group of nodes."""
+    """Create a node group."""
     group = given_name(
         {"name": new["node_group_name"], "name_prefix": new["node_group_name_prefix"]}
     )
@@ -33,7 +33,7 @@ def create_nodes(api: Api, new: State) -> str:
 
 
 def taints(new: State) -> list[dict[str, str]]:
-    """Return the taints as the API wants them."""
+    """Return the taints in the API's form."""
     return [
         {"key": one["key"], "value": one["value"] or "", "effect": one["effect"]}
         for one in new["taint"]
@@ -41,7 +41,7 @@ def taints(new: State) -> list[dict[str, str]]:
 
 
 def settle_nodes(api: Api, old: State, new: State) -> None:
-    """Bring an existing group up to date: the version first."""
+    """Update a node group: the version first."""
     if not old:
         return
     if changed(old, new, "launch_template", "release_version", "version"):
@@ -60,7 +60,7 @@ def settle_nodes(api: Api, old: State, new: State) -> None:
         had, has = taints(old), taints(new)
         asked = {
             "scalingConfig": shapes["scalingConfig"],
-            # The state of an SDK type holds 0 for what is not set; the provider does not send that.
+            # The state of an SDK type holds 0 for unset numbers; the provider does not send them.
             "updateConfig": {
                 name: value for name, value in (shapes.get("updateConfig") or {}).items() if value
             },
@@ -77,7 +77,7 @@ def settle_nodes(api: Api, old: State, new: State) -> None:
 
 
 def read_nodes(api: Api, state: State) -> State:
-    """Read a group of nodes."""
+    """Read a node group."""
     found = api.call("eks", "describe_nodegroup", **nodes(state))["nodegroup"]
     made = found["resources"]
     names = {"nodegroupArn": "arn", "nodeRole": "node_role_arn", "nodegroupName": "node_group_name"}

@@ -19,14 +19,14 @@ BUS = "default"
 
 
 def put_rule(api: Api, new: State, name: str) -> str:
-    """Make a rule, or replace it."""
+    """Create or replace a rule."""
     asked = api.parameters("events", "put_rule", new)
     answer = api.call("events", "put_rule", **{**asked, "Name": name})
     return str(answer["RuleArn"])
 
 
 def create_rule(api: Api, new: State) -> str:
-    """Make a rule with its tags."""
+    """Create a rule with its tags."""
     name = given_name(new)
     put_rule(api, new, name)
     if new["tags_all"]:
@@ -37,7 +37,7 @@ def create_rule(api: Api, new: State) -> str:
 
 
 def rule_path(bus: str, name: str) -> str:
-    """Return how an ARN names a rule."""
+    """Return the rule's part of its ARN."""
     return f"rule/{name}" if bus == BUS else f"rule/{bus}/{name}"
 
 
@@ -63,7 +63,7 @@ def read_rule(api: Api, state: State) -> State:
 
 
 def plan_rule(api: Api, prior: State | None, planned: State) -> None:
-    """Let the older way to switch a rule off say what the newer one says; silent, it stays."""
+    """Keep a rule's state if none is configured, and derive `is_enabled` from it."""
     if prior and planned["state"] is None:
         planned["state"] = prior["state"]
     if prior and planned["is_enabled"] is None:
@@ -71,7 +71,7 @@ def plan_rule(api: Api, prior: State | None, planned: State) -> None:
 
 
 def put_target(api: Api, new: State, target: str) -> str:
-    """Have a rule send what it sees somewhere, or somewhere else."""
+    """Create or update a rule's target."""
     asked = {"Id": target, "Arn": new["arn"]}
     names = {"input": "Input", "input_path": "InputPath", "role_arn": "RoleArn"}
     asked |= {option: new[name] for name, option in names.items() if new[name]}
@@ -83,7 +83,7 @@ def put_target(api: Api, new: State, target: str) -> str:
 
 
 def read_target(api: Api, state: State) -> State | None:
-    """Find the target among its rule's."""
+    """Read a rule's target."""
     asked = {"Rule": state["rule"], "EventBusName": state["event_bus_name"]}
     targets = api.call("events", "list_targets_by_rule", **asked)["Targets"]
     found = first(one for one in targets if one["Id"] == state["target_id"])
@@ -101,7 +101,7 @@ def read_target(api: Api, state: State) -> State | None:
 
 
 def imported_target(_api: Api, identity: str) -> State:
-    """Find a target by its rule: `rule/target`, on another bus `bus/rule/target`."""
+    """Return a target from an import's id: `rule/target`, on another bus `bus/rule/target`."""
     if "/" not in identity:
         raise Refused(f"unexpected format for ID ({identity}), expected RULE/TARGETID")
     *bus, rule, target = identity.rsplit("/", 2)
@@ -111,7 +111,7 @@ def imported_target(_api: Api, identity: str) -> State:
 
 
 def create_target(api: Api, new: State) -> State:
-    """Make a target, drawing an id where none is given."""
+    """Create a target, with a unique id if none is configured."""
     target = new["target_id"] or unique_name("terraform-")
     return {"id": put_target(api, new, target), "target_id": target}
 

@@ -1,4 +1,4 @@
-"""Roles, policies, and what they are given to."""
+"""Roles, policies, and their attachments."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ VERSIONS_KEPT = 5  # of a policy, by AWS
 
 
 def create_role(api: Api, new: State) -> str:
-    """Make a role."""
+    """Create a role."""
     asked = api.parameters("iam", "create_role", new, assume_role_policy="AssumeRolePolicyDocument")
     asked |= {"RoleName": given_name(new), "Tags": tags_as_list(new["tags_all"])}
     return str(api.call("iam", "create_role", **asked)["Role"]["RoleName"])
 
 
 def settle_role(api: Api, old: State, new: State) -> None:
-    """Bring an existing role up to date."""
+    """Update a role."""
     if not old:
         return
     role = {"RoleName": new["id"]}
@@ -49,7 +49,7 @@ def settle_role(api: Api, old: State, new: State) -> None:
 
 
 def read_role(api: Api, state: State) -> State:
-    """Read a role and the policies it has."""
+    """Read a role and its policies."""
     found = api.call("iam", "get_role", RoleName=state["id"])["Role"]
     role = {"RoleName": state["id"]}
     attached = api.call("iam", "list_attached_role_policies", **role)["AttachedPolicies"]
@@ -75,7 +75,7 @@ def read_role(api: Api, state: State) -> State:
 
 
 def delete_role(api: Api, state: State) -> None:
-    """Remove a role from where it is used, then the role."""
+    """Remove a role from instance profiles, then delete it."""
     role = {"RoleName": state["id"]}
     for profile in api.call("iam", "list_instance_profiles_for_role", **role)["InstanceProfiles"]:
         name = profile["InstanceProfileName"]
@@ -90,13 +90,13 @@ def delete_role(api: Api, state: State) -> None:
 
 
 def inline_policy(api: Api, role: str, name: str) -> Any:
-    """Return a policy that is part of a role."""
+    """Return an inline policy of a role."""
     found = api.call("iam", "get_role_policy", RoleName=role, PolicyName=name)
     return found["PolicyDocument"]
 
 
 def put_role_policy(api: Api, state: State, name: str) -> str:
-    """Make a policy part of a role, or replace it."""
+    """Create or replace an inline policy of a role."""
     role = state["role"]
     api.call(
         "iam", "put_role_policy", RoleName=role, PolicyName=name, PolicyDocument=state["policy"]
@@ -105,7 +105,7 @@ def put_role_policy(api: Api, state: State, name: str) -> str:
 
 
 def read_role_policy(api: Api, state: State) -> State:
-    """Read a policy of a role."""
+    """Read an inline policy of a role."""
     role, _, name = state["id"].partition(":")
     return {
         "name": name,
@@ -116,13 +116,13 @@ def read_role_policy(api: Api, state: State) -> State:
 
 
 def delete_role_policy(api: Api, state: State) -> None:
-    """Remove a policy of a role."""
+    """Delete an inline policy of a role."""
     role, _, name = state["id"].partition(":")
     api.call("iam", "delete_role_policy", RoleName=role, PolicyName=name)
 
 
 def create_policy(api: Api, new: State) -> State:
-    """Make a policy."""
+    """Create a policy."""
     asked = api.parameters("iam", "create_policy", new, policy="PolicyDocument")
     asked |= {"PolicyName": given_name(new), "Tags": tags_as_list(new["tags_all"])}
     found = api.call("iam", "create_policy", **asked)["Policy"]
@@ -130,7 +130,7 @@ def create_policy(api: Api, new: State) -> State:
 
 
 def settle_policy(api: Api, old: State, new: State) -> None:
-    """Make a new version the one that counts; AWS keeps five."""
+    """Create a new default version of a policy; AWS keeps five versions."""
     if not old or not changed(old, new, "policy"):
         return
     versions = api.call("iam", "list_policy_versions", PolicyArn=new["id"])["Versions"]
@@ -145,7 +145,7 @@ def settle_policy(api: Api, old: State, new: State) -> None:
 
 
 def read_policy(api: Api, state: State) -> State:
-    """Read a policy and its version that counts."""
+    """Read a policy and its default version."""
     found = api.call("iam", "get_policy", PolicyArn=state["id"])["Policy"]
     asked = {"PolicyArn": state["id"], "VersionId": found["DefaultVersionId"]}
     version = api.call("iam", "get_policy_version", **asked)["PolicyVersion"]
@@ -160,7 +160,7 @@ def read_policy(api: Api, state: State) -> State:
 
 
 def delete_policy(api: Api, state: State) -> None:
-    """Remove a policy with its versions."""
+    """Delete a policy with its versions."""
     for version in api.call("iam", "list_policy_versions", PolicyArn=state["id"])["Versions"]:
         if not version["IsDefaultVersion"]:
             asked = {"PolicyArn": state["id"], "VersionId": version["VersionId"]}
@@ -169,13 +169,13 @@ def delete_policy(api: Api, state: State) -> None:
 
 
 def attach(api: Api, new: State) -> str:
-    """Give a role a policy."""
+    """Attach a policy to a role."""
     api.call("iam", "attach_role_policy", RoleName=new["role"], PolicyArn=new["policy_arn"])
     return f"{new['role']}/{new['policy_arn']}"
 
 
 def read_attachment(api: Api, state: State) -> State | None:
-    """Find a policy among a role's."""
+    """Read a policy's attachment to a role."""
     role, _, policy = state["id"].partition("/")
     attached = api.call("iam", "list_attached_role_policies", RoleName=role)["AttachedPolicies"]
     found = any(one["PolicyArn"] == policy for one in attached)
@@ -183,7 +183,7 @@ def read_attachment(api: Api, state: State) -> State | None:
 
 
 def tagging(kind: str, whose: str, attribute: str = "id") -> Any:
-    """Return what sets and removes tags of one kind of thing in IAM."""
+    """Return a function that sets and removes tags of one kind of IAM resource."""
     return retagging("iam", whose, attribute, tag=f"tag_{kind}", untag=f"untag_{kind}")
 
 

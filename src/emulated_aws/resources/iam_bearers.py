@@ -1,4 +1,4 @@
-"""Who bears a role: instances by their profile, and those whom an identity provider vouches for."""
+"""Instance profiles and OpenID Connect providers: what lets others assume a role."""
 
 from tf.types import Unknown
 
@@ -18,7 +18,7 @@ from emulated_aws.resources.iam import tagging
 
 
 def create_profile(api: Api, new: State) -> str:
-    """Make an instance profile."""
+    """Create an instance profile."""
     asked = {"Path": new["path"], "Tags": tags_as_list(new["tags_all"])}
     name = given_name(new)
     api.call("iam", "create_instance_profile", InstanceProfileName=name, **asked)
@@ -26,7 +26,7 @@ def create_profile(api: Api, new: State) -> str:
 
 
 def settle_profile(api: Api, old: State, new: State) -> None:
-    """Put the role in, or another in its place."""
+    """Add or replace an instance profile's role."""
     profile = {"InstanceProfileName": new["id"]}
     if changed(old, new, "role"):
         if old.get("role"):
@@ -51,7 +51,7 @@ def read_profile(api: Api, state: State) -> State:
 
 
 def delete_profile(api: Api, state: State) -> None:
-    """Take the role out, then remove the instance profile."""
+    """Remove the role, then delete the instance profile."""
     profile = {"InstanceProfileName": state["id"]}
     if state.get("role"):
         api.call("iam", "remove_role_from_instance_profile", **profile, RoleName=state["role"])
@@ -59,7 +59,7 @@ def delete_profile(api: Api, state: State) -> None:
 
 
 def plan_provider(api: Api, prior: State | None, planned: State) -> None:
-    """Take an address with and without its scheme for the same, as AWS drops it."""
+    """Treat a URL with and without its scheme as equal, because AWS drops it."""
     if prior and isinstance(planned["url"], str):
         if planned["url"].removeprefix("https://") == prior["url"].removeprefix("https://"):
             planned["url"] = prior["url"]
@@ -68,7 +68,7 @@ def plan_provider(api: Api, prior: State | None, planned: State) -> None:
 
 
 def create_provider(api: Api, new: State) -> State:
-    """Trust an issuer of identities. AWS fetches the thumbprint itself, where none is given."""
+    """Create an identity provider. AWS fetches the thumbprint if none is configured."""
     thumbprints = new["thumbprint_list"] or [drawn(40, new["url"])]
     answer = api.call(
         "iam",
@@ -83,7 +83,7 @@ def create_provider(api: Api, new: State) -> State:
 
 
 def settle_provider(api: Api, old: State, new: State) -> None:
-    """Change audiences and thumbprints of an existing one."""
+    """Update an identity provider's audiences and thumbprints."""
     provider = {"OpenIDConnectProviderArn": new["id"]}
     before, after = set(old.get("client_id_list") or ()), set(new["client_id_list"])
     if not old:

@@ -1,18 +1,18 @@
-"""Keys and their names."""
+"""Keys and their aliases."""
 
 from emulated_aws.resources.base import Api, Resource, State, changed, first, given_name, retagging
 
-ROTATION_DAYS = 365  # what AWS takes where nothing is said
+ROTATION_DAYS = 365  # AWS's defaults
 DELETION_DAYS = 30
 
 
 def tags_of_kms(tags: dict[str, str] | None) -> list[dict[str, str]]:
-    """Return tags as the pairs that this service alone takes."""
+    """Return tags as pairs in KMS's own form."""
     return [{"TagKey": key, "TagValue": value} for key, value in sorted((tags or {}).items())]
 
 
 def create_key(api: Api, new: State) -> str:
-    """Make a key."""
+    """Create a key."""
     names = {
         "bypass_policy_lockout_safety_check": "BypassPolicyLockoutSafetyCheck",
         "customer_master_key_spec": "KeySpec",
@@ -23,7 +23,7 @@ def create_key(api: Api, new: State) -> str:
 
 
 def settle_key(api: Api, old: State, new: State) -> None:
-    """Set rotation, policy, description, and whether it can be used."""
+    """Set a key's rotation, policy and description, and enable or disable it."""
     key = {"KeyId": new["id"]}
     before = {"enable_key_rotation": False, "is_enabled": True, **old}
     if new["is_enabled"] and changed(before, new, "is_enabled"):
@@ -46,7 +46,7 @@ def settle_key(api: Api, old: State, new: State) -> None:
 
 
 def read_key(api: Api, state: State) -> State | None:
-    """Read a key; one that waits for its deletion counts as gone."""
+    """Read a key; one that is scheduled for deletion counts as gone."""
     key = {"KeyId": state["id"]}
     found = api.call("kms", "describe_key", **key)["KeyMetadata"]
     if found["KeyState"] == "PendingDeletion":
@@ -69,31 +69,31 @@ def read_key(api: Api, state: State) -> State | None:
 
 
 def delete_key(api: Api, state: State) -> None:
-    """Have the key deleted: AWS waits at least a week with it."""
+    """Schedule the key's deletion; AWS waits at least a week."""
     days = state.get("deletion_window_in_days") or DELETION_DAYS
     api.call("kms", "schedule_key_deletion", KeyId=state["id"], PendingWindowInDays=days)
 
 
 def create_alias(api: Api, new: State) -> str:
-    """Give a key a name."""
+    """Create an alias."""
     name = new["name"] or f"alias/{given_name({**new, 'name_prefix': alias_prefix(new)})}"
     api.call("kms", "create_alias", AliasName=name, TargetKeyId=new["target_key_id"])
     return str(name)
 
 
 def alias_prefix(new: State) -> str:
-    """Return the prefix without what every alias starts with."""
+    """Return an alias prefix without the `alias/` that every alias starts with."""
     return str(new.get("name_prefix") or "").removeprefix("alias/")
 
 
 def settle_alias(api: Api, old: State, new: State) -> None:
-    """Let the name be that of another key."""
+    """Move the alias to another key."""
     if old and changed(old, new, "target_key_id"):
         api.call("kms", "update_alias", AliasName=new["id"], TargetKeyId=new["target_key_id"])
 
 
 def read_alias(api: Api, state: State) -> State | None:
-    """Find the alias among all."""
+    """Read an alias."""
     pages = api.client("kms").get_paginator("list_aliases").paginate()
     found = first(
         one for page in pages for one in page["Aliases"] if one["AliasName"] == state["id"]

@@ -1,4 +1,4 @@
-"""Launch templates, and tags on what something else made."""
+"""Launch templates, and single tags on resources that something else created."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from emulated_aws.resources.base import (
 )
 from emulated_aws.resources.ec2 import filters, retag
 
-# Where the API's name of a part of the template is not the attribute's.
+# Where the API's name differs from the attribute's.
 NAMES = {
     "ElasticGpuSpecifications": "elastic_gpu_specifications",
     "LicenseSpecifications": "license_specification",
@@ -27,7 +27,7 @@ NAMES = {
     "SecurityGroupIds": "vpc_security_group_ids",
     "SecurityGroups": "security_group_names",
 }
-# What is not part of a version, and so makes none when it changes.
+# Not part of a version: a change creates none.
 BESIDE = frozenset(
     {"default_version", "description", "name", "name_prefix", "tags", "tags_all"}
     | {"update_default_version", "latest_version"}
@@ -35,7 +35,7 @@ BESIDE = frozenset(
 
 
 def template_data(api: Api, new: State) -> dict[str, Any]:
-    """Return a version as the API wants it."""
+    """Return a template version in the API's form."""
     shape = api.client("ec2").meta.service_model.shape_for("RequestLaunchTemplateData")
     asked = to_api(shape, without_empty(new), NAMES)
     if new["tag_specifications"]:
@@ -47,7 +47,7 @@ def template_data(api: Api, new: State) -> dict[str, Any]:
 
 
 def without_empty(value: Any) -> Any:
-    """Return a value without its empty parts: in a template they stand for "not given"."""
+    """Return a value without empty parts, which mean "not set" in a template."""
     if isinstance(value, dict):
         pairs = ((key, without_empty(item)) for key, item in value.items())
         return {key: item for key, item in pairs if item not in (None, "", 0, False, [], {})}
@@ -55,7 +55,7 @@ def without_empty(value: Any) -> Any:
 
 
 def create_template(api: Api, new: State) -> str:
-    """Make a launch template with its first version."""
+    """Create a launch template with its first version."""
     tags = tags_as_list(new["tags_all"])
     answer = api.call(
         "ec2",
@@ -69,7 +69,7 @@ def create_template(api: Api, new: State) -> str:
 
 
 def settle_template(api: Api, old: State, new: State) -> None:
-    """Make a new version of what changed, and the default if that is asked for."""
+    """Create a new version if its data changed; make it the default if configured."""
     if not old:
         return
     template = {"LaunchTemplateId": new["id"]}
@@ -89,14 +89,14 @@ def settle_template(api: Api, old: State, new: State) -> None:
 
 
 def parts(api: Api, old: State, new: State) -> list[str]:
-    """Return what differs of what a version holds."""
+    """Return the attributes that are part of a version."""
     changes = {path.partition(".")[0] for path in differences(api.block, old, new)}
     return sorted(changes - BESIDE - {"id", "arn"})
 
 
 def plan_template(api: Api, prior: State | None, planned: State) -> None:
-    """Know the number of the version to come only after apply."""
-    # A description alone makes a version too, but the provider does not foresee it.
+    """Plan the next version's number as unknown."""
+    # A new description creates a version too, but the provider does not plan it.
     if prior and parts(api, prior, planned):
         planned["latest_version"] = Unknown
         if planned["update_default_version"]:
@@ -138,7 +138,7 @@ def read_template(api: Api, state: State) -> State | None:
 
 
 def read_tag(api: Api, state: State) -> State | None:
-    """Find a tag on its thing."""
+    """Read a tag of a resource."""
     resource, _, key = state["id"].partition(",")
     asked = filters({"resource-id": resource, "key": key})
     found = first(api.call("ec2", "describe_tags", Filters=asked)["Tags"])

@@ -6,7 +6,7 @@ from emulated_aws.resources.base import Api, Resource, State, changed, first, gi
 
 
 def create_group(api: Api, new: State) -> str:
-    """Make a log group."""
+    """Create a log group."""
     asked: dict[str, Any] = {
         "kmsKeyId": new["kms_key_id"] or None,
         "logGroupClass": new["log_group_class"],
@@ -18,7 +18,7 @@ def create_group(api: Api, new: State) -> str:
 
 
 def settle_group(api: Api, old: State, new: State) -> None:
-    """Set for how long it keeps what it gets, and the key."""
+    """Set a log group's retention and key."""
     group = {"logGroupName": new["id"]}
     if changed({"retention_in_days": 0, **old}, new, "retention_in_days"):
         if days := new["retention_in_days"]:
@@ -33,7 +33,7 @@ def settle_group(api: Api, old: State, new: State) -> None:
 
 
 def read_group(api: Api, state: State) -> State | None:
-    """Find the log group among those whose names start like it."""
+    """Read a log group, which the API finds by prefix."""
     groups = api.call("logs", "describe_log_groups", logGroupNamePrefix=state["id"])["logGroups"]
     found = first(one for one in groups if one["logGroupName"] == state["id"])
     if not found:
@@ -52,7 +52,7 @@ def read_group(api: Api, state: State) -> State | None:
 
 
 def delete_group(api: Api, state: State) -> None:
-    """Remove the log group, unless the configuration leaves it."""
+    """Delete the log group, unless `skip_destroy` is set."""
     if not state.get("skip_destroy"):
         api.call("logs", "delete_log_group", logGroupName=state["id"])
 

@@ -1,4 +1,4 @@
-"""Routes, and what goes by which table."""
+"""Routes, and associations of route tables."""
 
 import zlib
 
@@ -32,20 +32,20 @@ def destination(state: State) -> tuple[str, str]:
 
 
 def route_parameters(new: State) -> dict[str, str]:
-    """Return where a route leads from, for what, and to what."""
+    """Return a route's table, destination and target as parameters."""
     option, value = destination(new)
     targets = {option: new[name] for name, option in TARGETS.items() if new.get(name)}
     return {"RouteTableId": new["route_table_id"], option: value, **targets}
 
 
 def create_route(api: Api, new: State) -> str:
-    """Make a route; its id is the provider's own invention."""
+    """Create a route; the provider makes up its id."""
     api.call("ec2", "create_route", **route_parameters(new))
     return f"r-{new['route_table_id']}{zlib.crc32(destination(new)[1].encode())}"
 
 
 def imported_route(_api: Api, identity: str) -> State:
-    """Find a route by its table and destination: `rtb-1_10.0.0.0/16`."""
+    """Return a route from an import's id: `rtb-1_10.0.0.0/16`."""
     table, _, value = identity.partition("_")
     if not value:
         raise Refused(f"unexpected format of ID ({identity}), expected ROUTETABLEID_DESTINATION")
@@ -59,7 +59,7 @@ def imported_route(_api: Api, identity: str) -> State:
 
 
 def imported_association(api: Api, identity: str) -> State:
-    """Find an association by what it associates: `subnet-1/rtb-1`, or `igw-1/rtb-1`."""
+    """Return an association from an import's id: `subnet-1/rtb-1`, or `igw-1/rtb-1`."""
     whose, _, table = identity.partition("/")
     tables = api.call("ec2", "describe_route_tables", RouteTableIds=[table])["RouteTables"]
     for found in tables[0]["Associations"]:
@@ -69,13 +69,13 @@ def imported_association(api: Api, identity: str) -> State:
 
 
 def settle_route(api: Api, old: State, new: State) -> None:
-    """Lead an existing route elsewhere."""
+    """Change a route's target."""
     if old and changed(old, new, *TARGETS):
         api.call("ec2", "replace_route", **route_parameters(new))
 
 
 def read_route(api: Api, state: State) -> State | None:
-    """Find the route in its table."""
+    """Read a route."""
     option, value = destination(state)
     table = first(
         api.call("ec2", "describe_route_tables", RouteTableIds=[state["route_table_id"]])[
@@ -96,7 +96,7 @@ def read_route(api: Api, state: State) -> State | None:
 
 
 def delete_route(api: Api, state: State) -> None:
-    """Remove the route."""
+    """Delete a route."""
     option, value = destination(state)
     api.call("ec2", "delete_route", RouteTableId=state["route_table_id"], **{option: value})
 
@@ -108,7 +108,7 @@ def create_association(api: Api, new: State) -> str:
 
 
 def read_association(api: Api, state: State) -> State | None:
-    """Find the association among its table's."""
+    """Read an association."""
     asked = filters({"association.route-table-association-id": state["id"]})
     for table in api.call("ec2", "describe_route_tables", Filters=asked)["RouteTables"]:
         for found in table["Associations"]:
@@ -122,7 +122,7 @@ def read_association(api: Api, state: State) -> State | None:
 
 
 def settle_association(api: Api, old: State, new: State) -> None:
-    """Move the association to another table, which gives it another id."""
+    """Move an association to another table, which changes its id."""
     if old and changed(old, new, "route_table_id"):
         answer = api.call(
             "ec2",

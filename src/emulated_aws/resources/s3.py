@@ -17,7 +17,7 @@ HOSTED_ZONES = {
 
 
 def create_bucket(api: Api, new: State) -> str:
-    """Make a bucket."""
+    """Create a bucket."""
     where = None if api.region == "us-east-1" else {"LocationConstraint": api.region}
     asked = {
         "CreateBucketConfiguration": where,
@@ -29,13 +29,13 @@ def create_bucket(api: Api, new: State) -> str:
 
 
 def settle_bucket(api: Api, old: State, new: State) -> None:
-    """Tag a new bucket, which the API cannot do when making it."""
+    """Tag a new bucket, which the API cannot do on creation."""
     if not old and new["tags_all"]:
         retag_bucket(api, new, new["tags_all"], [])
 
 
 def retag_bucket(api: Api, state: State, given: dict[str, str], removed: list[str]) -> None:
-    """Replace the bucket's tags, all at once as the API wants it."""
+    """Replace all tags of the bucket, as the API requires."""
     tags = {**bucket_tags(api, state["id"]), **given}
     kept = {key: value for key, value in tags.items() if key not in removed}
     if kept:
@@ -52,7 +52,7 @@ def bucket_tags(api: Api, bucket: str) -> dict[str, str]:
 
 
 def optional(api: Api, operation: str, bucket: str) -> dict[str, Any] | None:
-    """Call an operation that fails where nothing is configured; None then."""
+    """Call an operation; return None if it fails because nothing is configured."""
     try:
         return api.call("s3", operation, Bucket=bucket)
     except ClientError as error:
@@ -64,7 +64,7 @@ def optional(api: Api, operation: str, bucket: str) -> dict[str, Any] | None:
 
 
 def read_bucket(api: Api, state: State) -> State:
-    """Read a bucket and, as far as the schema still holds them, its settings."""
+    """Read a bucket, and those of its settings that are still in the schema."""
     bucket = state["id"]
     api.call("s3", "head_bucket", Bucket=bucket)
     versioning = api.call("s3", "get_bucket_versioning", Bucket=bucket)
@@ -97,7 +97,7 @@ def read_bucket(api: Api, state: State) -> State:
 
 
 def encryption_rule(rule: dict[str, Any]) -> State:
-    """Return an encryption rule as the schema has it."""
+    """Return an encryption rule in the schema's form."""
     by_default = rule["ApplyServerSideEncryptionByDefault"]
     return {
         "bucket_key_enabled": rule.get("BucketKeyEnabled", False),
@@ -111,7 +111,7 @@ def encryption_rule(rule: dict[str, Any]) -> State:
 
 
 def delete_bucket(api: Api, state: State) -> None:
-    """Remove the bucket, and what is in it only if the configuration says so."""
+    """Delete the bucket; empty it first only if `force_destroy` is set."""
     if state.get("force_destroy"):
         pages = api.client("s3").get_paginator("list_object_versions").paginate(Bucket=state["id"])
         for page in pages:

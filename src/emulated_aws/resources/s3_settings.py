@@ -1,4 +1,4 @@
-"""A bucket's settings, each a resource of its own."""
+"""Settings of a bucket, each a resource of its own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,9 +17,9 @@ def setting(
     drop: Callable[[Api, State], object] | None = None,
     **rest: Any,
 ) -> Resource:
-    """Return the resource of one setting of a bucket, which the API puts and deletes whole.
+    """Return the resource type of a bucket setting, which the API puts and deletes as a whole.
 
-    `delete` is the operation that removes it, or `drop` does what stands for that.
+    `delete` is the operation that removes it; `drop` is a function to call instead.
     """
 
     def create(api: Api, new: State) -> str:
@@ -42,7 +42,7 @@ def setting(
 
 
 def suspend_versioning(api: Api, state: State) -> None:
-    """Keep no more versions: what a bucket had once can only be suspended."""
+    """Suspend versioning: once enabled, it cannot be removed."""
     if state["versioning_configuration"][0]["status"] == "Enabled":
         suspended = {"Status": "Suspended"}
         asked = {"Bucket": state["id"], "VersioningConfiguration": suspended}
@@ -58,7 +58,7 @@ PUBLIC_ACCESS = {
 
 
 def ask_encryption(api: Api, new: State) -> dict[str, Any]:
-    """Return the encryption rules as the API wants them."""
+    """Return the encryption rules in the API's form."""
     rules = []
     for rule in new["rule"]:
         by_default = {}
@@ -75,7 +75,7 @@ def ask_encryption(api: Api, new: State) -> dict[str, Any]:
 
 
 def ask_lifecycle(api: Api, new: State) -> dict[str, Any]:
-    """Return the lifecycle rules as the API wants them."""
+    """Return the lifecycle rules in the API's form."""
     client = api.client("s3")
     shape = client.meta.service_model.shape_for("LifecycleRule")
     names = {
@@ -85,7 +85,7 @@ def ask_lifecycle(api: Api, new: State) -> dict[str, Any]:
     }
     rules = []
     for rule in new["rule"]:
-        # Zero stands for "not given" in these places, as in the real provider.
+        # Zero means "not set" in these places, as in the real provider.
         given = {**rule, "expiration": [without_zeros(block) for block in rule["expiration"]]}
         if rule["filter"]:
             given |= {"prefix": None, "filter": [without_zeros(rule["filter"][0])]}
@@ -102,7 +102,7 @@ def without_zeros(block: State) -> State:
 
 
 def show_lifecycle(api: Api, found: dict[str, Any], state: State) -> State:
-    """Return the lifecycle rules as the schema has them."""
+    """Return the lifecycle rules in the schema's form."""
     block = api.block.blocks["rule"].block
     names = {
         "ID": "id",

@@ -14,7 +14,7 @@ from emulated_aws.resources.base import (
 )
 from emulated_aws.resources.ec2 import described, filters, retag
 
-# The four forms of a rule's other side: attribute, list in a permission, key there.
+# The four kinds of source or destination: attribute, list in a permission, key there.
 SOURCES = {
     "cidr_blocks": ("IpRanges", "CidrIp"),
     "ipv6_cidr_blocks": ("Ipv6Ranges", "CidrIpv6"),
@@ -31,7 +31,7 @@ DIRECTIONS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
 
 
 def more_of_group(api: Api, found: dict[str, Any]) -> State:
-    """Give the group's rules, as the older inline form has them."""
+    """Return the group's rules in the older, inline form."""
     return {
         "name": found["GroupName"],
         "name_prefix": "",
@@ -40,7 +40,7 @@ def more_of_group(api: Api, found: dict[str, Any]) -> State:
 
 
 def inline_rules(permissions: Iterable[Mapping[str, Any]], own: str) -> list[State]:
-    """Return permissions as inline rules: one for each set of ports and description."""
+    """Return permissions as inline rules, one for each combination of ports and description."""
     rules: dict[Any, State] = {}
     for permission in permissions:
         ports = (
@@ -64,7 +64,7 @@ def inline_rules(permissions: Iterable[Mapping[str, Any]], own: str) -> list[Sta
 
 
 def permission(rule: Mapping[str, Any], own: str) -> dict[str, Any]:
-    """Return an inline rule as the API's permission."""
+    """Return an inline rule as a permission in the API's form."""
     described_as = {"Description": rule["description"]} if rule.get("description") else {}
     sources = {name: list(rule.get(name) or ()) for name in SOURCES}
     if rule.get("self"):
@@ -78,20 +78,20 @@ def permission(rule: Mapping[str, Any], own: str) -> dict[str, Any]:
 
 
 def ports_of(rule: Mapping[str, Any], protocol: str) -> dict[str, int]:
-    """Return a rule's ports, which "all protocols" has not."""
+    """Return a rule's ports; a rule for all protocols has none."""
     if protocol == "-1" or rule.get("from_port") is None:
         return {}
     return {"FromPort": rule["from_port"], "ToPort": rule["to_port"]}
 
 
-# What AWS lets out of a new group, and the provider does not.
+# The egress that AWS allows in a new group, and the provider removes.
 ANYWHERE = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 
 
 def settle_group(api: Api, old: State, new: State) -> None:
-    """Set the inline rules, if any; a new group lets nothing out, unlike AWS's own default.
+    """Set the inline rules, if any; a new group allows no egress, unlike AWS's default.
 
-    Rules that are resources of their own stay: where an apply was killed they may be there already.
+    Rules that are resources of their own stay: after a killed apply they may exist already.
     """
     if not old:
         asked = {"GroupId": new["id"], "IpPermissions": [ANYWHERE]}
@@ -111,7 +111,7 @@ def replace_rules(
     present: list[dict[str, Any]],
     wanted: Iterable[Mapping[str, Any]],
 ) -> None:
-    """Leave just the wanted rules in a group."""
+    """Replace a group's rules."""
     permissions = [permission(rule, group) for rule in wanted]
     if inline_rules(present, group) == inline_rules(permissions, group):
         return
@@ -122,7 +122,7 @@ def replace_rules(
 
 
 def revoke_if_asked(api: Api, state: State) -> None:
-    """Empty a group before it goes, for groups that refer to each other."""
+    """Remove a group's rules before deleting it, for groups that refer to each other."""
     if not state.get("revoke_rules_on_delete"):
         return
     asked = [state["id"]]
@@ -132,7 +132,7 @@ def revoke_if_asked(api: Api, state: State) -> None:
 
 
 def adopt_default_group(api: Api, new: State) -> State:
-    """Find the VPC's default group, which AWS made, and tag it."""
+    """Adopt the VPC's default group, which AWS created, and tag it."""
     asked = filters({"vpc-id": new["vpc_id"], "group-name": "default"})
     group = api.call("ec2", "describe_security_groups", Filters=asked)["SecurityGroups"][0]
     if new.get("tags_all"):
@@ -143,7 +143,7 @@ def adopt_default_group(api: Api, new: State) -> State:
 
 
 def settle_default_group(api: Api, old: State, new: State) -> None:
-    """Leave just the configured rules: none, unless said otherwise."""
+    """Replace the default group's rules by the configured ones, if any."""
     group = first(
         api.call("ec2", "describe_security_groups", GroupIds=[new["id"]])["SecurityGroups"]
     )
@@ -152,7 +152,7 @@ def settle_default_group(api: Api, old: State, new: State) -> None:
 
 
 def rule(way: str) -> Resource:
-    """Return the resource of one rule of its own."""
+    """Return the resource type of a single rule."""
 
     def create(api: Api, new: State) -> str:
         name = first(name for name in SINGLE_SOURCES if new.get(name))
@@ -267,7 +267,7 @@ RESOURCES = {
         ).read,
         delete=lambda api, state: (
             None
-        ),  # AWS keeps it for as long as the VPC; Terraform just lets go
+        ),  # AWS keeps it for as long as the VPC; Terraform only forgets it
         retag=retag,
     ),
     "aws_vpc_security_group_ingress_rule": rule("ingress"),

@@ -1,4 +1,4 @@
-"""Topics and who is told of them."""
+"""Topics and their subscriptions."""
 
 from emulated_aws.named_checks import named
 from emulated_aws.resources.base import (
@@ -23,7 +23,7 @@ TOPIC = {
 
 
 def create_topic(api: Api, new: State) -> State:
-    """Make a topic."""
+    """Create a topic."""
     asked = {option: new[name] for name, option in TOPIC.items() if new[name]}
     tags = tags_as_list(new["tags_all"])
     answer = api.call("sns", "create_topic", Name=given_name(new), Attributes=asked, Tags=tags)
@@ -31,7 +31,7 @@ def create_topic(api: Api, new: State) -> State:
 
 
 def settle_topic(api: Api, old: State, new: State) -> None:
-    """Change what may change."""
+    """Update the attributes that can change."""
     for name, option in TOPIC.items():
         if old and changed(old, new, name):
             set_topic(api, new["id"], option, new[name] or "")
@@ -64,19 +64,19 @@ def read_topic(api: Api, state: State) -> State:
 
 
 def put_topic_policy(api: Api, state: State) -> str:
-    """Set who may do what with a topic."""
+    """Set a topic's policy."""
     set_topic(api, state["arn"], "Policy", state["policy"])
     return str(state["arn"])
 
 
 def read_topic_policy(api: Api, state: State) -> State:
-    """Read who may do what with a topic."""
+    """Read a topic's policy."""
     found = api.call("sns", "get_topic_attributes", TopicArn=state["id"])["Attributes"]
     return {"arn": found["TopicArn"], "owner": found["Owner"], "policy": found["Policy"]}
 
 
 def drop_topic_policy(api: Api, state: State) -> None:
-    """Go back to the policy that AWS gives a new topic: for its own account only."""
+    """Restore the policy of a new topic, which allows its own account only."""
     actions = (
         *("AddPermission", "DeleteTopic", "GetTopicAttributes", "ListSubscriptionsByTopic"),
         *("Publish", "RemovePermission", "SetTopicAttributes", "Subscribe"),
@@ -105,7 +105,7 @@ SUBSCRIPTION = {
 
 
 def create_subscription(api: Api, new: State) -> State:
-    """Subscribe; who gets mail still has to agree to it."""
+    """Create a subscription; a recipient of mail still has to confirm it."""
     asked = {option: as_text(new[name]) for name, option in SUBSCRIPTION.items() if new[name]}
     answer = api.call(
         "sns",
@@ -120,7 +120,7 @@ def create_subscription(api: Api, new: State) -> State:
 
 
 def settle_subscription(api: Api, old: State, new: State) -> None:
-    """Change what may change."""
+    """Update the attributes that can change."""
     for name, option in SUBSCRIPTION.items():
         if old and changed(old, new, name):
             value = "" if new[name] is None else as_text(new[name])
@@ -148,7 +148,7 @@ def read_subscription(api: Api, state: State) -> State:
 
 RESOURCES = {
     "aws_sns_topic": Resource(
-        # In the source a function that customizes the plan.
+        # In the provider's source, a function that customizes the plan.
         checks={
             "name": named(r"^[\w-]{1,256}$|^[\w-]{1,251}\.fifo$", 1, 256, "invalid topic name")
         },

@@ -32,12 +32,12 @@ QUEUE_UNSET = {
 
 
 def as_text(value: Any) -> str:
-    """Return an attribute of a queue as the API wants it."""
+    """Return an attribute of a queue in the API's form."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def create_queue(api: Api, new: State) -> str:
-    """Make a queue."""
+    """Create a queue."""
     name = given_name(new)
     asked = {
         option: as_text(new[attribute])
@@ -45,18 +45,18 @@ def create_queue(api: Api, new: State) -> str:
         if new.get(attribute) not in (None, "", False)
     }
     api.call("sqs", "create_queue", QueueName=name, Attributes=asked, tags=new["tags_all"] or None)
-    # Its own address would name the port of this moment; this is AWS's form of it.
+    # The account's own URL would contain its present port; this is AWS's form.
     return f"https://sqs.{api.region}.{api.dns_suffix}/{api.account_id}/{name}"
 
 
 def plan_queue(api: Api, prior: State | None, planned: State) -> None:
-    """Plan no reuse of keys for a new queue whose key is not one of KMS."""
+    """Plan no reuse period of data keys for a new queue that SQS encrypts with its own key."""
     if prior is None and planned["sqs_managed_sse_enabled"] is True:
         planned["kms_data_key_reuse_period_seconds"] = 0
 
 
 def settle_queue(api: Api, old: State, new: State) -> None:
-    """Change what may change."""
+    """Update the attributes that can change."""
     asked = {
         option: "" if new.get(attribute) is None else as_text(new[attribute])
         for attribute, option in QUEUE.items()
@@ -83,7 +83,7 @@ def read_queue(api: Api, state: State) -> State:
 
 
 def of_queue(attribute: str) -> Resource:
-    """Return the resource of a JSON document that is set on a queue by itself."""
+    """Return the resource type of a JSON document that is set on a queue."""
     option = QUEUE[attribute]
 
     def put(api: Api, state: State, document: str) -> str:
@@ -108,7 +108,7 @@ def of_queue(attribute: str) -> Resource:
 RESOURCES = {
     "aws_sqs_queue": Resource(
         create=create_queue,
-        # In the source a function that customizes the plan.
+        # In the provider's source, a function that customizes the plan.
         checks={"name": named(r"^[\w-]{1,80}$|^[\w-]{1,75}\.fifo$", 1, 80, "invalid queue name")},
         plan=plan_queue,
         settle=settle_queue,

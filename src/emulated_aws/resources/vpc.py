@@ -1,4 +1,4 @@
-"""VPCs, subnets, and what leads out of them."""
+"""VPCs, subnets, gateways and addresses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ VPC_SWITCHES = {
 
 
 def settle_vpc(api: Api, old: State, new: State) -> None:
-    """Set the switches, one a call as the API wants it."""
+    """Set the options, one in each call as the API requires."""
     for name, option in VPC_SWITCHES.items():
         if new[name] is not None and changed(old, new, name):
             api.call(
@@ -23,7 +23,7 @@ def settle_vpc(api: Api, old: State, new: State) -> None:
 
 
 def more_of_vpc(api: Api, vpc: dict[str, Any]) -> State:
-    """Read the switches and what AWS made along with the VPC."""
+    """Read the options, and the resources that AWS created with the VPC."""
     found: State = {}
     for name, option in VPC_SWITCHES.items():
         asked = option[0].lower() + option[1:]
@@ -64,7 +64,7 @@ SUBNET_SWITCHES = {
 
 
 def settle_subnet(api: Api, old: State, new: State) -> None:
-    """Set the switches, one a call as the API wants it; they are off at first."""
+    """Set the options, one in each call as the API requires; they are off at first."""
     for name, option in SUBNET_SWITCHES.items():
         if bool(old.get(name)) != bool(new[name]):
             value = {option: {"Value": bool(new[name])}}
@@ -72,7 +72,7 @@ def settle_subnet(api: Api, old: State, new: State) -> None:
 
 
 def more_of_subnet(api: Api, subnet: dict[str, Any]) -> State:
-    """Flatten what EC2 nests."""
+    """Flatten EC2's nested description."""
     options = subnet.get("PrivateDnsNameOptionsOnLaunch") or {}
     return {
         "arn": subnet.get("SubnetArn"),
@@ -114,7 +114,7 @@ def more_of_internet_gateway(api: Api, found: dict[str, Any]) -> State:
 
 
 def more_of_address(api: Api, found: dict[str, Any]) -> State:
-    """Give the names that EC2's DNS has for the address."""
+    """Return the address's names in EC2's DNS."""
     zone = "compute-1" if api.region == "us-east-1" else f"{api.region}.compute"
     public = found.get("PublicIp", "").replace(".", "-")
     private = (found.get("PrivateIpAddress") or "").replace(".", "-")

@@ -1,4 +1,4 @@
-"""Endpoints of AWS' services inside a VPC."""
+"""Endpoints of AWS services inside a VPC."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ ENDPOINT_LISTS = {
 
 
 def settle_endpoint(api: Api, old: State, new: State) -> None:
-    """Add and remove what an existing endpoint serves; change its policy."""
+    """Update an endpoint's route tables, subnets, groups, policy and private DNS."""
     if not old:
         return
     asked: dict[str, Any] = {}
@@ -32,13 +32,13 @@ def settle_endpoint(api: Api, old: State, new: State) -> None:
 
 
 def plan_endpoint(api: Api, prior: State | None, planned: State) -> None:
-    """Know the interfaces only after apply when the subnets change."""
+    """Plan the interfaces as unknown when the subnets change."""
     if prior and changed(prior, planned, "subnet_ids"):
         planned["network_interface_ids"] = Unknown
 
 
 def more_of_endpoint(api: Api, found: dict[str, Any]) -> State:
-    """Flatten groups and names; give a gateway's prefix list."""
+    """Flatten groups and names; add a gateway's prefix list."""
     named = filters({"prefix-list-name": found["ServiceName"]})
     prefixes = first(api.call("ec2", "describe_prefix_lists", Filters=named)["PrefixLists"]) or {}
     gateway = found["VpcEndpointType"] == "Gateway"

@@ -1,4 +1,4 @@
-"""Route tables with the routes written inside them, and what comes with a VPC: table and ACL."""
+"""Route tables with inline routes, and a VPC's default route table and network ACL."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,7 +8,7 @@ from emulated_aws.resources.ec2 import described, retag
 from emulated_aws.resources.routes import DESTINATIONS, TARGETS
 from emulated_aws.terraform_values import contains_unknown
 
-# A route inside a table calls its destination otherwise than `aws_route` does.
+# An inline route's attributes for its destination have other names than in `aws_route`.
 INSIDE = {
     "destination_cidr_block": "cidr_block",
     "destination_ipv6_cidr_block": "ipv6_cidr_block",
@@ -18,7 +18,7 @@ IN_TABLE = {**DESTINATION, **TARGETS}
 
 
 def more_of_route_table(api: Api, found: dict[str, Any]) -> State:
-    """List the routes that are not the VPC's own."""
+    """Return the routes that are not the VPC's own."""
     routes = [
         {name: route.get(option, "") for name, option in IN_TABLE.items()}
         for route in found["Routes"]
@@ -28,7 +28,7 @@ def more_of_route_table(api: Api, found: dict[str, Any]) -> State:
 
 
 def by_destination(routes: list[State] | None) -> dict[tuple[str, str], dict[str, str]]:
-    """Return the targets of routes written inside a table, by destination."""
+    """Return the targets of inline routes, by destination."""
     found = {}
     for route in routes or ():
         to = next((option, route[name]) for name, option in DESTINATION.items() if route.get(name))
@@ -37,7 +37,7 @@ def by_destination(routes: list[State] | None) -> dict[tuple[str, str], dict[str
 
 
 def settle_routes(api: Api, old: State, new: State) -> None:
-    """Bring the routes written inside a table from the old to the new ones."""
+    """Update a table's inline routes from the old to the new ones."""
     if new.get("route") is None:
         return
     before, wanted = by_destination(old.get("route")), by_destination(new["route"])
@@ -63,7 +63,7 @@ TABLE = described(
 
 
 def adopt_table(api: Api, new: State) -> str:
-    """Take over a VPC's main route table, without the routes that it has."""
+    """Adopt a VPC's main route table, and remove its routes."""
     identity = str(new["default_route_table_id"])
     found = TABLE.read(api, {"id": identity}) or {}
     settle_routes(api, found, {"id": identity, "route": []})
@@ -72,7 +72,7 @@ def adopt_table(api: Api, new: State) -> str:
 
 
 def set_tags(api: Api, identity: str, found: State, new: State) -> None:
-    """Give a thing that is taken over the tags of the configuration, and no others."""
+    """Replace the tags of an adopted resource by the configured ones."""
     old, wanted = found.get("tags_all") or {}, new.get("tags_all") or {}
     retag(api, {"id": identity}, wanted, sorted(old.keys() - wanted.keys()))
 
@@ -84,15 +84,15 @@ def read_default_table(api: Api, state: State) -> State | None:
 
 
 def let_go(api: Api, state: State) -> None:
-    """Leave it: AWS keeps it for as long as the VPC."""
+    """Do nothing: AWS keeps it for as long as the VPC."""
 
 
-LAST = 32767  # the rule that refuses the rest: AWS's own
+LAST = 32767  # AWS's own rule, which denies everything else
 WAYS = {"egress": True, "ingress": False}
 
 
 def more_of_acl(api: Api, found: dict[str, Any]) -> State:
-    """List the rules of an ACL, and the subnets that it guards."""
+    """Return the rules of an ACL, and its subnets."""
     rules: dict[str, list[State]] = {way: [] for way in WAYS}
     for entry in found["Entries"]:
         if entry["RuleNumber"] < LAST:
@@ -126,7 +126,7 @@ NUMBERS = {"tcp": "6", "udp": "17", "icmp": "1", "icmpv6": "58", "all": "-1"}
 
 
 def entry_of(rule: State) -> dict[str, Any]:
-    """Return a rule as the API takes it."""
+    """Return a rule in the API's form."""
     protocol = NUMBERS.get(rule["protocol"], rule["protocol"])
     asked: dict[str, Any] = {
         "Protocol": protocol,
@@ -147,7 +147,7 @@ def entry_of(rule: State) -> dict[str, Any]:
 
 
 def settle_rules(api: Api, old: State, new: State) -> None:
-    """Bring the rules of an ACL from the old to the new ones."""
+    """Update an ACL's rules from the old to the new ones."""
     acl = {"NetworkAclId": new["id"]}
     for way, egress in WAYS.items():
         if not changed(old, new, way):
@@ -161,7 +161,7 @@ def settle_rules(api: Api, old: State, new: State) -> None:
 
 
 def plan_rules(api: Api, prior: State | None, planned: State) -> None:
-    """Keep rules that mean the same in another form, as `tcp` and `6`."""
+    """Keep equivalent rules, such as `tcp` and `6`, as they are."""
     for way in WAYS:
         rules = planned.get(way)
         if not prior or contains_unknown(rules):
@@ -171,7 +171,7 @@ def plan_rules(api: Api, prior: State | None, planned: State) -> None:
 
 
 def adopt_acl(api: Api, new: State) -> str:
-    """Take over a VPC's default ACL, without the rules that it has."""
+    """Adopt a VPC's default ACL, and remove its rules."""
     identity = str(new["default_network_acl_id"])
     found = ACL.read(api, {"id": identity}) or {}
     settle_rules(api, found, {"id": identity, **{way: [] for way in WAYS}})
