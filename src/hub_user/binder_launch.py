@@ -1,4 +1,4 @@
-"""Launch a repository through BinderHub, by its stream of events, as its page does."""
+"""Launch a repository through BinderHub's event stream, as its page does."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ STREAM = {"Accept": "text/event-stream"}
 
 
 class LaunchRefused(PangeoDeployError):
-    """BinderHub refused or failed; `phase` is how far it had come, `why` its own words."""
+    """BinderHub refused or failed; `phase` is the phase it had reached, `why` its own message."""
 
     def __init__(self, what: str, *, phase: str = "", why: str = "", fix: str = "") -> None:
         super().__init__(what, why=why, fix=fix)
@@ -26,7 +26,7 @@ class LaunchRefused(PangeoDeployError):
 
 @dataclass(frozen=True)
 class Launch:
-    """A launched server: where it is, from which image, and the phases it went through."""
+    """A launched server: its URL and image, and the phases of the launch."""
 
     url: str
     image: str
@@ -38,9 +38,9 @@ def launch(
 ) -> Launch:
     """Launch `spec` (`PROVIDER/...`, as in BinderHub's addresses) and return when it is ready.
 
-    It takes the place of the user's one server. `told` hears each phase and message. Raises
-    `LaunchRefused` when BinderHub says no: banned, not there, not buildable, too many at once, a
-    server that runs already; `HubRefused` when it does not answer.
+    It replaces the user's default server. `told` is called with each phase and message. Raises
+    `LaunchRefused` when BinderHub refuses: banned, not found, not buildable, too many at once, a
+    server running already; `HubRefused` when it does not answer.
     """
     phases: list[str] = []
     said: list[str] = []
@@ -70,9 +70,9 @@ def launch(
 
 
 def events(answer: requests.Response) -> Iterator[dict[str, object]]:
-    """Yield what an event stream holds as JSON; comments keep it alive and say nothing.
+    """Yield the events of a stream, parsed from JSON, without the comments that keep it alive.
 
-    A stream that breaks off ends: the last event then is not the one that was waited for.
+    A broken stream just ends, without its final event.
     """
     try:
         for line in answer.iter_lines():

@@ -1,4 +1,4 @@
-"""What the smoke test runs in a user's kernel: each cell prints one line of JSON at its end."""
+"""The smoke test's cells, run in a user's kernel; each prints one line of JSON at its end."""
 
 HELLO = """
 import json, os, sys, platform
@@ -85,7 +85,7 @@ print(json.dumps({"name": name, "left": left}))
 """
 
 
-# Anyone's code runs here: the repository's files are there, and nothing of the user's.
+# Anyone's code runs here: with the repository's files, and nothing of the user's.
 LAUNCHED = """
 import json, os, boto3
 try:
@@ -101,5 +101,5 @@ print(json.dumps({"user": os.environ["JUPYTERHUB_USER"], "files": sorted(os.list
 
 
 def with_values(cell: str, **values: object) -> str:
-    """Return the cell with these names set before it."""
+    """Return the cell, preceded by assignments of these names."""
     return "\n".join([*(f"{name} = {value!r}" for name, value in values.items()), cell])

@@ -1,22 +1,22 @@
-"""When a server or a Dask cluster should have stopped: the rules alone.
+"""The rules on when a server or a Dask cluster should have stopped.
 
-Nothing but the standard library: the chart's CronJob runs this file in the hub's own image, beside
-helm/files/janitor.py, and the package's janitor goes by the same rules.
+Only the standard library is imported: the chart's CronJob runs this file in the hub's own image,
+beside helm/files/janitor.py, and the package's janitor follows the same rules.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-LAUNCHED = "PANGEO_CLUSTER_LAUNCHED"  # in the environment of a cluster that was made in a launch
-MARGIN = timedelta(minutes=15)  # for the culler and the time-out to do their work first
+LAUNCHED = "PANGEO_CLUSTER_LAUNCHED"  # variable of a cluster created in a launched server
+MARGIN = timedelta(minutes=15)  # so that the culler and the time-out act first
 
 
 def people_by_name(pages: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the hub's users, by name, from all pages of its answer.
+    """Return the hub's users, by name, from all pages of its response.
 
-    Raises ValueError unless they are as many as every page says there are: nothing is stopped on
-    the ground of somebody who was not seen, or came or went between two pages.
+    Raises ValueError unless their number is the total that every page states: nothing is stopped
+    because a user was missing, or came or went between two pages.
     """
     people = {person["name"]: person for page in pages for person in page["items"]}
     totals = {page["_pagination"]["total"] for page in pages}
@@ -34,12 +34,12 @@ def why_stop_cluster(
     now: datetime,
     launched: bool = False,
 ) -> str:
-    """Return why a cluster should have stopped, nothing if it may go on.
+    """Return why a cluster should have stopped, or an empty text if it may go on.
 
-    `people` are the hub's users by name, each with `servers` and `last_activity`; `culling` is that
-    of the environment's `pangeo` values. A cluster may outlive its owner's server as long as a
-    server may be idle: the owner may be restarting it, or work from elsewhere. One that was made in
-    a `launched` server ends with the launch.
+    `people` are the hub's users by name, each with `servers` and `last_activity`; `culling` is the
+    part of that name in the environment's `pangeo` values. A cluster may outlive its owner's server
+    as long as a server may be idle: the owner may be restarting it, or work from elsewhere. A
+    cluster created in a `launched` server ends with the launch.
     """
     age, oldest = now - started, timedelta(seconds=culling["max_age_seconds"])
     if age > oldest + MARGIN:
@@ -57,14 +57,15 @@ def why_stop_cluster(
 
 
 def is_launched(server: Mapping[str, Any]) -> bool:
-    """Tell whether a server, as the hub's API describes it, runs what Binder launched."""
+    """Return whether a server, as the hub's API describes it, was launched by Binder."""
     return "image" in (server.get("user_options") or {})
 
 
 def why_stop_server(server: Mapping[str, Any], culling: Mapping[str, Any], now: datetime) -> str:
-    """Return why the culler should have stopped a server of the hub's API; nothing if not.
+    """Return why the culler should have stopped a server, or an empty text if it may go on.
 
-    One that is starting or stopping is left to the hub, which bounds both.
+    `server` is as the hub's API describes it. A server that is starting or stopping is left to the
+    hub, which limits both.
     """
     if server.get("pending") or not server.get("started"):
         return ""
@@ -81,10 +82,10 @@ def why_stop_server(server: Mapping[str, Any], culling: Mapping[str, Any], now: 
 
 
 def moment(text: str) -> datetime:
-    """Return JupyterHub's or Kubernetes' time."""
+    """Return a timestamp of JupyterHub or Kubernetes as a time."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def hours(span: timedelta) -> str:
-    """Return a span as hours."""
+    """Return a time span in hours."""
     return f"{span.total_seconds() / 3600:.1f} h"

@@ -1,7 +1,7 @@
-"""Servers and clusters that should have stopped: whose, since when, what an hour of them costs.
+"""Find servers and clusters that should have stopped: their owners, ages and hourly costs.
 
-The hub's culler and the gateway's idle time-out end what is idle. The janitor looks from outside at
-what they missed: a cluster whose owner has no server left, and whatever is past its age.
+The hub's culler and the gateway's idle time-out stop idle ones. The janitor finds from outside what
+they missed: clusters whose owner has no server left, and anything past its maximum age.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,9 +22,9 @@ GONE = 404
 
 @dataclass(frozen=True)
 class Cluster:
-    """A Dask cluster as its gateway knows it.
+    """A Dask cluster as its gateway describes it.
 
-    `end` ends it; `launched` says that it was made in a server which Binder had launched.
+    `end` stops it; `launched` says that it was created in a server launched by Binder.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Outstayed:
-    """Something that should be gone, and why. Times are ISO 8601 UTC, USD by the hour."""
+    """A server or cluster that should be gone, and why. Times are ISO 8601 UTC, USD by the hour."""
 
     kind: str
     name: str
@@ -52,7 +52,7 @@ class Outstayed:
 
 @dataclass(frozen=True)
 class Round:
-    """What the janitor saw: how many servers and clusters run, and which have outstayed."""
+    """The janitor's findings: how many servers and clusters run, and which should not."""
 
     servers: int
     clusters: int
@@ -77,7 +77,7 @@ def make_round(
     clean: bool = False,
     now: datetime | None = None,
 ) -> Round:
-    """Look at every server and cluster, and with `clean` end what has outstayed.
+    """Check every server and cluster, and with `clean` stop those that should have stopped.
 
     `janitor` is the hub's service of that name, `settings` the environment's `pangeo` values,
     `shapes` the EC2 type of the pools `users` and `dask`, whose list price is shared out.
@@ -103,9 +103,9 @@ def make_round(
 
 
 def everybody(janitor: User) -> dict[str, dict[str, Any]]:
-    """Return the hub's users by name, from every page of its answer.
+    """Return the hub's users by name, from every page of its response.
 
-    Raises `CheckFailed` if the hub did not tell of all of them.
+    Raises `CheckFailed` if the list is incomplete.
     """
     pages: list[dict[str, Any]] = []
     following: dict[str, Any] | None = {"offset": 0}
@@ -130,7 +130,7 @@ def held(
     now: datetime,
     usd: Decimal | None,
 ) -> Outstayed | None:
-    """Return the cluster if nobody can want it any more."""
+    """Return the cluster as a finding if it should have stopped."""
     owner, started = cluster.owner, cluster.started
     culling = settings["culling"]
     reason = why_stop_cluster(owner, started, people, culling, now, cluster.launched)
@@ -144,7 +144,7 @@ def stayed(
     now: datetime,
     usd: Decimal | None,
 ) -> Outstayed | None:
-    """Return the server if the culler should have ended it."""
+    """Return the server as a finding if the culler should have stopped it."""
     reason = why_stop_server(server, settings["culling"], now)
     if not reason:
         return None
@@ -154,13 +154,13 @@ def stayed(
 def outstayed(
     kind: str, name: str, owner: str, started: datetime, reason: str, usd: Decimal | None
 ) -> Outstayed:
-    """Return the finding as text and decimal strings."""
+    """Return the finding, with times as text and costs as decimal strings."""
     told = None if usd is None else str(usd.quantize(CENT))
     return Outstayed(kind, name, owner, started.isoformat(timespec="seconds"), reason, told)
 
 
 def end(one: Outstayed, janitor: User, ends: Mapping[str, Callable[[], None]]) -> Outstayed:
-    """Stop it. What ended by itself meanwhile has ended; another failure does not end the round."""
+    """Stop a server or cluster, unless it ended meanwhile; a failure does not stop the round."""
     try:
         if one.kind == "cluster":
             ends[one.name]()
@@ -174,14 +174,14 @@ def end(one: Outstayed, janitor: User, ends: Mapping[str, Callable[[], None]]) -
 
 
 def failed(one: Outstayed, error: PangeoDeployError) -> Outstayed:
-    """Return the finding with the reason why it could not be stopped."""
+    """Return the finding with the reason why stopping failed."""
     return replace(one, reason=f"{one.reason}; not stopped: {error.what} {error.why}".strip())
 
 
 def cluster_price(cluster: Cluster, shape: str, price: PriceOf) -> Decimal | None:
-    """Return what the workers cost an hour on demand: their share of nodes of `shape`, whole cores.
+    """Return the workers' on-demand cost an hour: their share of nodes of `shape`, in whole cores.
 
-    Spot is cheaper: this is the most that it can be. Nodes of the pool have 8 CPU and 32 GiB.
+    Spot is cheaper: this is an upper limit. Nodes of the pool have 8 CPU and 32 GiB.
     """
     node = price("ec2", shape)
     if node is None:
@@ -193,7 +193,7 @@ def cluster_price(cluster: Cluster, shape: str, price: PriceOf) -> Decimal | Non
 def server_price(
     server: Mapping[str, Any], settings: Mapping[str, Any], shape: str, price: PriceOf
 ) -> Decimal | None:
-    """Return what a server costs an hour: its profile's share of a node of `shape`."""
+    """Return a server's cost an hour: its profile's share of a node of `shape`."""
     node = price("ec2", shape)
     chosen = (server.get("user_options") or {}).get("profile")
     profiles = {one["slug"]: one for one in settings["profiles"]}

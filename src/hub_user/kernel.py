@@ -15,7 +15,7 @@ from pangeo_core.errors import PangeoDeployError
 
 
 class CellFailed(PangeoDeployError):
-    """Code raised in the kernel (`why` is the end of its traceback), or the kernel went away."""
+    """Code failed in the kernel (`why` is the end of its traceback), or the kernel died."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Kernel:
     @classmethod
     @contextmanager
     def connect(cls, address: str, token: str, seconds: float = 60.0) -> "Iterator[Kernel]":
-        """Open the websocket at `address`; every answer must come within `seconds`."""
+        """Open the websocket at `address`; every message must arrive within `seconds`."""
         reached, host = loopback(address)
         try:
             channel = websocket.create_connection(
@@ -46,7 +46,7 @@ class Kernel:
             channel.close()
 
     def run(self, code: str, seconds: float = 120.0) -> str:
-        """Run `code`, return what it printed on stdout; raise `CellFailed` if it raises."""
+        """Run `code` and return its output on stdout. Raises `CellFailed` if it raises."""
         asked = self._message(
             "execute_request", {"code": code, "silent": False, "store_history": False}
         )
@@ -71,7 +71,7 @@ class Kernel:
             raise CellFailed("The kernel does not answer.", why=str(error)) from error
 
     def result(self, code: str, seconds: float = 120.0) -> Any:
-        """Run `code` whose last printed line is JSON, and return what that says."""
+        """Run `code` whose last printed line is JSON, and return its value."""
         return json.loads(self.run(code, seconds).splitlines()[-1])
 
     def _message(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:

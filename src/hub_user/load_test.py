@@ -1,4 +1,4 @@
-"""Many users at once: each logs in, starts a server and runs a cell."""
+"""Load test: many users at once log in, start a server and run a cell."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from pangeo_core.errors import PangeoDeployError
 
 @dataclass(frozen=True)
 class Arrival:
-    """One user's arrival: seconds until the server was ready and until the cell had answered."""
+    """One user's arrival: seconds until the server was ready and until the cell had run."""
 
     user: str
     ok: bool
@@ -22,13 +22,13 @@ class Arrival:
 
 
 def arrive_together(enter: Callable[[str], User], names: Sequence[str]) -> list[Arrival]:
-    """Let all `names` come at the same moment; servers are left running. In the names' order."""
+    """Let all `names` arrive at once; return their arrivals in order. Servers are left running."""
     with ThreadPoolExecutor(len(names)) as pool:
         return list(pool.map(lambda name: arrive(enter, name), names))
 
 
 def arrive(enter: Callable[[str], User], name: str) -> Arrival:
-    """Log in, start a server, run a cell; an error is part of the answer."""
+    """Log in, start a server, run a cell; an error is part of the result."""
     begun = time.monotonic()
     ready = 0.0
     try:

@@ -1,4 +1,4 @@
-"""Names under localhost, which browsers know to be this machine and most resolvers do not."""
+"""Resolve names under localhost, which browsers map to this machine and most resolvers do not."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ ADDRESS = "127.0.0.1"
 def loopback(address: str) -> tuple[str, str]:
     """Return the URL to connect to and the Host header to send (RFC 6761, section 6.3).
 
-    Both are those of `address` itself unless its name is localhost or under it.
+    Both are taken from `address` unless its host is localhost or a name under it.
     """
     parts = urlsplit(address)
     name = parts.hostname or ""

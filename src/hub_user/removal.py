@@ -1,4 +1,4 @@
-"""Remove somebody who has left: at the hub, and with everything that runs in their name."""
+"""Remove a user who has left: their account at the hub, and everything that runs in their name."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -14,9 +14,9 @@ GONE = 404
 
 @dataclass(frozen=True)
 class Removed:
-    """Who was removed: whether a server of theirs ran, and which clusters were stopped.
+    """The removed user: whether their server ran, and which clusters were stopped.
 
-    `left` are the clusters that could not be stopped, each with the reason.
+    `left` holds the clusters that could not be stopped, each with the reason.
     """
 
     user: str
@@ -26,7 +26,7 @@ class Removed:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing of theirs runs any more."""
+        """Whether nothing runs in their name any more."""
         return not self.left
 
     def as_dict(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def remove_user(janitor: User, clusters: Iterable[Cluster], name: str) -> Remove
     """Remove `name` from the hub and stop their server and clusters; their home is kept.
 
     Tokens and cookies end with the account at the hub. `janitor` is the hub's service of that name.
-    Raises `BadInput` if nobody of that name is known and nothing of theirs runs.
+    Raises `BadInput` if the name is unknown and nothing runs in it.
     """
     path = f"/hub/api/users/{quote(name, safe='')}"
     theirs = [cluster for cluster in clusters if cluster.owner == name]

@@ -1,7 +1,7 @@
-"""Be a user: log in, start a server, run code, use scratch and a Dask cluster, clean up.
+"""Smoke test: log in, start a server, run code, use scratch and a Dask cluster, clean up.
 
-Only public interfaces and an ordinary user's token are used, the same on both targets. Dask's steps
-run in the user's own kernel, where a user's would.
+Only public interfaces and an ordinary user's token are used, the same on every target. Dask's steps
+run in the user's own kernel, as a user's would.
 """
 
 import time
@@ -25,7 +25,7 @@ OTHER = "users/jupyter-somebody-else"
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that a user does: whether it worked, how long it took, what was seen."""
+    """One action of a user: whether it worked, how long it took, and details."""
 
     name: str
     ok: bool
@@ -35,7 +35,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Report:
-    """The steps of one smoke test, in order; after the first that failed only cleaning up."""
+    """The steps of one smoke test, in order; after the first failure only the cleanup."""
 
     url: str
     user: str
@@ -59,7 +59,7 @@ class Report:
 
 @dataclass
 class Visit:
-    """One user's visit as it goes on: what the next step needs of the ones before."""
+    """The state of one user's visit: what a step needs from those before it."""
 
     user: User
     options: dict[str, Any]
@@ -109,7 +109,7 @@ def smoke(
 
 
 def timed(name: str, action: Callable[[], str], progress: Progress) -> Step:
-    """Run one step and tell how it went; what is not an expected error is ours and goes on."""
+    """Run one step and return its result; an unexpected error is a bug of ours and is raised."""
     progress(Event(name, "start"))
     begun = time.monotonic()
     try:
@@ -122,7 +122,7 @@ def timed(name: str, action: Callable[[], str], progress: Progress) -> Step:
 
 
 def check_identity(visit: Visit) -> str:
-    """The token is the user's own and no more: an administrator's would prove nothing."""
+    """The token is an ordinary user's: an administrator's would prove nothing."""
     known = visit.user.whoami()
     if known["name"] != visit.user.name:
         raise CheckFailed(f"The token belongs to {known['name']}, not to {visit.user.name}.")
@@ -154,7 +154,7 @@ def run_code(visit: Visit) -> str:
 
 
 def use_scratch(visit: Visit) -> str:
-    """The own prefix can be written and read; another's cannot be read, written or listed."""
+    """The user's prefix can be written and read; others cannot be read, written or listed."""
     seen = visit.cell(cells.SCRATCH, other=OTHER)
     if seen["back"] != "hello":
         raise CheckFailed("What was written to the scratch prefix did not come back.")
@@ -165,7 +165,7 @@ def use_scratch(visit: Visit) -> str:
 
 
 def make_cluster(visit: Visit) -> str:
-    """The gateway makes a cluster with the options asked for."""
+    """The gateway creates a cluster with the requested options."""
     seen = visit.cell(cells.NEW_CLUSTER, wanted=visit.cluster_options)
     return f"cluster {seen['name'][:8]}"
 
@@ -179,7 +179,7 @@ def scale(visit: Visit) -> str:
 
 
 def compute(visit: Visit) -> str:
-    """The cluster computes, and rightly."""
+    """The cluster computes the right result."""
     seen = visit.cell(cells.COMPUTE)
     if seen["found"] != seen["expected"]:
         raise CheckFailed(f"The cluster found {seen['found']} instead of {seen['expected']}.")
@@ -204,7 +204,7 @@ def end_cluster(visit: Visit) -> str:
 
 
 def end_server(visit: Visit) -> str:
-    """The server stops, and the hub knows it."""
+    """The server stops, and the hub no longer lists it."""
     visit.kernels.close()
     visit.user.stop_server()
     return "no server left"
@@ -231,23 +231,23 @@ def run_launched(visit: Visit) -> str:
 
 
 def stop_quietly(visit: Visit) -> None:
-    """Stop a server that an early end has left behind."""
+    """Stop a server left running by an early failure."""
     try:
         if visit.user.whoami().get("servers"):
             visit.user.stop_server()
     except HubRefused:
-        return  # the report already names the step after which nothing answered
+        return  # the report already names the step that failed first
 
 
 def close_quietly(visit: Visit) -> None:
-    """Close a kernel that an early end has left open; if its server is gone, so is the kernel."""
+    """Close a kernel left open by an early failure; without its server it is gone already."""
     try:
         visit.kernels.close()
     except HubRefused:
         return
 
 
-# Name, the part whose log tells more, what to do.
+# Name, the part whose log has details, and the function.
 STEPS: tuple[tuple[str, str, Callable[[Visit], str]], ...] = (
     ("log in", "hub", check_identity),
     ("start a server", "hub", start_server),

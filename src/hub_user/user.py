@@ -1,4 +1,4 @@
-"""A person at a hub, through its public interfaces only: token, server, kernels."""
+"""A user of a hub, through its public interfaces only: token, server, kernels."""
 
 import json
 import time
@@ -21,7 +21,7 @@ FOUND, DENIED, GONE, THERE_ALREADY, TOO_MANY, BUSY_SECONDS = 302, 403, 404, 409,
 
 
 class HubRefused(PangeoDeployError):
-    """The hub, or a server behind it, answered with an error; `status` is its HTTP status."""
+    """The hub, or a server behind it, returned an error; `status` is the HTTP status."""
 
     def __init__(self, what: str, *, status: int = 0, why: str = "", fix: str = "") -> None:
         super().__init__(what, why=why, fix=fix)
@@ -30,7 +30,7 @@ class HubRefused(PangeoDeployError):
 
 @dataclass(frozen=True)
 class User:
-    """A person of `name` with an API token at the hub that answers at `url`."""
+    """A user called `name` with an API token of the hub at `url`."""
 
     url: str
     name: str
@@ -43,7 +43,7 @@ class User:
 
     @property
     def path(self) -> str:
-        """The user's name as URLs have it."""
+        """The user's name, quoted for URLs."""
         return quote(self.name, safe="")
 
     def ask(
@@ -54,10 +54,10 @@ class User:
         headers: dict[str, str] | None = None,
         **options: Any,
     ) -> requests.Response:
-        """Return the answer to a request for `path`: of the hub, of a service, of the own server.
+        """Return the response to a request for `path`, of the hub, a service or the user's server.
 
-        A `path` that is a whole URL is asked as it is. `scheme` is what the token is called:
-        Dask-Gateway wants `jupyterhub`. Raises `HubRefused` for an error status or no answer.
+        A `path` may be a whole URL. `scheme` is the authorization scheme: Dask-Gateway expects
+        `jupyterhub`. Raises `HubRefused` for an error status or no response.
         """
         address = path if "://" in path else f"{self.origin(path)}{path}"
         answer = self._request(
@@ -85,7 +85,7 @@ class User:
             raise HubRefused(f"{method} {address} got no answer.", why=str(error)) from error
 
     def origin(self, path: str) -> str:
-        """Return where `path` is answered: servers and services may have subdomains."""
+        """Return the origin that serves `path`: servers and services may have subdomains."""
         kind, _, rest = path.lstrip("/").partition("/")
         name = rest.partition("/")[0]
         if kind == "services":
@@ -99,7 +99,7 @@ class User:
         return self.url
 
     def _service_origin(self, name: str) -> str:
-        """Ask the hub's own domain: where services have others, it sends whoever asks to itself."""
+        """Return the services' origin: the hub's domain redirects to it, if they have their own."""
         answer = self._request("GET", f"{self.url}/services/{name}/", {}, stream=True)
         to = urlsplit(answer.headers.get("Location", ""))
         answer.close()
@@ -107,7 +107,7 @@ class User:
         return self.url.replace("://", f"://{name}--service.", 1) if elsewhere else self.url
 
     def whoami(self) -> dict[str, Any]:
-        """Return what the hub says of the token's owner."""
+        """Return the hub's description of the token's owner."""
         return dict(self.ask("GET", "/hub/api/user").json())
 
     def start_server(self, options: dict[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ class User:
         return events
 
     def request_server(self, options: dict[str, Any]) -> None:
-        """Ask for the server; when the hub is busy with others', wait as long as it says."""
+        """Request the server; when the hub is busy starting others, wait as long as it says."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
@@ -150,7 +150,7 @@ class User:
 
     @contextmanager
     def kernel(self) -> Iterator[Kernel]:
-        """Have a Python kernel in the user's server for the time of the block."""
+        """Run a Python kernel in the user's server for the time of the block."""
         base = f"/user/{self.path}/api/kernels"
         name = self.ask("POST", base, json={"name": "python3"}).json()["id"]
         try:
@@ -163,7 +163,7 @@ class User:
         try:
             self.ask("DELETE", path)
         except HubRefused as refused:
-            if refused.status != GONE:  # it went with a server that was replaced
+            if refused.status != GONE:  # it ended with a server that was replaced
                 raise
 
     @contextmanager
@@ -184,7 +184,7 @@ class User:
 class Entrance:
     """How to enter a hub: `enter` returns an ordinary user, `logs` the end of a part's log.
 
-    `repository` is what a launch from Binder can be tried with, as `PROVIDER/SPEC`.
+    `repository` is an example to launch from Binder, as `PROVIDER/SPEC`.
     """
 
     url: str
@@ -194,7 +194,7 @@ class Entrance:
 
 
 def log_in(url: str, name: str, password: str, seconds: int = 3600) -> User:
-    """Return the user of this name and password, with a token that lives for `seconds`."""
+    """Log in with a name and password; return the user with a token that is valid for `seconds`."""
     nobody = User(url, name, "")
     asked = {
         "auth": {"username": name, "password": password},
@@ -204,7 +204,7 @@ def log_in(url: str, name: str, password: str, seconds: int = 3600) -> User:
     tokens = f"{url}/hub/api/users/{nobody.path}/tokens"
     try:
         answer = nobody._request("POST", tokens, {}, json=asked)
-        # The hub knows somebody only after a first log-in at its page.
+        # The hub knows a user only after a first log-in at its page.
         if answer.status_code == DENIED and _first_visit(nobody, password):
             answer = nobody._request("POST", tokens, {}, json=asked)
     except HubRefused as refused:
@@ -215,10 +215,10 @@ def log_in(url: str, name: str, password: str, seconds: int = 3600) -> User:
 
 
 def visitor(url: str, token: str, seconds: int = 3600) -> User:
-    """Return the user that the hub's service with this token may be, made where it is missing.
+    """Return the user that the hub's service with this token may act as, created if missing.
 
-    The hub says which: the service has the scope `tokens!user=NAME`. Raises `HubRefused` for a
-    service that has none.
+    The service's scope `tokens!user=NAME` names the user. Raises `HubRefused` for a service that
+    has no such scope.
     """
     service = User(url, "", token)
     scopes = service.whoami().get("scopes") or ()
@@ -241,7 +241,7 @@ def visitor(url: str, token: str, seconds: int = 3600) -> User:
 
 
 def _first_visit(nobody: User, password: str) -> bool:
-    """Log in at the hub's page; tell whether it let the person in."""
+    """Log in at the hub's page; return whether it accepted the password."""
     page = f"{nobody.url}/hub/login"
     visit = User(nobody.url, nobody.name, "")
     visit._request("GET", page, {})
@@ -254,7 +254,7 @@ def _first_visit(nobody: User, password: str) -> bool:
 
 
 def refusal(what: str, answer: requests.Response) -> HubRefused:
-    """Return the error for an answer; its text never holds what was sent."""
+    """Return the error for a response; its text never contains the request."""
     try:
         told = answer.json()
         why = str(told.get("message") or told.get("error") or "")  # JupyterHub's, Dask-Gateway's

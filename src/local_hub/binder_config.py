@@ -1,4 +1,4 @@
-"""BinderHub in the rehearsal: the shared configuration, then what is this machine's."""
+"""BinderHub in the rehearsal: the shared configuration, then settings for this machine."""
 
 from local_hub import hub_state
 

@@ -2,11 +2,11 @@
 
     python -m local_hub.binder_service --config FILE
 
-BinderHub resolves the reference, looks for the image, counts what a repository runs, has the hub
-launch it and tells of it as a stream of events: all of that is BinderHub's own. Without Docker the
-build is ours: the repository is cloned, repo2docker finds out how it would be built (a Dockerfile
-that nothing executes), and the clone is the image. A server launched from it has the repository's
-files and the rehearsal's packages, not the repository's own.
+BinderHub resolves the reference, looks for the image, counts the servers of a repository, has the
+hub launch it and reports progress as a stream of events: all of that is BinderHub's own. Without
+Docker the build is ours: the repository is cloned, repo2docker determines how it would be built (a
+Dockerfile that nothing executes), and the clone is the image. A server launched from it has the
+repository's files and the rehearsal's packages, not the repository's own.
 
 Works with PyPI's BinderHub (0.1.0, of 2018) and with today's, which is on GitHub only and which the
 chart installs.
@@ -33,32 +33,32 @@ from local_hub.hub_state import folder_of_image
 from pangeo_core.lifeline import die_with_parent
 
 BUILD_SECONDS = 120
-SHOWN_LINES = 4  # of what a failed step wrote
+SHOWN_LINES = 4  # the end of a failed step's output
 
 
 class Images:
-    """What BinderHub asks a registry: whether an image is there."""
+    """Stands in for a registry, which BinderHub asks whether an image exists."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     async def get_image_manifest(self, image: str, tag: str) -> dict[str, str] | None:
-        """Return something if the image is there."""
+        """Return a manifest if the image exists."""
         return {"tag": tag} if folder_of_image(self.folder, f"{image}:{tag}").is_dir() else None
 
     async def get_credentials(self, image: str, tag: str) -> dict[str, str]:
-        """Return what pushing needs: nothing."""
+        """Return no credentials: pushing needs none."""
         return {}
 
 
 class Pods:
-    """What BinderHub asks Kubernetes: the servers that run and their images. The hub knows."""
+    """Stands in for Kubernetes, which BinderHub asks for running servers; the hub knows them."""
 
     def __init__(self, hub: hub_state.HubState) -> None:
         self.janitor = User(hub.url("hub"), "janitor", hub.secrets["janitor"])
 
     def list_namespaced_pod(self, *_: Any, _preload_content: bool = True, **__: Any) -> Any:
-        """Return the pods as objects, or as the answer that holds them."""
+        """Return the pods as objects, or as the response that contains them."""
         options = [
             server.get("user_options") or {}
             for person in everybody(self.janitor).values()
@@ -80,11 +80,11 @@ class Build:
         self.tell = partial(tell, self.queue)
 
     def submit(self) -> None:
-        """Say that the build runs: BinderHub then wants its logs."""
+        """Report that the build runs: BinderHub then asks for its logs."""
         self.tell("Running")
 
     def stream_logs(self) -> None:
-        """Build, telling of each step; an image is there whole or not at all."""
+        """Build, reporting each step; the image exists as a whole or not at all."""
         work = self.image.with_name(f".{self.image.name}")
         shutil.rmtree(work, ignore_errors=True)
         recipe = [sys.executable, "-m", "repo2docker", "--no-build", "--user-name=jovyan"]
@@ -108,15 +108,15 @@ class Build:
         self.tell("Succeeded")
 
     def log(self, phase: str, message: str) -> None:
-        """Tell a line of the log."""
+        """Report a line of the log."""
         self.tell("log", json.dumps({"phase": phase, "message": message}))
 
     def stop(self) -> None:
-        """Nobody listens any more; a build goes on for the next who asks."""
+        """Do nothing: a build without listeners goes on for the next request."""
 
 
 def teller(loop: Any, build: Any) -> Callable[..., None]:
-    """Return what puts progress on a build's queue, as this BinderHub's handler reads it."""
+    """Return a function that puts progress on a build's queue, as BinderHub's handler reads it."""
     if event := getattr(build, "ProgressEvent", None):
         known = {"Running": "RUNNING", "Succeeded": "BUILT", "Failed": "FAILED"}
 
@@ -125,7 +125,7 @@ def teller(loop: Any, build: Any) -> Callable[..., None]:
                 return event(event.Kind.LOG_MESSAGE, payload)
             return event(event.Kind.BUILD_STATUS_CHANGE, event.BuildStatus[known[kind]])
     else:
-        phases = {"Succeeded": "Deleted"}  # the pod is gone: only then is the image pushed
+        phases = {"Succeeded": "Deleted"}  # the pod has ended: only then is the image pushed
 
         def wrap(kind: str, payload: str) -> Any:
             if kind == "log":
@@ -139,10 +139,10 @@ def teller(loop: Any, build: Any) -> Callable[..., None]:
 
 
 def streams_to_own_page(handler: Any) -> None:
-    """Accept the cookie of a request that this service's own page makes.
+    """Accept the cookie of a request from this service's own page.
 
-    The page of 2018 opens its stream of events without the token that JupyterHub 5 wants to see;
-    today's BinderHub gives its page one. The browser says whose page it is.
+    The page of 2018 opens its event stream without the token that JupyterHub 5 requires; today's
+    BinderHub gives its page a token. The browser sends the page's origin.
     """
     if handler.request.headers.get("Sec-Fetch-Site") != "same-origin":
         raise HTTPError(403, "Not asked by Binder's own page")

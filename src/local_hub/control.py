@@ -17,8 +17,8 @@ from pangeo_core.errors import BadInput, PangeoDeployError
 from pangeo_core.progress import Event, Progress, silent
 
 READY_SECONDS = 90.0
-GIVE_UP_RESTARTS = 2  # a part that ended this often while starting will not come up
-# Of an ended hub; homes stay.
+GIVE_UP_RESTARTS = 2  # a part that ended this often while starting will not start
+# Files of a stopped hub; homes are kept.
 STALE = ("logs/*.log", "*.sqlite*", "routes.toml", "parts.json", "repositories.json")
 LASTING = "hub.log"  # with Prometheus' data, the record of who used the hub before
 LASTING_BYTES = 16 * 2**20
@@ -26,7 +26,7 @@ LASTING_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class Ended:
-    """What `down` ended: how many processes, and how long it took."""
+    """The result of `down`: how many processes it ended, and how long it took."""
 
     environment: str
     processes: int
@@ -38,7 +38,7 @@ class Ended:
 
 
 class HubNotReady(PangeoDeployError):
-    """A part of the hub does not come up; `why` holds the end of its log."""
+    """A part of the hub does not start; `why` is the end of its log."""
 
 
 def up(
@@ -86,7 +86,7 @@ def up(
 
 
 def clear(folder: Path) -> None:
-    """Remove what an ended hub has left, but for its people's homes and the record of their use."""
+    """Remove a stopped hub's files, except homes and the record of their use."""
     for pattern in STALE:
         for file in folder.glob(pattern):
             if file.name != LASTING or file.stat().st_size > LASTING_BYTES:
@@ -94,7 +94,7 @@ def clear(folder: Path) -> None:
 
 
 def down(place: HubPlace) -> Ended:
-    """End the hub with everything that it started: servers, kernels, clusters. Homes stay."""
+    """Stop the hub with everything that it started: servers, kernels, clusters. Homes are kept."""
     begun = time.monotonic()
     folder = place.folder
     with locked(folder):
@@ -103,7 +103,7 @@ def down(place: HubPlace) -> Ended:
 
 
 def status(place: HubPlace) -> Hub:
-    """Return how the hub is, as its users would find it: they log in, and write to their homes."""
+    """Return the hub's status, including whether a user can log in and write files."""
     hub = look(place)
     return replace(hub, checks=tuple(user_checks(place))) if hub.running else hub
 
@@ -111,7 +111,7 @@ def status(place: HubPlace) -> Hub:
 def save(place: HubPlace) -> Path | None:
     """Save the hub's database as the charts do: the next `up` begins with it.
 
-    Return the copy, None where there has been no hub.
+    Return the copy, or None if there was no hub.
     """
     if not (place.folder / "hub.sqlite").exists():
         return None
@@ -120,7 +120,7 @@ def save(place: HubPlace) -> Path | None:
 
 @contextmanager
 def running(hub: HubDefinition, progress: Progress = silent, binder: bool = False) -> Iterator[Hub]:
-    """Have a hub for the time of the block: one that runs already is left running."""
+    """Run a hub for the time of the block; a hub that runs already is left running."""
     started = up(hub, progress, bound=True, binder=binder)
     try:
         yield started
@@ -130,7 +130,7 @@ def running(hub: HubDefinition, progress: Progress = silent, binder: bool = Fals
 
 
 def wait_ready(folder: Path, progress: Progress) -> None:
-    """Wait until every part answers, telling of each as it does."""
+    """Wait until every part answers, reporting each."""
     begun = time.monotonic()
     waiting = {part.name: part.health for part in parts(hub_state.load(folder)) if part.health}
     for name in waiting:

@@ -1,4 +1,4 @@
-"""The Dask clusters of a rehearsed hub, as the gateway's own database has them."""
+"""List the Dask clusters of a rehearsed hub from the gateway's own database."""
 
 import json
 import os
@@ -22,7 +22,7 @@ FROM clusters WHERE stop_time IS NULL
 
 
 def clusters(folder: Path) -> list[Cluster]:
-    """Return the clusters that run in the hub kept in `folder`."""
+    """Return the running clusters of the hub in `folder`."""
     file = folder / "gateway.sqlite"
     if not file.exists():
         return []
@@ -34,7 +34,7 @@ def clusters(folder: Path) -> list[Cluster]:
 def cluster(
     name: str, owner: str, started_ms: int, config: str, state: str, workers: int
 ) -> Cluster:
-    """Return one row as a cluster."""
+    """Return a row of the database as a cluster."""
     known = json.loads(config)
     started = datetime.fromtimestamp(started_ms / 1000, UTC)
     return Cluster(
@@ -50,7 +50,7 @@ def cluster(
 
 
 def ending(scheduler: int | None) -> Callable[[], None]:
-    """Return what ends a cluster: without its scheduler, the gateway clears the rest away."""
+    """Return a function that ends a cluster's scheduler; the gateway removes the rest."""
 
     def end() -> None:
         if scheduler:

@@ -1,4 +1,4 @@
-"""What a local hub is: plain values that the caller fills from wherever its charts come from."""
+"""The definition of a local hub: plain values, which the caller fills from its charts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class HubPlace:
-    """Where a hub keeps everything; enough to look at it, and to stop it."""
+    """A hub's environment and folder: enough to inspect and to stop it."""
 
     environment: str
     folder: Path
@@ -16,11 +16,11 @@ class HubPlace:
 
 @dataclass(frozen=True)
 class HubDefinition(HubPlace):
-    """What a hub is started from.
+    """The settings and code that a hub is started from.
 
     `settings` are the values that hub and gateway get as PANGEO_SETTINGS, `code` is the folder of
-    the Python that the charts mount (hub.py, gateway.py, binder.py), `alert_groups` are Prometheus'
-    groups of rules.
+    the Python files that the charts mount (hub.py, gateway.py, binder.py), `alert_groups` are
+    groups of Prometheus rules.
     """
 
     settings: Mapping[str, Any]

@@ -1,8 +1,8 @@
 """Start JupyterHub, or a user's server, in half the time: python fast_start.py MODULE ARGUMENTS...
 
-jsonschema offers to check international addresses and, where the package rfc3987_syntax is there,
-has it compile their grammar when it is imported: as much work as all the rest of a server's start.
-It does without where the package is not there, and nobody here writes such an address.
+jsonschema can check internationalized addresses and, if the package rfc3987_syntax is installed,
+compiles their grammar when it is imported: as much work as the rest of a server's start. It works
+without the package, and nothing here uses such an address.
 """
 
 import runpy

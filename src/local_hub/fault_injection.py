@@ -1,7 +1,7 @@
-"""Kill a part of a rehearsed hub while it is used, and see what survives and what recovers.
+"""Kill a part of a rehearsed hub while it is used, and check what survives and what recovers.
 
-Each function takes a running hub and a user whose server runs, kills with SIGKILL, and returns what
-it saw. The tests assert on it; tools/measure_hub.py records it.
+Each function takes a running hub and a user whose server runs, kills with SIGKILL, and returns the
+result. The tests assert on it; tools/measure_hub.py records it.
 """
 
 import os
@@ -27,7 +27,7 @@ WORKERS = 2
 
 KEEP = "kept = 42"
 KEPT = "import json; print(json.dumps(kept))"
-# 40 tasks of a tenth of a second: they outlast a kill in their midst. The sum is known.
+# 40 tasks of a tenth of a second: long enough to be interrupted by a kill. The sum is known.
 BEGIN = """
 import json
 def slow_square(i):
@@ -40,7 +40,7 @@ print(json.dumps(len(futures)))
 FINISH = "import json; print(json.dumps(sum(client.gather(futures))))"
 ANSWER = sum(i * i for i in range(40))
 OTHER = "users/jupyter-somebody-else"
-# With the client of the cell before, so with the credentials that it has.
+# With the previous cell's client, and so with its credentials.
 AGAIN = """
 s3.put_object(Bucket=bucket, Key=key, Body=b"hello")
 print(json.dumps(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()))
@@ -59,7 +59,7 @@ print(json.dumps(sorted(str(one["id"]) for one in told.values())))
 
 @dataclass(frozen=True)
 class Recovery:
-    """What a kill did: whether `kept` what must survive did, and how long the rest took."""
+    """The result of a kill: whether what must survive was `kept`, and how long recovery took."""
 
     killed: str
     kept: bool
@@ -68,7 +68,7 @@ class Recovery:
 
 
 def kill_hub(place: HubPlace, user: User) -> Recovery:
-    """Kernels go on while the hub is gone, and the hub knows their servers when it is back."""
+    """Kernels go on while the hub is down, and the hub finds their servers again."""
     with user.kernel() as kernel:
         kernel.run(KEEP)
         kill(place, "hub")
@@ -79,7 +79,7 @@ def kill_hub(place: HubPlace, user: User) -> Recovery:
 
 
 def kill_proxy(place: HubPlace, user: User) -> Recovery:
-    """Connections break, kernels do not: they are there when the proxy is back."""
+    """Connections break; kernels survive and can be reached when the proxy is back."""
     with user.kernel() as kernel:
         kernel.run(KEEP)
         name = user.kernels()[-1]
@@ -117,12 +117,12 @@ def kill_worker(place: HubPlace, user: User) -> Recovery:
 
 
 def replaced(before: list[str], now: list[str]) -> bool:
-    """Tell whether there are as many workers as before, and not the same."""
+    """Return whether there are as many workers as before, but not the same ones."""
     return len(now) == len(before) and now != before
 
 
 def kill_scheduler(place: HubPlace, user: User) -> Recovery:
-    """The cluster is lost and cleared away with its workers; a new one can be made."""
+    """The cluster is lost and removed with its workers; a new one can be created."""
     before = pids(place, "scheduler", "worker")  # of clusters that are still ending
     with user.kernel() as kernel:
         name = make_cluster(kernel)
@@ -134,7 +134,7 @@ def kill_scheduler(place: HubPlace, user: User) -> Recovery:
 
 
 def kill_server(place: HubPlace, user: User) -> Recovery:
-    """What is in the home survives; the hub notices and the user starts a new server."""
+    """Files in the home survive; the hub notices, and the user starts a new server."""
     with user.kernel() as kernel:
         kernel.run("open('kept.txt', 'w').write('42')")
         for process in marked(place.folder):
@@ -158,7 +158,7 @@ def kill_storage(place: HubPlace, user: User) -> Recovery:
 
 
 def kill_identity(place: HubPlace, user: User) -> Recovery:
-    """Who has credentials uses them on; others get theirs when it is back."""
+    """Existing credentials stay valid; new ones are issued when the service is back."""
     with user.kernel() as kernel:
         kernel.result(with_values(cells.SCRATCH, other=OTHER))
         kill(place, "identity")
@@ -168,13 +168,13 @@ def kill_identity(place: HubPlace, user: User) -> Recovery:
 
 
 def scratch_works(user: User) -> bool:
-    """Tell whether a kernel that has no credentials yet writes to its scratch space."""
+    """Return whether a kernel without credentials so far can write to its scratch space."""
     with user.kernel() as kernel:
         return bool(kernel.result(with_values(cells.SCRATCH, other=OTHER))["back"] == "hello")
 
 
 def kill_gateway_proxy(place: HubPlace, user: User) -> Recovery:
-    """The cluster lives, and a new client computes in it; what went through the proxy is lost."""
+    """The cluster survives, and a new client computes in it; connections are lost."""
     with user.kernel() as kernel:
         name = make_cluster(kernel)
         kill(place, "gateway-proxy")
@@ -185,7 +185,7 @@ def kill_gateway_proxy(place: HubPlace, user: User) -> Recovery:
 
 
 def kill_service(part: str, place: HubPlace, user: User) -> Recovery:
-    """Nobody's work needs it: kernels go on, and it answers again."""
+    """No user's work depends on the service: kernels go on, and it answers again."""
     with user.kernel() as kernel:
         kernel.run(KEEP)
         known = {one["name"]: one for one in hub_status.recorded_parts(place.folder)}[part]
@@ -196,14 +196,14 @@ def kill_service(part: str, place: HubPlace, user: User) -> Recovery:
 
 
 def revived(place: HubPlace, before: dict[str, object]) -> bool:
-    """Tell whether another process is in the place of one that was killed, and answers."""
+    """Return whether a new process has replaced a killed one, and answers."""
     now = {one["name"]: one for one in hub_status.recorded_parts(place.folder)}[str(before["name"])]
     health = now["health"]
     return now["pid"] != before["pid"] and (not health or answers(health))
 
 
 Fault = Callable[[HubPlace, User], Recovery]
-# By what is killed: ten parts, and what the hub started for its people.
+# By what is killed: ten parts, and processes that the hub started for users.
 FAULTS: dict[str, Fault] = {
     "hub": kill_hub,
     "proxy": kill_proxy,
@@ -228,7 +228,7 @@ def kill(place: HubPlace, part: str) -> None:
 
 
 def kill_process(process: psutil.Process) -> None:
-    """Kill one process of the hub's."""
+    """Kill one process of the hub."""
     process.kill()
 
 
@@ -251,20 +251,20 @@ def pids(place: HubPlace, *kinds: str) -> set[int]:
 
 
 def make_cluster(kernel: Kernel) -> str:
-    """Make a cluster with its workers in a kernel, and return its name."""
+    """Create a cluster with workers from a kernel, and return its name."""
     name = kernel.result(with_values(cells.NEW_CLUSTER, wanted={}))["name"]
     kernel.run(with_values(cells.SCALE, workers=WORKERS, timeout=PATIENCE_SECONDS))
     return str(name)
 
 
 def clusters(user: User) -> list[str]:
-    """Return the names of the user's clusters that are not at their end."""
+    """Return the names of the user's clusters that are not ending."""
     path = "/services/dask-gateway/api/v1/clusters/"
     return list(user.ask("GET", path, scheme="jupyterhub").json())
 
 
 def until(true: Callable[[], bool]) -> float:
-    """Return the seconds until `true` is; what is not there yet counts as not."""
+    """Return the seconds until `true` returns True; a refusal by the hub means not yet."""
     begun = time.monotonic()
     while True:
         passed = time.monotonic() - begun

@@ -26,7 +26,7 @@ c.Proxy.prefix = "/services/dask-gateway"
 c.Proxy.api_token = hub.secrets["gateway_proxy"]
 c.Proxy.externally_managed = True
 
-# Clusters outlive a restart of the gateway, as they do in a cluster.
+# Dask clusters survive a restart of the gateway, as on Kubernetes.
 c.DBBackendBase.db_url = f"sqlite:///{hub.folder / 'gateway.sqlite'}"
 key = bytes.fromhex(hub.secrets["gateway_proxy"])
 c.DBBackendBase.db_encrypt_keys = [base64.urlsafe_b64encode(key).decode()]
@@ -34,7 +34,7 @@ c.DBBackendBase.stop_clusters_on_shutdown = False
 c.DBBackendBase.cluster_heartbeat_period = 5
 c.DBBackendBase.cluster_status_period = 5
 c.DBBackendBase.worker_status_period = 5
-# A busy machine lets processes wait. One that died is seen by its status, sooner than by these.
+# Generous, for a busy machine. A dead process is noticed by its status, before these limits.
 c.DBBackendBase.cluster_heartbeat_timeout = 30
 c.DBBackendBase.cluster_start_timeout = 300
 c.DBBackendBase.worker_start_timeout = 300
@@ -50,6 +50,6 @@ c.LocalBackend.inherited_environment = [
 c.LocalBackend.sigint_timeout = 3
 # dask no longer installs the commands dask-scheduler and dask-worker.
 c.ClusterConfig.scheduler_cmd = [sys.executable, "-m", "dask", "scheduler"]
-# A worker without its nanny is half the processes; who replaces a dead one is the gateway, as for
-# a pod. What a pod's limit ends at too much memory, here goes on: the machine is one person's.
+# Without nannies there are half as many processes; the gateway replaces a dead worker, as it does
+# a pod. A pod is killed at its memory limit; a process here is not: the machine has one user.
 c.ClusterConfig.worker_cmd = [sys.executable, "-m", "dask", "worker", "--no-nanny"]

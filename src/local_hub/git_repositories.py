@@ -1,8 +1,8 @@
-"""The repositories that the rehearsal's Binder can launch, served as git reads them over HTTP.
+"""Serve the repositories that the rehearsal's Binder can launch, in git's HTTP protocol.
 
     python -m local_hub.git_repositories
 
-What each is called in a launch is written to `repositories.json` in the hub's folder.
+The name of each in a launch is written to `repositories.json` in the hub's folder.
 """
 
 import json
@@ -17,7 +17,7 @@ from local_hub import hub_state
 from pangeo_core.files import write_whole
 from pangeo_core.lifeline import die_with_parent
 
-# `broken` cannot be built, `miner` is on the list of what is banned.
+# `broken` cannot be built, `miner` is banned.
 REPOSITORIES = {
     "example": {
         "environment.yml": "dependencies:\n  - python=3.12\n  - xarray\n",
@@ -38,7 +38,7 @@ AUTHOR = {
 
 
 def make(folder: Path, files: dict[str, str]) -> str:
-    """Make a repository in `folder` that can be served as files; return its one commit."""
+    """Create a repository in `folder` that can be served as files; return its only commit."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def git(*words: str) -> str:
@@ -60,14 +60,14 @@ def make(folder: Path, files: dict[str, str]) -> str:
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves without a line on stderr for each request."""
+    """Serves files without logging requests."""
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def main() -> None:
-    """Make the repositories and serve them until the process ends."""
+    """Create the repositories and serve them until the process ends."""
     die_with_parent()
     hub = hub_state.load()
     root = hub.folder / "repositories"

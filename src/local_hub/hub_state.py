@@ -1,4 +1,4 @@
-"""What a rehearsed hub keeps in its folder, so that every part finds the same things."""
+"""The state of a rehearsed hub in its folder, which all its parts read."""
 
 import hashlib
 import hmac
@@ -16,7 +16,7 @@ from local_hub.definition import HubDefinition
 from pangeo_core.files import write_whole
 
 FOLDER = "PANGEO_HUB_FOLDER"  # in the environment of everything that the hub starts
-OWNER = "PANGEO_HUB_OWNER"  # in the supervisor's: the process that it ends with, if any
+OWNER = "PANGEO_HUB_OWNER"  # in the supervisor's: the process whose end it follows, if any
 HOST = "127.0.0.1"
 PORTS = (
     *("public", "proxy_api", "hub", "gateway", "gateway_web", "gateway_tcp"),
@@ -24,18 +24,18 @@ PORTS = (
 )
 SERVICES = ("dask-gateway", "identity", "prometheus", "janitor", "smoke", "binder")
 BUCKET = ROLE = "pangeo-scratch"
-IMAGES = "rehearsal/"  # what the images of Binder begin with
+IMAGES = "rehearsal/"  # the prefix of Binder's images
 # The people of the rehearsal, a class among them.
 USERS = ("ann", "bob", "smoke", *(f"learner-{number:02}" for number in range(1, 51)))
 ADMINS = ("olga",)
-TEAM = "team.json"  # USERS at first; like a team at GitHub, it changes without the hub
+TEAM = "team.json"  # initially USERS; like a team at GitHub, it changes without the hub
 
 
 @dataclass(frozen=True)
 class HubState:
     """A hub's folder, ports, secrets and settings (the `pangeo` values of its environment).
 
-    `code` is the folder of the Python that the charts mount.
+    `code` is the folder of the Python files that the charts mount.
     """
 
     folder: Path
@@ -51,20 +51,20 @@ class HubState:
 
     @property
     def public_url(self) -> str:
-        """Where a browser finds the hub; servers and services are on subdomains of it."""
+        """The URL of the hub for browsers; servers and services are on subdomains of it."""
         return str(self.settings["url"])
 
     def url(self, port: str, scheme: str = "http") -> str:
-        """Return the address of one of the ports."""
+        """Return the URL of one of the ports."""
         return f"{scheme}://{HOST}:{self.ports[port]}"
 
     def service_url(self, name: str) -> str:
-        """Return where a browser finds a service, by JupyterHub's rule for its domain."""
+        """Return a service's URL for browsers, by JupyterHub's rule for its domain."""
         return f"{self.public_url.replace('://', f'://{name}--service.')}/services/{name}"
 
 
 def create(hub: HubDefinition, binder: bool = False) -> HubState:
-    """Choose free ports and new secrets, and write them down; settings follow the definition's."""
+    """Choose free ports and new secrets, and save them with settings made from the definition's."""
     ports, folder = free_ports(), hub.folder
     names = ("cookie", "crypt", "proxy_api", "gateway_proxy", "storage", "login", *SERVICES)
     random = {name: secrets.token_hex(32) for name in names}
@@ -89,10 +89,10 @@ def rehearsed(
     return {
         **settings,
         "url": f"http://localhost:{ports['public']}",
-        "subdomains": True,  # browsers find every name under localhost on this machine
+        "subdomains": True,  # browsers resolve every name under localhost to this machine
         "login": {**settings["login"], "teams": [], "users": [], "admins": list(ADMINS)},
         "services": ["dask-gateway", "identity", *(["binder"] if binder else [])],
-        # JupyterHub gives its own services an environment of its choice; by this they are found.
+        # JupyterHub chooses its services' environment; this variable marks their processes.
         "service_environment": {FOLDER: str(folder)},
         "scratch": {"bucket": BUCKET},
         "dask": {
@@ -116,32 +116,32 @@ def load(folder: Path | None = None) -> HubState:
 
 
 def password(secret: str, user: str) -> str:
-    """Return a person's password for one hub; every hub has another secret."""
+    """Return a user's password at one hub, derived from the hub's secret."""
     return hmac.new(secret.encode(), user.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def code(hub: HubState, *names: str) -> str:
-    """Return files that the charts mount as one text, as the charts put them together."""
+    """Return files that the charts mount as one text, joined as in the charts."""
     return "\n\n".join((hub.code / name).read_text() for name in names)
 
 
 def pod_name(user: str) -> str:
-    """Return the name that the user's pod has on AWS, where it decides on the scratch prefix.
+    """Return the name of the user's pod on AWS, which determines the scratch prefix.
 
-    For a name of letters, digits and single hyphens that begins with a letter. To any other, as one
-    with an underscore, KubeSpawner gives a slug that ends with a hash.
+    It is right for names of letters, digits and single hyphens that begin with a letter. For other
+    names, such as those with an underscore, KubeSpawner uses a slug that ends with a hash.
     """
     return f"jupyter-{user}"
 
 
 def folder_of_image(folder: Path, image: str) -> Path:
-    """Return where the image NAME:TAG is kept; its prefix, up to the last slash, says nothing."""
+    """Return the folder of the image NAME:TAG; its prefix, up to the last slash, is ignored."""
     name, _, tag = image.rpartition("/")[2].partition(":")
     return folder / "images" / name / tag
 
 
 def free_ports() -> dict[str, int]:
-    """Return a port that nobody listens on for each of PORTS."""
+    """Return a free port for each of PORTS."""
     with ExitStack() as open_together:
         chosen = {}
         for name in PORTS:

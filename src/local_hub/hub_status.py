@@ -20,12 +20,12 @@ from local_hub.supervisor_process import supervisor
 from pangeo_core.errors import BadInput, PangeoDeployError
 
 LOG_LINES = 20
-WRITTEN_BYTES = 2**20  # what a check writes: more than a file system keeps for a file's name
+WRITTEN_BYTES = 2**20  # written by a check: more than a file system stores with a file's name
 
 
 @dataclass(frozen=True)
 class PartStatus:
-    """One part: its process (None: not running), whether it answers, how often it was revived."""
+    """One part: its process (None: not running), whether it answers, how often it was restarted."""
 
     name: str
     pid: int | None
@@ -36,7 +36,7 @@ class PartStatus:
 
 @dataclass(frozen=True)
 class UserCheck:
-    """One thing that a user does, whether it works, and the reason if it does not."""
+    """One action of a user, whether it works, and the reason if it does not."""
 
     name: str
     ok: bool
@@ -45,10 +45,10 @@ class UserCheck:
 
 @dataclass(frozen=True)
 class Hub:
-    """A rehearsed hub: where it answers and how its parts are. `running`: its supervisor lives.
+    """A rehearsed hub: its URL and the status of its parts. `running`: its supervisor is alive.
 
-    `people` are names and passwords of those who may log in, `binder` is the address of BinderHub's
-    page ("" without one), `orphans` are the processes left of a hub whose supervisor was killed.
+    `people` are names and passwords of those who may log in, `binder` is the URL of BinderHub's
+    page ("" without one), `orphans` is the number of processes left by a killed supervisor.
     """
 
     environment: str
@@ -76,8 +76,8 @@ class Hub:
 
 @dataclass(frozen=True)
 class Records:
-    """Where a hub's use is written down: Prometheus' address ("" without one), the hub's log, the
-    folder of its homes, and since when it runs.
+    """Where a hub's use is recorded: Prometheus' URL ("" without one), the hub's log, the folder
+    of its homes, and when it was started.
     """
 
     prometheus: str
@@ -87,7 +87,7 @@ class Records:
 
 
 def user_checks(place: HubPlace) -> Iterator[UserCheck]:
-    """Yield what a user would find: whether a log-in is answered, and whether a file is written."""
+    """Yield whether a user can log in, and whether a file can be written."""
     state = hub_state.load(place.folder)
     name = hub_state.USERS[-1]
     try:
@@ -108,7 +108,7 @@ def user_checks(place: HubPlace) -> Iterator[UserCheck]:
 
 
 def password(place: HubPlace, user: str) -> str:
-    """Return a rehearsed person's password at this hub."""
+    """Return the password of one of the rehearsal's people at this hub."""
     return hub_state.password(hub_state.load(place.folder).secrets["login"], user)
 
 
@@ -128,7 +128,7 @@ def janitor_token(place: HubPlace) -> str:
 
 
 def repository(place: HubPlace, name: str = "example") -> str:
-    """Return what a launch of one of the rehearsal's repositories is called, `PROVIDER/SPEC`."""
+    """Return the `PROVIDER/SPEC` by which one of the rehearsal's repositories is launched."""
     file = place.folder / "repositories.json"
     if not file.exists():
         raise BadInput(
@@ -139,7 +139,7 @@ def repository(place: HubPlace, name: str = "example") -> str:
 
 
 def records(place: HubPlace) -> Records:
-    """Return where the hub keeps what its people did."""
+    """Return where the hub records its use."""
     folder = place.folder
     born = json.loads((folder / "supervisor.json").read_bytes())["born"]
     monitored = any(one["name"] == "prometheus" for one in recorded_parts(folder))
@@ -178,7 +178,7 @@ def look(place: HubPlace, seconds: float = 0.0, reused: bool = False) -> Hub:
 
 
 def part_status(folder: Path, one: dict[str, Any]) -> PartStatus:
-    """Return how a part is; one without an address of its own is well if it lives."""
+    """Return a part's status; a part without a health check is well if it runs."""
     alive = psutil.pid_exists(one["pid"])
     ok = alive and (not one["health"] or answers(one["health"]))
     log = str(folder / "logs" / f"{one['name']}.log")
@@ -186,7 +186,7 @@ def part_status(folder: Path, one: dict[str, Any]) -> PartStatus:
 
 
 def recorded_parts(folder: Path) -> list[dict[str, Any]]:
-    """Return what the supervisor wrote of its parts, nothing before it has."""
+    """Return the supervisor's record of its parts, empty before it has written one."""
     try:
         content: list[dict[str, Any]] = json.loads((folder / "parts.json").read_bytes())
     except FileNotFoundError:
@@ -195,7 +195,7 @@ def recorded_parts(folder: Path) -> list[dict[str, Any]]:
 
 
 def tail(file: Path, lines: int) -> str:
-    """Return the last lines of a text file, nothing if there is none."""
+    """Return the last lines of a text file, an empty text if there is none."""
     if not file.exists():
         return ""
     return "\n".join(file.read_text(errors="replace").splitlines()[-lines:])

@@ -1,4 +1,4 @@
-"""JupyterHub in the rehearsal: the shared configuration, then what is this machine's."""
+"""JupyterHub in the rehearsal: the shared configuration, then settings for this machine."""
 
 import os
 
@@ -26,7 +26,7 @@ c.RehearsalSpawner.service_account = "notebook"
 c.RehearsalSpawner.environment.update(
     {
         "AWS_ENDPOINT_URL": hub.url("storage"),
-        # What EKS puts into a pod that has an identity.
+        # The variables that EKS sets in a pod with an identity.
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": IDENTITY,
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": lambda one: f"token {one.api_token}",
     }
@@ -37,7 +37,7 @@ c.JupyterHub.hub_bind_url = hub.url("hub")
 c.JupyterHub.db_url = f"sqlite:///{hub.folder / 'hub.sqlite'}"
 c.JupyterHub.cookie_secret = bytes.fromhex(hub.secrets["cookie"])
 c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}  # the chart's: progress from the start
-c.JupyterHub.cleanup_servers = False  # as in a cluster: servers outlive a restart of the hub
+c.JupyterHub.cleanup_servers = False  # as on Kubernetes: servers survive a restart of the hub
 c.JupyterHub.cleanup_proxy = False
 c.JupyterHub.shutdown_on_logout = False
 
@@ -48,7 +48,7 @@ c.TraefikProxy.traefik_api_username = "hub"
 c.TraefikProxy.traefik_api_password = hub.secrets["proxy_api"]
 c.TraefikFileProviderProxy.dynamic_config_file = str(hub.folder / "routes.toml")
 
-# The stand-in for Pod Identity looks at the server that asks, as the agent does at the pod.
+# The stand-in for Pod Identity checks which server asks, as the agent checks the pod.
 seeing = {"name": "identity", "scopes": ["read:users:name", "read:servers"]}
 c.JupyterHub.load_roles.append({**seeing, "services": ["identity"]})
 

@@ -1,4 +1,4 @@
-"""The rehearsed hub's login and servers: named people without accounts, processes without pods."""
+"""The rehearsed hub's authenticator and spawner: users without accounts, processes without pods."""
 
 import hmac
 import json
@@ -19,9 +19,9 @@ from local_hub.hub_state import FOLDER, TEAM, folder_of_image, load, password, p
 
 
 class RehearsalAuthenticator(Authenticator):  # type: ignore[misc]
-    """Lets the rehearsal's people in with passwords derived from the hub's secret.
+    """Accepts the rehearsal's people by passwords derived from the hub's secret.
 
-    It refuses to exist in a cluster: a hub that anyone can reach has accounts of its own.
+    It refuses to run in a cluster: a hub that anyone can reach needs real accounts.
     """
 
     secret = Unicode(config=True, help="What the passwords are derived from.")
@@ -38,7 +38,7 @@ class RehearsalAuthenticator(Authenticator):  # type: ignore[misc]
         return data["username"] if hmac.compare_digest(expected, given) else None
 
     def check_allowed(self, username: str, authentication: Any = None) -> bool:
-        """Tell whether a person is on the hub's lists, or now in the team."""
+        """Return whether a user is on the hub's lists, or now in the team."""
         team = json.loads((Path(os.environ[FOLDER]) / TEAM).read_bytes())
         return username in team or bool(super().check_allowed(username, authentication))
 
@@ -46,11 +46,11 @@ class RehearsalAuthenticator(Authenticator):  # type: ignore[misc]
 class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     """Starts JupyterLab as a process of ours, with the profile's memory as its limit.
 
-    Profiles and their options are asked for and checked as KubeSpawner does it. Whichever image
-    is chosen, the server runs this machine's packages and only names it in JUPYTER_IMAGE_SPEC.
+    Profiles and their options are offered and checked as by KubeSpawner. Whichever image is
+    chosen, the server runs this machine's packages and only names it in JUPYTER_IMAGE_SPEC.
 
     The limit is the operating system's (RLIMIT_DATA, private memory of each process of the
-    server): what exceeds it fails to allocate. Processes are not containers: people here share one
+    server): an allocation beyond it fails. Processes are not containers: people here share one
     account of the system, and a CPU limit only sets how many threads numerical libraries start.
     """
 
@@ -63,7 +63,7 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 
     @property
     def pod_name(self) -> str:
-        """The name that KubeSpawner gives the user's pod."""
+        """The name that KubeSpawner would give the user's pod."""
         return pod_name(self.user.name)
 
     async def start(self) -> Any:
@@ -79,7 +79,7 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     def chosen(self) -> dict[str, Any]:
         """Return the profile that the user asked for, or the default.
 
-        Raises HTTP 400 for one that does not exist, or for any other option.
+        Raises HTTP 400 for an unknown profile, or for any other option.
         """
         if unknown := set(self.user_options) - self.options():
             raise refused(f"There is no option {', '.join(sorted(unknown))}.")
@@ -90,9 +90,9 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         raise refused("There is no such profile.")
 
     def software(self, profile: dict[str, Any]) -> str:
-        """Return the image that was chosen among the profile's, "" where there is no choice.
+        """Return the chosen image of the profile, "" if there is no choice.
 
-        Raises HTTP 400 for one that does not exist.
+        Raises HTTP 400 for an unknown image.
         """
         choices = profile.get("profile_options", {}).get("software", {}).get("choices", {})
         wanted = self.user_options.get("software")
@@ -108,7 +108,7 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         return "\n".join(profile_form(profile) for profile in self.profile_list)
 
     def options_from_form(self, form: dict[str, list[str]]) -> dict[str, str]:
-        """Return the options that the form's answers stand for."""
+        """Return the options that the submitted form stands for."""
         if not form.get("profile"):
             return {}
         profile = form["profile"][0]
@@ -121,17 +121,17 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         return {"profile": profile, **chosen}
 
     def options(self) -> set[str]:
-        """Return the options that may be given: Binder's come with an image."""
+        """Return the permitted options: Binder's come with an image."""
         binders = {one for one in self.user_options if one.startswith("binder_")}
         launch = {"image", "repo_url", "token", *binders} if self.image else set()
         return {"profile", "software", *launch}
 
     def get_env(self) -> dict[str, str]:
-        """Return the server's environment: what a pod would have, and who started it."""
+        """Return the server's environment: a pod's variables, and the hub's marker."""
         threads = str(max(1, int(self.cpu_limit or 1)))
         pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         env = super().get_env()
-        if not self.service_account:  # EKS would not put them into the pod
+        if not self.service_account:  # EKS would not set them in the pod
             env = {key: one for key, one in env.items() if not key.startswith("AWS_CONTAINER_")}
         return {
             **env,
@@ -144,7 +144,7 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         }
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:
-        """Return what the child does before it becomes the server."""
+        """Return a function that the child calls before it becomes the server."""
         enter_home, memory = super().make_preexec_fn(name), self.mem_limit
 
         def prepare() -> None:
@@ -155,13 +155,13 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         return prepare
 
     async def stop(self, now: bool = False) -> None:
-        """Stop the server; its home stays."""
+        """Stop the server; the home is kept."""
         await super().stop(now=now)
         shutil.rmtree(f"{self.home_dir}/.local/share/jupyter/runtime", ignore_errors=True)
 
 
 def profile_form(profile: dict[str, Any]) -> str:
-    """Return one profile's part of the form, with the names of KubeSpawner's."""
+    """Return one profile's part of the form, with KubeSpawner's field names."""
     slug = escape(profile["slug"])
     selects = "".join(
         f'<label>{escape(option["display_name"])} <select name="profile-option-{slug}--{name}">'
@@ -181,7 +181,7 @@ def profile_form(profile: dict[str, Any]) -> str:
 
 
 def fresh_copy(image: str, user: str) -> str:
-    """Return a new folder with what the image holds: the files of a launched server."""
+    """Return a new folder with the image's content: the files of a launched server."""
     hub = Path(os.environ[FOLDER])
     session = hub / "sessions" / user
     if not folder_of_image(hub, image).is_dir():
@@ -192,7 +192,7 @@ def fresh_copy(image: str, user: str) -> str:
 
 
 def refused(why: str) -> HTTPError:
-    """Return the answer to a wrong option."""
+    """Return the HTTP error for a wrong option."""
     error: Any = HTTPError(400, why)
     error.jupyterhub_message = why
     return error  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""The parts of a rehearsed hub: how each is started, and how it shows that it works."""
+"""The parts of a rehearsed hub: how each is started, and how its health is checked."""
 
 import json
 import os
@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Part:
-    """One process: its command, what is added to its environment, and the address that answers."""
+    """One process: its command, additions to its environment, and its health check's URL."""
 
     name: str
     command: tuple[str, ...]
@@ -30,7 +30,7 @@ class Part:
 
 
 def parts(hub: HubState) -> list[Part]:
-    """Return the parts in the order in which they are started. Needs `prepare` to have run."""
+    """Return the parts in the order of their start. `prepare` must have run."""
     python = (sys.executable, "-m")
     settings = {"PANGEO_SETTINGS": json.dumps(hub.settings)}
     configuration = str(HERE / "gateway_config.py")
@@ -109,7 +109,7 @@ def binder(hub: HubState) -> list[Part]:
 
 def quick_start(module: str) -> list[str]:
     """Return the command that runs one of JupyterHub's modules; see `fast_start`."""
-    # -P: this folder's own modules must not stand before others of the same name.
+    # -P: this folder's modules must not shadow others of the same name.
     return [sys.executable, "-P", str(HERE / "fast_start.py"), module]
 
 
@@ -126,7 +126,7 @@ def program(name: str) -> str:
 
 
 def require_binderhub() -> None:
-    """Refuse where BinderHub and what it calls are not installed."""
+    """Raise `MissingPrerequisite` unless BinderHub and the programs it calls are installed."""
     missing = [name for name in ("binderhub", "repo2docker") if not util.find_spec(name)]
     missing += [] if shutil.which("git") else ["git"]
     if missing:
@@ -138,7 +138,7 @@ def require_binderhub() -> None:
 
 
 def answers(url: str) -> bool:
-    """Tell whether the address answers well; no proxy of the machine is asked."""
+    """Return whether the URL answers without an error; proxy settings are ignored."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     reached, host = loopback(url)
     try:
@@ -150,7 +150,7 @@ def answers(url: str) -> bool:
 
 
 def storage(hub: HubState) -> dict[str, str | int]:
-    """Return what the object store is made with."""
+    """Return the settings of the object store."""
     return {
         "port": hub.ports["storage"],
         "bucket": BUCKET,
@@ -215,9 +215,9 @@ def prepare(hub: HubState) -> None:
 
 
 def inherited() -> dict[str, str]:
-    """Return what the hub is given of the operator's environment: enough to run programs.
+    """Return the part of the operator's environment that the hub inherits: enough to run programs.
 
-    Nothing else: what strangers' code finds here, run as the operator's own account, it can read.
+    Nothing else: strangers' code, run under the operator's account, can read all of it.
     """
     names = ("HOME", "LANG", "LOGNAME", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV")
     kinds = ("LC_", "COVERAGE_")

@@ -1,14 +1,15 @@
-"""The rehearsal's stand-in for the EKS Pod Identity agent: credentials for whoever's server asks.
+"""The rehearsal's stand-in for the EKS Pod Identity agent, which gives servers credentials.
 
     python -m local_hub.pod_identity
 
 On AWS the agent of the node gives each pod temporary credentials of a role, tagged with the pod's
 name, and the role's policy lets it reach `users/<pod>/` and `shared/` of the scratch bucket
 (terraform/modules/identity). The SDKs find the agent through `AWS_CONTAINER_CREDENTIALS_FULL_URI`,
-so that code in a notebook does nothing special and credentials renew themselves. Here a service of
-the hub answers at that address. Who asks is told by the hub from the server's own token; the
-credentials come from the rehearsal's STS, with the same rights as a session policy, since moto
-knows no session tags. A server that Binder launched has no service account there: none here.
+so that code in a notebook does nothing special and credentials are renewed automatically. Here a
+service of the hub answers at that address. The hub identifies the caller by the server's token; the
+credentials come from the rehearsal's STS, with the same rights in a session policy, since moto does
+not support session tags. A server launched by Binder has no service account on AWS, and gets no
+credentials here.
 
 Environment: `PANGEO_SCRATCH_BUCKET`, `PANGEO_SCRATCH_ROLE` (an ARN), `JUPYTERHUB_*`, AWS's own.
 """
@@ -32,7 +33,7 @@ from local_hub.hub_state import pod_name
 from pangeo_core.lifeline import die_with_parent
 
 LIFETIME_SECONDS = 3600
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,38})")  # no character that means something in a policy
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,38})")  # no character that has a meaning in policies
 OBJECT_ACTIONS = [
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
@@ -43,9 +44,9 @@ OBJECT_ACTIONS = [
 
 
 def policy(bucket: str, user: str) -> dict[str, Any]:
-    """Return what a user's server may do, as terraform/modules/identity has it for its pod.
+    """Return the policy of a user's server, the same as for its pod in terraform/modules/identity.
 
-    Raises ValueError for a name with a character that a policy would interpret.
+    Raises ValueError for a name with a character that has a meaning in policies.
     """
     if not NAME.fullmatch(user):
         raise ValueError("not a user's name")
@@ -59,14 +60,14 @@ def policy(bucket: str, user: str) -> dict[str, Any]:
 
 
 class Credentials(HubAuthenticated, RequestHandler):  # type: ignore[misc]
-    """Gives the asker credentials."""
+    """Answers requests for credentials."""
 
     def initialize(self, sts: Any, bucket: str, role: str) -> None:
-        """Take what the application knows."""
+        """Store the application's settings."""
         self.sts, self.bucket, self.role = sts, bucket, role
 
     async def get(self) -> None:
-        """Answer with credentials for the server of the user whose token it is."""
+        """Return credentials for the server of the token's user."""
         user = self.get_current_user()
         if not user or user["kind"] != "user":
             raise HTTPError(403)
@@ -95,12 +96,12 @@ class Credentials(HubAuthenticated, RequestHandler):  # type: ignore[misc]
         )
 
     async def in_turn(self, call: Callable[..., Any], *given: Any) -> Any:
-        """Return what a call returns that waits for another server."""
+        """Return the result of a blocking call, run in a thread."""
         return await asyncio.get_running_loop().run_in_executor(None, call, *given)
 
 
 def launched_by_binder(hub: HubAuth, user: str) -> bool:
-    """Tell whether the user's server runs an image of Binder's; HTTP 502 without an answer."""
+    """Return whether Binder launched the user's server. Raises HTTP 502 without an answer."""
     headers = {"Authorization": f"token {hub.api_token}"}
     try:
         answer = requests.get(f"{hub.api_url}/users/{user}", headers=headers, timeout=10)
@@ -112,10 +113,10 @@ def launched_by_binder(hub: HubAuth, user: str) -> bool:
 
 
 class Health(RequestHandler):
-    """Says that the service answers."""
+    """Answers health checks."""
 
     def get(self) -> None:
-        """Answer with nothing."""
+        """Return an empty response."""
         self.set_status(204)
 
 

@@ -1,9 +1,10 @@
-"""What kube-state-metrics and cAdvisor tell Prometheus in a cluster, told of this hub's processes.
+"""Serve this hub's processes to Prometheus as kube-state-metrics and cAdvisor serve pods.
 
     python -m local_hub.pod_metrics
 
-A pod is here the process of a person's server, a Dask scheduler or a Dask worker, with all that it
-started. Names of metrics and labels are the cluster's, so that the same collector reads both.
+A pod is here the process of a user's server, a Dask scheduler or a Dask worker, with all its
+children. Metrics and labels have the names they have in a cluster, so that the same collector reads
+both.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,7 @@ NAMESPACE = "rehearsal"
 
 @dataclass(frozen=True)
 class Pod:
-    """One pod: whose it is, what it asked for (cores, bytes), and its first process."""
+    """One pod: its owner, its requests (cores, bytes), and its first process."""
 
     name: str
     component: str
@@ -35,13 +36,13 @@ class Pod:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Return what tells this pod from all others."""
+        """Return the labels that identify this pod."""
         uid = f"{self.process.pid}-{self.process.create_time():.2f}"
         return {"namespace": NAMESPACE, "pod": self.name, "uid": uid}
 
 
 def pods(hub: hub_state.HubState) -> Iterator[Pod]:
-    """Yield the pods that run."""
+    """Yield the running pods."""
     for process in marked(hub.folder):
         try:
             environment, words = process.environ(), process.cmdline()
@@ -58,7 +59,7 @@ def pods(hub: hub_state.HubState) -> Iterator[Pod]:
 
 
 def server(process: psutil.Process, environment: Mapping[str, str]) -> Pod:
-    """Return a person's server; JupyterHub tells it what its profile guarantees."""
+    """Return a user's server, with the guarantees that JupyterHub sets in its environment."""
     user = environment.get("JUPYTERHUB_USER", "")
     cores, memory = (float(environment.get(f"{part}_GUARANTEE") or 0) for part in ("CPU", "MEM"))
     return Pod(f"jupyter-{user}", "singleuser-server", "notebook", user, cores, memory, process)
@@ -76,9 +77,9 @@ def dask(settings: Mapping[str, Any], part: str, words: list[str]) -> tuple[floa
 
 
 def used(process: psutil.Process) -> tuple[float, float]:
-    """Return core-seconds so far and bytes in use now of a process and all that it started.
+    """Return core-seconds so far and bytes in use now of a process and all its children.
 
-    Memory that processes share counts once (PSS, where the system tells it).
+    Shared memory counts once (PSS, where the system has it).
     """
     seconds = memory = 0.0
     for one in (process, *process.children(recursive=True)):
@@ -125,7 +126,7 @@ class Metrics(BaseHTTPRequestHandler):
     """Answers every request with the metrics."""
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Answer with the metrics."""
         body = text(hub_state.load()).encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
@@ -134,7 +135,7 @@ class Metrics(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Keep quiet about each scrape."""
+        """Log nothing."""
 
 
 if __name__ == "__main__":

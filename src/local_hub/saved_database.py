@@ -1,4 +1,4 @@
-"""The hub's database between two hubs: saved and brought back by the code that the charts run."""
+"""Save and restore the hub's database by the code that the charts run."""
 
 import runpy
 import shutil
@@ -16,7 +16,7 @@ def save(hub: HubState) -> Path:
 
 
 def restore(hub: HubState) -> None:
-    """Bring a saved database back, once: a hub that was only stopped begins anew."""
+    """Restore a saved database, once: after a plain stop, a hub starts without one."""
     copies = _copies(hub)
     if copies.is_dir():
         _code(hub)["restore"](hub.folder / "hub.sqlite", copies)

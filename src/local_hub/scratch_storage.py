@@ -3,7 +3,7 @@
     python -m local_hub.scratch_storage
 
 Environment: `PANGEO_STORAGE` is JSON with `port`, `bucket`, `role` (a name) and the administrator's
-`key_id` and `secret`. Objects live in memory: a scratch bucket promises nothing else.
+`key_id` and `secret`. Objects live in memory: a scratch bucket promises no durability.
 
 moto checks signatures and the policies of users and roles. Added here is what the stand-in for Pod
 Identity relies on and moto leaves out: session policies, their `s3:prefix` condition, and expiry.
@@ -35,14 +35,14 @@ from werkzeug.serving import make_server
 
 from pangeo_core.lifeline import die_with_parent
 
-MOTO = "moto-api"  # its own interface: shows every key, resets the account, asks for no signature
+MOTO = "moto-api"  # moto's own API: shows every key and resets the account, without a signature
 DENIED = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Unsigned</Message></Error>'
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class SessionRequest(access_control.S3IAMRequest):
-    """An S3 request that also needs the leave of its session's policy, if there is one."""
+    """An S3 request that its session's policy must permit too, if there is one."""
 
     def check_action_permitted(self, resource: str) -> None:
         """Raise moto's AccessDenied unless the role and the session both permit the action."""
@@ -60,18 +60,18 @@ class SessionRequest(access_control.S3IAMRequest):
 
 
 def session_of(key_id: str) -> AssumedRole | None:
-    """Return the session that STS gave this key to."""
+    """Return the session to which STS issued this key."""
     sessions = sts_backends[DEFAULT_ACCOUNT_ID]["aws"].assumed_roles
     return next((one for one in sessions if one.access_key_id == key_id), None)
 
 
 def list_prefix(path: str) -> str:
-    """Return the prefix that a listing asks for, empty for the whole bucket."""
+    """Return the prefix of a listing, empty for the whole bucket."""
     return parse_qs(urlparse(path).query).get("prefix", [""])[0]
 
 
 def permits(policy: dict[str, Any], action: str, resource: str, prefix: str) -> bool:
-    """Tell whether a policy of plain Allow statements permits the action on the resource."""
+    """Return whether a policy of plain Allow statements permits the action on the resource."""
     return any(
         action in words(statement["Action"])
         and any(matches(resource, one) for one in words(statement["Resource"]))
@@ -92,7 +92,7 @@ def words(value: Any) -> list[str]:
 
 
 def matches(value: str, pattern: str) -> bool:
-    """Tell whether the value fits IAM's `*` and `?`."""
+    """Return whether the value matches a pattern with IAM's `*` and `?`."""
     return re.match(fnmatch.translate(pattern.replace("[", "[[]")), value) is not None
 
 
@@ -117,7 +117,7 @@ def enforcing(app: Wsgi) -> Wsgi:
 
 
 def furnish(bucket: str, role: str, key_id: str, secret: str) -> None:
-    """Make what Terraform makes on AWS: the bucket, the role to assume, and who may assume it."""
+    """Create what Terraform creates on AWS: the bucket, the role, and who may assume it."""
     account = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
     service = account.create_user("us-west-2", "identity")
     key: AccessKey = account.create_access_key("identity")
@@ -137,10 +137,10 @@ def allowing(action: str, **rest: Any) -> str:
 
 
 class QuietHandler(MotoRequestHandler):
-    """Serves without a line on stderr for each request."""
+    """Serves without logging requests."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def main() -> None:

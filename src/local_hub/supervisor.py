@@ -1,9 +1,9 @@
-"""Keep a rehearsed hub's parts alive until told to end: what a cluster's kubelet does.
+"""Keep a rehearsed hub's parts running until told to stop, as a kubelet does in a cluster.
 
     python -m local_hub.supervisor
 
-`PANGEO_HUB_FOLDER` names the hub's folder. Every part dies with this process; the servers and
-clusters that they started are found by that same variable in their environment and ended last.
+`PANGEO_HUB_FOLDER` names the hub's folder. Every part ends with this process; the servers
+and clusters they started are found by the same variable in their environment and ended last.
 """
 
 import ctypes
@@ -35,18 +35,18 @@ PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass
 class Running:
-    """A part's process and how often it had to be started again."""
+    """A part's process, and how often it was restarted."""
 
     part: Part
     process: subprocess.Popen[bytes]
     restarts: int = 0
-    soon: int = 0  # how often in a row it died soon after its start
+    soon: int = 0  # how often in a row it died early
     since: float = field(default_factory=time.monotonic)
     again_at: float = 0.0  # monotonic seconds; 0 while it runs
 
 
 def main() -> None:
-    """Start the parts, start them again when they die, end everything on SIGTERM."""
+    """Start the parts, restart them when they die, end everything on SIGTERM."""
     hub = hub_state.load()
     adopt_orphans()
     prepare(hub)
@@ -63,7 +63,7 @@ def main() -> None:
             if changed:
                 report(hub.folder, running)
                 changed = False
-        except OSError as error:  # a full disk: the parts that live go on, and this is tried again
+        except OSError as error:  # a full disk: running parts go on, and this is tried again
             complain(error)
     for one in running:
         one.process.terminate()
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def owner() -> Callable[[], bool]:
-    """Return what tells whether the process that this hub is bound to lives; true if none is."""
+    """Return a check whether the process that this hub is bound to is alive; true without one."""
     number = os.environ.get(hub_state.OWNER)
     if not number:
         return lambda: True
@@ -85,7 +85,7 @@ def owner() -> Callable[[], bool]:
 
 
 def start(part: Part, hub: hub_state.HubState) -> subprocess.Popen[bytes]:
-    """Start a part with its output appended to its log."""
+    """Start a part, and append its output to its log."""
     (hub.folder / "logs").mkdir(exist_ok=True)
     with (hub.folder / "logs" / f"{part.name}.log").open("ab") as log:
         return subprocess.Popen(
@@ -101,7 +101,7 @@ def start(part: Part, hub: hub_state.HubState) -> subprocess.Popen[bytes]:
 
 
 def revive(one: Running, hub: hub_state.HubState) -> bool:
-    """Start a dead part again, later each time it dies soon; tell whether anything changed."""
+    """Restart a dead part, later each time it dies early; return whether anything changed."""
     if one.process.poll() is None:
         return False
     now = time.monotonic()
@@ -117,7 +117,7 @@ def revive(one: Running, hub: hub_state.HubState) -> bool:
 
 
 def report(folder: Path, running: list[Running]) -> None:
-    """Write down which process is which part."""
+    """Write the record of parts and their processes."""
     told = [
         {
             "name": one.part.name,
@@ -131,7 +131,7 @@ def report(folder: Path, running: list[Running]) -> None:
 
 
 def once_a_minute() -> Callable[[OSError], None]:
-    """Return what writes an error to the log, at most once a minute, if that can be written."""
+    """Return a function that logs an error at most once a minute, if the log can be written."""
     last = -60.0
 
     def write(error: OSError) -> None:
@@ -147,13 +147,13 @@ def once_a_minute() -> Callable[[OSError], None]:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of servers whose hub died, so that none of them stays a zombie."""
+    """Become the parent of servers whose hub died, so that none remains a zombie."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def bury(running: list[Running]) -> None:
-    """Collect the exit codes of adopted processes, and of nobody else's."""
+    """Collect the exit codes of adopted processes, and of no others."""
     if not hasattr(os, "waitid"):  # macOS before Python 3.13, where none is adopted either
         return
     ours = {one.process.pid for one in running}
@@ -168,7 +168,7 @@ def bury(running: list[Running]) -> None:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a part that was asked to end, and make it."""
+    """Wait for a part that was told to end, and kill it if it does not."""
     try:
         process.wait(GRACE_SECONDS)
     except subprocess.TimeoutExpired:
@@ -177,7 +177,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def marked(folder: Path) -> list[psutil.Process]:
-    """Return the live processes that carry this hub's folder in their environment, but not us."""
+    """Return the other live processes with this hub's folder in their environment."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -191,7 +191,7 @@ def marked(folder: Path) -> list[psutil.Process]:
 
 
 def end_all(processes: list[psutil.Process]) -> int:
-    """End exactly these processes, asking first; return how many there were."""
+    """Terminate exactly these processes, then kill what remains; return how many there were."""
     for send in (psutil.Process.terminate, psutil.Process.kill):
         for process in processes:
             try:

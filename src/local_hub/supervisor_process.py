@@ -1,4 +1,4 @@
-"""Start and end a hub's supervisor, the process that keeps all its parts running."""
+"""Start and stop a hub's supervisor, the process that keeps all its parts running."""
 
 import fcntl
 import json
@@ -22,7 +22,7 @@ SUPERVISOR = "local_hub.supervisor"
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let one `up` or `down` of a hub happen at a time."""
+    """Allow only one `up` or `down` of a hub at a time."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a") as file:
         try:
@@ -36,7 +36,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def launch(folder: Path, bound: bool) -> None:
-    """Start the supervisor: it lives on when this process ends, unless it is bound to it."""
+    """Start the supervisor; it outlives this process, unless it is `bound` to it."""
     (folder / "logs").mkdir(exist_ok=True)
     source = str(Path(__file__).resolve().parents[1])
     paths = os.pathsep.join(path for path in (source, os.environ.get("PYTHONPATH", "")) if path)
@@ -60,11 +60,11 @@ def launch(folder: Path, bound: bool) -> None:
 
 
 def supervisor(folder: Path) -> psutil.Process | None:
-    """Return the hub's supervisor if it lives: the very process, not one that got its number."""
+    """Return the hub's supervisor if it runs: that very process, not another with its id."""
     try:
         known = json.loads((folder / "supervisor.json").read_bytes())
         process = psutil.Process(known["pid"])
-        # Not by when it was born: psutil counts that from the clock, which may be set.
+        # Not by its start time: psutil computes that from the clock, which may be changed.
         ours = process.environ().get(hub_state.FOLDER) == str(folder)
         same = ours and SUPERVISOR in process.cmdline()
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
@@ -73,7 +73,7 @@ def supervisor(folder: Path) -> psutil.Process | None:
 
 
 def stop(folder: Path) -> int:
-    """End the supervisor, which ends its parts, then whatever is left of the hub."""
+    """Stop the supervisor, which ends its parts, then any process left of the hub."""
     found = marked(folder)
     if process := supervisor(folder):
         process.terminate()

@@ -1,6 +1,6 @@
-"""Where a deployment lives: `target_of(deployment)` gives the object that knows how to reach it.
+"""The targets: `target_of(deployment)` returns the object that reaches a deployment's target.
 
-Nothing outside this package asks for a target's name.
+Nothing outside this package compares a target's name.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ def _kubernetes() -> type[Target]:
     return Kubernetes
 
 
-# Imported when first asked for: each needs libraries that the others do not.
+# Imported on first use: each needs libraries that the others do not.
 _CLASSES: Mapping[str, Callable[[], type[Target]]] = {
     "rehearsal": _rehearsal,
     "kubernetes": _kubernetes,
@@ -61,7 +61,7 @@ _CLASSES: Mapping[str, Callable[[], type[Target]]] = {
 
 
 def named(name: str) -> type[Target]:
-    """Return the class of the target of this name. Raises `BadInput` for a name there is not."""
+    """Return the class of the target of this name. Raises `BadInput` for an unknown name."""
     if name not in _CLASSES:
         raise BadInput(f"There is no target {name!r}.", fix=f"Use one of: {', '.join(_CLASSES)}.")
     return _CLASSES[name]()

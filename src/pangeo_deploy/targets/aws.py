@@ -37,7 +37,7 @@ from pangeo_deploy.targets.protocol import (
     taggable_types,
 )
 
-# What a user's server knows about the cluster it runs in, by the column of a run file.
+# The variables of a user's server that describe its cluster, by column of the run file.
 SERVER_ENVIRONMENT = {
     "image": "JUPYTER_IMAGE",
     "instance_type": "PANGEO_WORKER_INSTANCE_TYPE",
@@ -48,7 +48,7 @@ PRICE_LIST_REGION = "us-east-1"  # it answers in a few regions only, for all of 
 
 
 class Aws(Target):
-    """An account whose credentials are in this shell."""
+    """The AWS account whose credentials are in this shell."""
 
     name = "aws"
     where = "on AWS"
@@ -72,7 +72,7 @@ class Aws(Target):
 
     @contextmanager
     def connect(self) -> Iterator[Cloud]:
-        """Open the account of the credentials; refuse another than the environment's."""
+        """Open the credentials' account; refuse it if it is not the environment's."""
         deployment = self.deployment
         backend = deployment.tfvars.with_suffix(".s3.tfbackend")
         if not backend.exists():
@@ -109,7 +109,7 @@ class Aws(Target):
         return kubernetes_access.janitor(self._url())
 
     def usage_records(self) -> UsageRecords:
-        """Refuse: nothing of a cluster can be read from outside unless somebody forwards it."""
+        """Refuse: records in a cluster can be read from outside only by port forwarding."""
         raise self.lacks(
             "Prometheus that answers outside of its cluster",
             fix="Run kubectl -n support port-forward service/support-prometheus-server 9090:80 "
@@ -117,7 +117,7 @@ class Aws(Target):
         )
 
     def bench_columns(self) -> Mapping[str, str]:
-        """Return what the environment of a user's server says about its cluster."""
+        """Return the columns that the environment of a user's server has about its cluster."""
         return {
             column: value
             for column, name in SERVER_ENVIRONMENT.items()

@@ -1,4 +1,4 @@
-"""What an AWS account must have before a deployment: credentials, quotas, supported versions."""
+"""Checks of an AWS account before a deployment: credentials, quotas, supported versions."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ NOTICE_DAYS = 90  # an upgrade of a hub in use takes planning
 
 @dataclass(frozen=True)
 class Quota:
-    """One quota by AWS's codes, and what a small hub in use needs of it."""
+    """One quota by AWS's codes, and what a small hub needs of it."""
 
     name: str
     service: str
@@ -53,7 +53,7 @@ def cloud(
 ) -> Iterator[Check]:
     """Yield a finding for each prerequisite of the first-deployment page, and each version.
 
-    `open_session` returns the boto3 Session whose credentials they are.
+    `open_session` returns the boto3 session to check.
     """
     major, minor = kubernetes_version(project).split(".")
     yield from programs((int(major), int(minor)), with_aws=True)
@@ -87,7 +87,7 @@ def _quota(client: Any, quota: Quota) -> Check:
 
 
 def versions(project: Path, today: date, price: PriceOf) -> Iterator[Check]:
-    """Yield how long each Kubernetes version that the HCL accepts keeps the standard price."""
+    """Yield how long each Kubernetes version that the HCL accepts stays in standard support."""
     file = project / "terraform/modules/cluster/kubernetes_versions.json"
     standard, extended = price("eks", "cluster-hour"), price("eks", "extended-cluster-hour")
     if standard is None or extended is None:

@@ -1,4 +1,4 @@
-"""What the first-deployment page asks for, environment by environment, before the first apply."""
+"""Checks of the first-deployment page, for each environment, before the first apply."""
 
 import re
 import socket
@@ -29,7 +29,7 @@ COST_EXPLORER_FIX = "Enable Cost Explorer in the billing console; its data come 
 
 
 def project_checks(project: Path) -> Iterator[Check]:
-    """Yield what is committed once for all environments: the locks of charts and provider."""
+    """Yield the checks of files for all environments: the locks of charts and provider."""
     for chart in CHARTS:
         try:
             dependencies.require_lock(project / "helm" / chart)
@@ -43,9 +43,9 @@ def project_checks(project: Path) -> Iterator[Check]:
 
 
 def environment_checks(project: Path) -> Iterator[Check]:
-    """Yield, for each environment on AWS, what its files must say.
+    """Yield the checks of each AWS environment's files.
 
-    Asks DNS for its host, and registries for its images.
+    Looks up its host in DNS, and its images in their registries.
     """
     yield from _images(project)
     for deployment in on_eks(project):
@@ -66,7 +66,7 @@ def environment_checks(project: Path) -> Iterator[Check]:
 
 
 def account_checks(session: Any, project: Path, today: date) -> Iterator[Check]:
-    """Yield, for each environment on AWS, what must be in the account of a boto3 session."""
+    """Yield the checks of the account of a boto3 session, for each environment on AWS."""
     yield _cost_explorer(session, today)
     charts = [load(project, "support", one.environment) for one in on_eks(project)]
     for alias in sorted({values["cluster"]["ami"] for values in charts}):
@@ -118,7 +118,7 @@ def _people(deployment: Deployment) -> Check:
 
 
 def _cost_explorer(session: Any, today: date) -> Check:
-    """Ask for one day's cost, which AWS charges 0.01 USD for."""
+    """Request one day's cost, for which AWS charges 0.01 USD."""
     days = today - timedelta(days=3), today - timedelta(days=2)
     period = dict(zip(("Start", "End"), map(str, days), strict=True))
     try:

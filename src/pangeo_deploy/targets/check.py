@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, what was found, and what to do. Not `required`: it only takes away."""
+    """One check: subject, result, and fix. One that is not `required` limits what will work."""
 
     name: str
     ok: bool

@@ -1,6 +1,6 @@
-"""Is what a running cluster consists of still what AWS has for its version?
+"""Checks whether a running cluster's add-ons and nodes are up to date for its version.
 
-AWS updates neither add-ons nor the AMI of a node group by itself.
+AWS updates neither add-ons nor the AMI of a node group automatically.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ RELEASE = (
 
 
 def cluster_age(session: Any, name: str) -> Iterator[Check]:
-    """Yield each add-on and the core nodes of a cluster that are behind; nothing without one."""
+    """Yield each outdated add-on of a cluster, and outdated core nodes; nothing without one."""
     eks = session.client("eks")
     try:
         kubernetes = eks.describe_cluster(name=name)["cluster"]["version"]
     except (BotoCoreError, ClientError):
-        return  # not made yet, or nobody may ask: other checks say so
+        return  # not created yet, or access denied: other checks report that
     try:
         yield from _addons(eks, name, kubernetes)
         yield from _core_nodes(eks, session.client("ssm"), name, kubernetes)

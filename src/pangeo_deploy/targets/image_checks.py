@@ -1,4 +1,4 @@
-"""Do the images that the values name exist, where their registry can be asked?"""
+"""Checks whether the images in the values exist, for registries that can be queried."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ TYPES = (
 SCHEME, TIMEOUT_SECONDS = "https", 15.0
 OK, UNAUTHORIZED, MISSING = 200, 401, 404
 PARAMETER = re.compile(r'(\w+)="([^"]*)"')  # of a registry's WWW-Authenticate
-# Where AWS publishes the id of an AMI for EKS, and where Karpenter looks an alias up.
+# Where AWS publishes AMI ids for EKS, and Karpenter looks up an alias.
 AMI = (
     "/aws/service/eks/optimized-ami/{kubernetes}/amazon-linux-2023/x86_64/standard/"
     "amazon-eks-node-al2023-x86_64-standard-{kubernetes}-{version}/image_id"
@@ -29,7 +29,7 @@ AMI = (
 
 
 def images(values: Values) -> Iterator[Check]:
-    """Yield whether the images that an environment's `pangeo` values choose are there."""
+    """Yield whether the images in an environment's `pangeo` values exist."""
     for name in dict.fromkeys((values["pangeo"]["image"], values["janitor"]["image"])):
         yield _image(str(name))
 
@@ -55,7 +55,7 @@ def _image(image: str) -> Check:
 
 
 def _anonymous(challenge: str) -> str:
-    """Return a token that anybody gets, from where the registry says."""
+    """Return an anonymous token from the service that the registry names."""
     told = dict(PARAMETER.findall(challenge))
     asked = urlencode({key: told[key] for key in ("service", "scope") if key in told})
     answer = requests.get(f"{told['realm']}?{asked}", timeout=TIMEOUT_SECONDS).json()
@@ -63,7 +63,7 @@ def _anonymous(challenge: str) -> str:
 
 
 def ami(session: Any, alias: str, kubernetes: str) -> Check:
-    """Return whether AWS publishes the AMI of an alias of Karpenter's, such as al2023@v20260801."""
+    """Return whether AWS publishes the AMI of a Karpenter alias, such as al2023@v20260801."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     version = alias.partition("@")[2]

@@ -19,7 +19,7 @@ PLATFORM = ""  # of the environments that are made for any Kubernetes
 
 
 class Kubernetes(Target):
-    """The cluster of kubectl's context, whoever made it."""
+    """The cluster of kubectl's context, whoever created it."""
 
     name = "kubernetes"
     where = "on Kubernetes"
@@ -27,7 +27,7 @@ class Kubernetes(Target):
 
     @classmethod
     def doctor_checks(cls, price: PriceOf) -> Iterator[Check]:
-        """Yield helm, kubectl, and what the cluster that they reach lacks."""
+        """Yield the checks of helm, kubectl and the cluster that they reach."""
         yield from kubernetes_checks.checks()
 
     def entrance(self, user: str = "smoke") -> Entrance:
@@ -50,7 +50,7 @@ class Kubernetes(Target):
     ) -> Deployed:
         """Install the charts with Helm into the cluster that kubectl's context names.
 
-        A hub at localhost is reached only once somebody forwards its port: it is not visited.
+        A hub at localhost can be reached only by port forwarding: it is not smoke-tested.
         """
         visited = None
         if smoke and self._setting("login")["provider"] != "local":

@@ -1,4 +1,4 @@
-"""Who one is at a hub on Kubernetes: by a token of the shell, else by the cluster's own Secret."""
+"""Access to a hub on Kubernetes, by a token in the shell or by the cluster's Secret."""
 
 import os
 
@@ -9,14 +9,15 @@ from pangeo_deploy.charts import secrets
 from pangeo_deploy.charts.programs import ClusterRefused, find
 from pangeo_deploy.targets import kubernetes_clusters
 
-PERSON = "PANGEO_HUB_TOKEN"  # a token that a person made at the hub's page /hub/token
+PERSON = "PANGEO_HUB_TOKEN"  # a token that a user created at the hub's page /hub/token
 JANITOR = "PANGEO_JANITOR_TOKEN"
 
 
 def entrance(url: str) -> Entrance:
     """Return how to enter the hub as the smoke test's own user, or as whoever `PERSON` is.
 
-    The first needs nobody who has logged in before. Raises `MissingPrerequisite` without either.
+    The smoke test's user need not have logged in before. Raises `MissingPrerequisite` without
+    either.
     """
     if token := os.environ.get(PERSON):
         return Entrance(url, lambda: User(url, User(url, "", token).whoami()["name"], token))
@@ -25,7 +26,7 @@ def entrance(url: str) -> Entrance:
 
 
 def janitor(url: str) -> tuple[User, list[Cluster]]:
-    """Return the hub's service janitor, and the Dask clusters that kubectl lists."""
+    """Return the hub's service `janitor`, and the Dask clusters that kubectl lists."""
     token = os.environ.get(JANITOR) or _token("janitor", JANITOR)
     return User(url, "janitor", token), kubernetes_clusters.clusters("pangeo")
 

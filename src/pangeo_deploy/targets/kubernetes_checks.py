@@ -1,4 +1,4 @@
-"""What a cluster of one's own must have before the charts: version, rights, a storage class."""
+"""Checks of a Kubernetes cluster before the charts: version, rights, a storage class."""
 
 import json
 import re
@@ -11,12 +11,12 @@ from pangeo_deploy.targets.check import Check
 from pangeo_deploy.targets.program_checks import KUBECTL, programs
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-# What the charts make outside of their namespaces.
+# Kinds that the charts create outside of their namespaces.
 NEEDED = ("namespaces", "clusterroles", "customresourcedefinitions", "priorityclasses")
 
 
 def checks() -> Iterator[Check]:
-    """Yield helm and kubectl, the cluster, its version, one's rights, its storage class."""
+    """Yield the checks of helm, kubectl, the cluster, its version, rights and storage class."""
     found = list(programs((1, OLDEST_MINOR), with_aws=False))
     yield from found
     if not next(one for one in found if one.name == KUBECTL.name).ok:

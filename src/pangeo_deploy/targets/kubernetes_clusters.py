@@ -16,23 +16,23 @@ GIB = 2**30
 
 
 class ClustersUnknown(PangeoDeployError):
-    """kubectl could not tell of the clusters, or not end one."""
+    """kubectl could not list the clusters, or stop one."""
 
 
 def clusters(namespace: str) -> list[Cluster]:
-    """Return the clusters that run in `namespace` of the cluster that kubectl's context names."""
+    """Return the Dask clusters that run in `namespace` of kubectl's context."""
     told = json.loads(kubectl("get", KIND, "--namespace", namespace, "--output", "json"))
     return [cluster(one, namespace) for one in told["items"] if lives(one)]
 
 
 def lives(resource: dict[str, Any]) -> bool:
-    """Tell whether a cluster is neither ended nor told to end."""
+    """Return whether a cluster has neither ended nor been told to."""
     ended = "completionTime" in resource.get("status", {})
     return bool(resource["spec"].get("active", True)) and not ended
 
 
 def cluster(resource: dict[str, Any], namespace: str) -> Cluster:
-    """Return one resource as a cluster."""
+    """Return a custom resource as a cluster."""
     spec, metadata = resource["spec"], resource["metadata"]
     config = spec.get("config") or {}
     return Cluster(
@@ -48,7 +48,7 @@ def cluster(resource: dict[str, Any], namespace: str) -> Cluster:
 
 
 def ending(name: str, namespace: str) -> Callable[[], None]:
-    """Return what ends a cluster as the gateway itself does: by making it inactive."""
+    """Return a function that ends a cluster as the gateway does: by making it inactive."""
     patch = '{"spec": {"active": false}}'
 
     def end() -> None:
@@ -59,7 +59,7 @@ def ending(name: str, namespace: str) -> Callable[[], None]:
 
 
 def kubectl(*words: str) -> str:
-    """Return what kubectl prints."""
+    """Return kubectl's output."""
     try:
         done = subprocess.run(
             [find("kubectl") or "kubectl", *words],

@@ -1,4 +1,4 @@
-"""The programs that a target calls: are they here, and new enough?"""
+"""Checks whether the programs that a target calls are installed and new enough."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ Version = tuple[int, int]
 
 @dataclass(frozen=True)
 class Program:
-    """A program, what prints its version, and where to get it."""
+    """A program, the command that prints its version, and where to get it."""
 
     name: str
     words: tuple[str, ...]
@@ -40,7 +40,7 @@ OLDEST_HELM, OLDEST_AWS = (3, 18), (2, 0)
 
 
 def programs(kubernetes: Version, with_aws: bool) -> Iterator[Check]:
-    """Yield helm and kubectl, and the AWS CLI where it is used.
+    """Yield the checks of helm, kubectl and, where it is used, the AWS CLI.
 
     kubectl works with a Kubernetes one minor version older or newer than itself.
     """

@@ -1,4 +1,4 @@
-"""What a target is: the place where a deployment lives, behind one protocol.
+"""The protocol of a target: the place where a deployment lives.
 
 A new target is one module with a class that inherits `Target`, one line in `targets/__init__.py`,
 one name in `TargetName`, and an entry in `tests/targets`, whose suite it must pass.
@@ -34,11 +34,11 @@ def no_outputs() -> Mapping[str, Any]:
 
 
 class NotOnThisTarget(BadInput):
-    """The target has nothing of the kind that was asked for; `fix` names where it is."""
+    """The target does not have what was requested; `fix` names a target that does."""
 
 
 class AwsClient(Protocol):
-    """A boto3 client: its operations are attributes, and answer with parsed JSON."""
+    """A boto3 client: its operations are attributes, and return parsed responses."""
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         """Return the operation of this name."""
@@ -49,11 +49,11 @@ class AwsClient(Protocol):
 class Cloud:
     """An open connection to a target's AWS account.
 
-    `client(service)` makes a boto3 client for it; `terraform` is the environment that makes
-    Terraform reach the same account; `backend` is HCL that replaces the root module's backend
+    `client(service)` returns a boto3 client for it; `terraform` is the environment that makes
+    Terraform use the same account; `backend` is HCL that replaces the root module's backend
     (None: as written), `backend_arguments` go to `terraform init`, and `state_file` is the state
-    where that is a file of this machine. `kept_types` are those the rehearsal does not emulate.
-    `locked` says that providers are those of the committed `.terraform.lock.hcl`, and no others.
+    if it is a file on this machine. `kept_types` are the types that the rehearsal does not emulate.
+    `locked` requires the providers of the committed `.terraform.lock.hcl`.
     """
 
     client: Callable[[str], AwsClient]
@@ -76,8 +76,8 @@ class GatewayAccess:
 
 @dataclass(frozen=True)
 class UsageRecords:
-    """Where a hub's usage is recorded: Prometheus' address ("" without one), the hub's log, the
-    folder of its homes, since when it runs, and the gateway's database (None: it keeps none).
+    """Where a hub's usage is recorded: Prometheus' URL ("" without one), the hub's log, the folder
+    of its homes, when it was started, and the gateway's database (None: there is none).
     """
 
     prometheus: str
@@ -105,11 +105,11 @@ class KnownTypes:
 
 
 class Target(Protocol):
-    """One deployment's target. What a target does not override, it does not have.
+    """One deployment's target. A method that a target does not override, it does not support.
 
-    `where` completes the sentence "Planned ..."; `confirms` tells whether the environment's name
-    must be typed once more before anything is removed, `for_real` whether people outside of this
-    machine will reach what is deployed: no example's name may then be in it. The class methods need
+    `where` completes the sentence "Planned ..."; `confirms` is whether the environment's name must
+    be typed again before anything is removed, `for_real` whether people outside this machine will
+    reach the deployment: it must then contain no example names. The class methods need
     no deployment.
     """
 
@@ -125,7 +125,7 @@ class Target(Protocol):
 
     @classmethod
     def doctor_checks(cls, price: PriceOf) -> Iterator[Check]:
-        """Yield a finding for each prerequisite beyond those of every target.
+        """Yield a check for each prerequisite beyond those of every target.
 
         `price(service, item)` gives list prices in USD.
         """
@@ -149,9 +149,9 @@ class Target(Protocol):
         raise self.lacks("an AWS account")
 
     def require_confirmation(self, confirm: str) -> None:
-        """Raise `BadInput` unless `confirm` allows to remove the deployment.
+        """Raise `BadInput` unless `confirm` permits removing the deployment.
 
-        A name that is given must be the environment's, on every target.
+        On every target, a name that is given must be the environment's.
         """
         environment = self.deployment.environment
         if confirm != environment and (confirm or self.confirms):
@@ -162,9 +162,9 @@ class Target(Protocol):
             )
 
     def reset(self) -> Path:
-        """Remove everything that the target keeps on this machine; return the folder it was in.
+        """Remove all of the target's files on this machine; return the folder.
 
-        For a target that is made here. Raises `NotOnThisTarget` where there are real things.
+        Raises `NotOnThisTarget` on targets with real resources.
         """
         raise self.lacks("a place on this machine that could be reset")
 
@@ -173,7 +173,7 @@ class Target(Protocol):
     ) -> "Hub":
         """Start the hub and return when it answers.
 
-        If `bound`, it lives at most as long as this process; with `binder`, it has BinderHub.
+        If `bound`, it ends with this process at the latest; with `binder`, it has BinderHub.
         """
         raise self.lacks("a hub that starts by itself", fix=self._charts)
 
@@ -182,7 +182,7 @@ class Target(Protocol):
         raise self.lacks("a hub that stops by itself", fix=self._charts)
 
     def hub_status(self) -> "Hub":
-        """Return where the hub answers and how its parts are."""
+        """Return the hub's URL and the status of its parts."""
         raise self.lacks("a hub whose parts can be seen from here", fix=self._charts)
 
     def entrance(self, user: str = "smoke") -> Entrance:
@@ -193,7 +193,7 @@ class Target(Protocol):
         raise self.lacks("a hub")
 
     def gateway(self, user: str) -> GatewayAccess:
-        """Return how to reach the hub's Dask-Gateway from outside of the hub."""
+        """Return how to reach the hub's Dask-Gateway from outside the hub."""
         raise self.lacks("a gateway that can be reached from outside of its hub")
 
     def janitor(self) -> tuple[User, list[Cluster]]:
@@ -205,7 +205,7 @@ class Target(Protocol):
         raise self.lacks("usage records that can be read from here")
 
     def bench_columns(self) -> Mapping[str, str]:
-        """Return the columns of a benchmark run that say where a gateway campaign ran."""
+        """Return the columns of a benchmark run that describe where a gateway campaign ran."""
         return {}
 
     def deploy_charts(
@@ -216,16 +216,16 @@ class Target(Protocol):
     ) -> "Deployed":
         """Install or upgrade the charts; roll back and raise `CheckFailed` if `smoke` fails.
 
-        `outputs` reads Terraform's, where there is a Terraform.
+        `outputs` reads Terraform's outputs, on targets with Terraform.
         """
         raise self.lacks("a place for charts")
 
     def save_hub(self) -> None:
-        """Save the hub's database beside the homes: the next hub without one begins with it."""
+        """Save the hub's database beside the homes; the next hub without a database restores it."""
         raise self.lacks("a hub whose database can be saved")
 
     def remove_charts(self) -> None:
-        """Remove the charts with everything they created outside of Terraform; homes stay."""
+        """Remove the charts with everything they created outside Terraform; homes are kept."""
         raise self.lacks("a place for charts")
 
     def monthly_bill(
@@ -239,7 +239,7 @@ class Target(Protocol):
         raise self.lacks("a bill")
 
     def lacks(self, thing: str, *, why: str = "", fix: str = "") -> NotOnThisTarget:
-        """Return the error that says what this target does not have."""
+        """Return the error for something that this target does not have."""
         return NotOnThisTarget(f"The {self.name} target has no {_bare(thing)}.", why=why, fix=fix)
 
     @property

@@ -54,7 +54,7 @@ class Rehearsal(Target):
 
     @classmethod
     def known_types(cls) -> KnownTypes:
-        """Return the types of the provider's schema, and those kept without being emulated."""
+        """Return the types of the provider's schema, and those that are not emulated."""
         import emulated_aws
 
         return KnownTypes(taggable_types(), emulated_aws.kept_types())
@@ -83,7 +83,7 @@ class Rehearsal(Target):
                 yield cloud
             except TerraformFailed as error:
                 if NOT_ANNOUNCED.search(error.why):
-                    # Terraform takes it for a mistake of the configuration; it is a limit here.
+                    # For Terraform, a mistake in the configuration; here, a limit.
                     emulated_aws.require_emulated(self.deployment.project / "terraform")
                 raise
 
@@ -106,15 +106,15 @@ class Rehearsal(Target):
     def start_hub(
         self, progress: Progress = silent, *, bound: bool = False, binder: bool = False
     ) -> Hub:
-        """Start the hub of the checkout's charts; one that runs already is returned as it is."""
+        """Start the hub of the checkout's charts; a running one is returned as it is."""
         return control.up(hub_definition(self.deployment), progress, bound, binder)
 
     def stop_hub(self) -> Ended:
-        """End every process of the hub."""
+        """Stop every process of the hub."""
         return control.down(hub_place(self.deployment))
 
     def hub_status(self) -> Hub:
-        """Return how the hub and its parts are."""
+        """Return the status of the hub and its parts."""
         return control.status(hub_place(self.deployment))
 
     def entrance(self, user: str = "smoke") -> Entrance:
@@ -157,7 +157,7 @@ class Rehearsal(Target):
         )
 
     def bench_columns(self) -> Mapping[str, str]:
-        """Say that the gateway shared this machine with everything else."""
+        """Return columns saying that the gateway shared this machine with everything else."""
         return {"source": "pangeo-deploy bench run, on the rehearsed hub of this machine"}
 
     def deploy_charts(
@@ -166,17 +166,17 @@ class Rehearsal(Target):
         progress: Progress = silent,
         outputs: ReadOutputs = no_outputs,
     ) -> Deployed:
-        """Run the hub from the checkout's charts, kept as a new revision."""
+        """Run the hub from the checkout's charts, as a new revision."""
         return rehearsed_charts.deploy(
             self.deployment, self._start_revision, self.stop_hub, smoke, progress
         )
 
     def save_hub(self) -> None:
-        """Save the hub's database, if there is one, by the same code as the chart's job."""
+        """Save the hub's database, if there is one, by the code of the chart's job."""
         control.save(hub_place(self.deployment))
 
     def remove_charts(self) -> None:
-        """End the hub and forget its revisions."""
+        """Stop the hub and remove its revisions."""
         self.stop_hub()
         rehearsed_charts.forget(self.deployment)
 
@@ -187,7 +187,7 @@ class Rehearsal(Target):
         sessions: Path | None = None,
         outputs: ReadOutputs = no_outputs,
     ) -> MonthlyBill:
-        """Make up a month: the rehearsal has no bill, and its origin says so."""
+        """Return a made-up month: the rehearsal has no bill, and the origin says so."""
         from hub_costs.bills import sample_bill, sample_forms
         from hub_costs.months import Month
 
@@ -223,14 +223,14 @@ def _require_free(lock: IO[str], environment: str) -> None:
 
 
 def hub_place(deployment: Deployment) -> HubPlace:
-    """Return where the deployment's local hub is kept."""
+    """Return the place of the deployment's local hub."""
     return HubPlace(deployment.environment, deployment.folder / "hub")
 
 
 def hub_definition(deployment: Deployment, versions_of: Path | None = None) -> HubDefinition:
-    """Return what the deployment's charts say about its local hub.
+    """Return the definition of the deployment's local hub, from its charts.
 
-    `versions_of` is the checkout whose Kubernetes versions the alerts know; None: the deployment's.
+    `versions_of` is the checkout whose Kubernetes versions the alerts use; None: the deployment's.
     """
     place, project = hub_place(deployment), deployment.project
     values = settings(project, deployment.environment)

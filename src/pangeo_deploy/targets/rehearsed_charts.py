@@ -1,7 +1,7 @@
-"""Install the charts in the rehearsal: releases kept on this machine, a hub that runs from one.
+"""Install the charts in the rehearsal: releases on this machine, and a hub that runs from one.
 
-What Helm keeps in a cluster is kept in a folder: each revision's charts and values, and which one
-runs. The hub is the rehearsal's, and reads a revision's own files.
+What Helm stores in a cluster is stored in a folder: each revision's charts and values, and which
+one runs. The hub is the rehearsal's, and reads the files of its revision.
 """
 
 import json
@@ -29,9 +29,9 @@ def deploy(
     smoke: Callable[[], bool] | None = None,
     progress: Progress = silent,
 ) -> Deployed:
-    """Install the checkout's charts as a new revision; back to the one before if `smoke` fails.
+    """Install the checkout's charts as a new revision; roll back if `smoke` fails.
 
-    `start` starts the hub of a revision, `stop` stops whatever hub runs.
+    `start` starts the hub of a revision, `stop` stops the running hub.
     """
 
     def run(revision: int, progress: Progress) -> None:
@@ -57,7 +57,7 @@ def deploy(
 
 
 def forget(deployment: Deployment) -> None:
-    """Forget the revisions, as `helm uninstall` does."""
+    """Remove the revisions, as `helm uninstall` does."""
     shutil.rmtree(folder(deployment), ignore_errors=True)
 
 
@@ -69,13 +69,13 @@ def _undo(run: Callable[[int, Progress], None], before: int) -> str:
 
 
 def released(deployment: Deployment, number: int) -> Deployment:
-    """Return the same deployment, whose project is a revision's copy."""
+    """Return the deployment with a revision's copy as its project."""
     state = deployment.state or default_state(deployment.project)
     return replace(deployment, project=folder(deployment) / str(number), state=state)
 
 
 def keep(deployment: Deployment, number: int) -> None:
-    """Copy what a revision consists of, whole or not at all."""
+    """Copy the files of a revision, completely or not at all."""
     target = folder(deployment) / str(number)
     draft = target.with_suffix(".new")
     shutil.rmtree(draft, ignore_errors=True)
@@ -88,7 +88,7 @@ def keep(deployment: Deployment, number: int) -> None:
 
 
 def folder(deployment: Deployment) -> Path:
-    """Return where a deployment's revisions are."""
+    """Return the folder of a deployment's revisions."""
     return deployment.folder / "releases"
 
 
@@ -100,13 +100,13 @@ def history(deployment: Deployment) -> list[dict[str, Any]]:
 
 
 def current(deployment: Deployment) -> int:
-    """Return the revision that runs, 0 for none."""
+    """Return the running revision, 0 for none."""
     file = folder(deployment) / "history.json"
     return int(read_json(file)["current"]) if file.exists() else 0
 
 
 def write(deployment: Deployment, number: int, status: str, runs: int) -> None:
-    """Write down a revision's end, and which one runs now."""
+    """Record a revision's status, and which one runs now."""
     known = history(deployment)
     if status == "deployed":
         known = [
