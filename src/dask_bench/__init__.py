@@ -1,7 +1,7 @@
-"""Benchmarks that can be believed: workloads, how they are measured, and what the runs say.
+"""Benchmarks that can be trusted: workloads, their measurement, and the analysis of runs.
 
-See README.md beside this file. The names below are imported when they are asked for: workers get
-this package too, and need little of it.
+See README.md beside this file. The names below are imported on first use: workers get this package
+too, and need little of it.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""A campaign of two environments in turns, and the verdict of both its stages."""
+"""A campaign that alternates between two environments, and the verdict of its two stages."""
 
 import time
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _PLACE = ("block", "operation", "variant", "scheme", "nodes", "arm")
 class Interleaved:
     """Both arms of each configuration once in each block, one right after the other.
 
-    What the first stage flags is measured again in `confirm` blocks, in a file of its own: `again`.
+    What the first stage flags is measured again in `confirm` blocks, in the separate file `again`.
     """
 
     plan: Plan
@@ -62,7 +62,7 @@ class Interleaved:
         return self.compared()
 
     def compared(self) -> list[compare.Compared]:
-        """Return what the run files say so far."""
+        """Return the comparison of the runs so far."""
         before, after = runs.arms(runs.read(self.out))
         second = runs.arms(runs.read(self.again)) if self.again.exists() else None
         return compare.compare(before, after, paired=True, again=second)
@@ -74,7 +74,7 @@ class Interleaved:
     def _measure(
         self, out: Path, block: list[Configuration], blocks: int, both: list[Running]
     ) -> None:
-        """Run what `out` lacks, and write it."""
+        """Run the configurations that `out` lacks, and write it."""
         rows = self._known(out)
         journal.begin(out, self.plan.as_dict())
         done = {tuple(row[name] for name in _PLACE) for row in rows if row["role"] == "run"}
@@ -137,5 +137,5 @@ def _is(row: Mapping[str, Any], one: Configuration) -> bool:
 
 
 def _flagged(compared: list[compare.Compared]) -> list[compare.Compared]:
-    """Return what is to be measured again: all that looks slower."""
+    """Return the configurations to measure again: all that look slower."""
     return [one for one in compared if one.p is not None and one.p <= compare.FLAGGED]

@@ -1,20 +1,20 @@
-"""The same memory allocator for everything that is compared.
+"""Set the same memory allocation for everything that is compared.
 
-Memory that a process frees stays with it: to give it back and take it again costs more than the
-arithmetic of a chunk. Workers are started so; a baseline in another process must be too, or it
-is slower for a reason that has nothing to do with Dask.
+A process keeps the memory that it frees: returning it to the system and allocating it again costs
+more than the arithmetic of a chunk. Workers are started that way; a baseline in another process
+must be too, or it is slower for a reason that has nothing to do with Dask.
 """
 
 import ctypes
 import sys
 
-# Dask's own default gives back every 64 KiB.
+# Dask's default returns memory in steps of 64 KiB.
 TRIM_BYTES, MMAP_BYTES = 2**31 - 1, 2**30
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def keep_memory() -> bool:
-    """Let this process keep what it frees, as workers do; tell whether its C library can."""
+    """Make this process keep freed memory, as workers do; return whether its C library can."""
     library = _library()
     if library is None:
         return False
@@ -23,7 +23,7 @@ def keep_memory() -> bool:
 
 
 def give_back() -> None:
-    """Give what this process has freed back to the system, where its C library can."""
+    """Return this process' freed memory to the system, where its C library can."""
     library = _library()
     if library is not None:
         library.malloc_trim(0)

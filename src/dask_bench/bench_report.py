@@ -1,4 +1,4 @@
-"""`bench report`: what the runs of one or several files say, ours and published ones alike."""
+"""`bench report`: summarize the runs of one or several files, ours and published ones alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ PAPERS = ["operation", "scheme", "chunk_mb", "nodes"]
 
 @dataclass(frozen=True)
 class Report:
-    """Medians of all configurations, the scaling curves that they form, and what limits them."""
+    """Medians of all configurations, their scaling curves, and what limits them."""
 
     rows: int
     failed: int
@@ -26,7 +26,7 @@ class Report:
     strong: pd.DataFrame
     weak: pd.DataFrame
     limits: pd.DataFrame
-    costs: pd.DataFrame | None = None  # where rates were given
+    costs: pd.DataFrame | None = None  # if rates were given
     price: str = ""  # whose, of what, when
 
     def as_dict(self) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class Report:
 def load(paths: Path | Sequence[Path]) -> pd.DataFrame:
     """Return runs from run files (parquet) and published results (csv files, folders of them).
 
-    They may come from several machines: `report` keeps those apart, `compare` needs one.
+    They may come from several machines: `report` separates them, `compare` requires one.
     """
     named = [paths] if isinstance(paths, Path) else list(paths)
     ours = [path for path in named if path.suffix == ".parquet"]
@@ -56,9 +56,9 @@ def report(table: pd.DataFrame, rates: run_cost.Rates | None = None) -> Report:
     """Return the medians of a run table, with intervals, its scaling curves, and what limits runs.
 
     Runs are one configuration where machine and parameters agree: the papers' four columns come
-    first, then those others in which this table's runs differ. Failed runs are counted apart.
-    `roofline_ratio` is the median of `gate.roofline_ratios`, null where no numpy ran beside. With
-    `rates` also what the same runs cost on such nodes: a model.
+    first, then those others in which this table's runs differ. Failed runs are counted
+    separately. `roofline_ratio` is the median of `counts_gate.roofline_ratios`, null without numpy
+    runs beside. With `rates`, also the modelled cost of the same runs on such nodes.
     """
     counted = table.assign(roofline_ratio=counts_gate.roofline_ratios(table))
     counted = counted[table.role != "warm-up"]
@@ -68,7 +68,7 @@ def report(table: pd.DataFrame, rates: run_cost.Rates | None = None) -> Report:
         if name not in PAPERS and counted[name].nunique(dropna=False) > 1
     ]
     rows = []
-    keys = [*PAPERS, *others, "fingerprint"]  # machines of one name are still two machines
+    keys = [*PAPERS, *others, "fingerprint"]  # two machines may have the same name
     for key, group in counted.groupby(keys, dropna=False):
         good = group[~group.failed.astype(bool)]
         row = dict(zip(keys, key, strict=True))

@@ -1,13 +1,13 @@
-"""A campaign: every configuration once in each block, in random order, until the medians hold.
+"""A campaign: every configuration once in each block, in random order, until the medians settle.
 
-Warm-ups come first and are kept as such. Some configurations run twice in each block, so that the
-campaign knows how often it would cry wolf (A against A). After each block the medians so far are
-told; a configuration that is known well enough leaves its time to the others. Each run is in the
-journal at once; the same command goes on where it was interrupted, and one that asks for more
-blocks or workloads extends the file, on the same machine only.
+Warm-ups come first and are recorded as such. Some configurations run twice in each block, to
+measure the rate of false alarms (A against A). After each block the medians so far are reported; a
+configuration with a settled median leaves its time to the others. Each run is written to the
+journal at once; the same command continues an interrupted campaign, and one with more blocks or
+workloads extends the file, on the same machine only.
 
-A fault is a failed run with its reason, and the campaign goes on: nothing in a run may take longer
-than the plan's `longest`, and a cluster that something broke is closed and opened anew.
+A fault is recorded as a failed run with its reason, and the campaign goes on: nothing in a run may
+take longer than the plan's `longest`, and a broken cluster is replaced.
 """
 
 import contextlib
@@ -40,18 +40,18 @@ from dask_bench.zarr_store import Layout
 from pangeo_core.errors import BadInput, Interrupted
 from pangeo_core.progress import Event, Progress, State, silent
 
-# What the same run file may be asked for later: more blocks, more workloads, more sizes.
+# Parts of the plan that a later command may change: more blocks, more workloads, more sizes.
 EXTENDABLE = frozenset(("least", "most", "workloads", "twice", "longest", "workers"))
-FEWEST = 3  # runs of a configuration before it can be known well enough
+FEWEST = 3  # runs of a configuration before its median can be settled
 CHECKING_SECONDS = 60.0  # around the measured section: watching the cluster, and the check
-PREPARING_SECONDS = 7200.0  # for the data of one layout
+PREPARING_SECONDS = 7200.0  # to write the data of one layout
 
 
 @dataclass
 class Campaign:
-    """A plan under way: the rows so far, the cluster, and what is known of the data.
+    """A plan in progress: the rows so far, the cluster, and cached facts about the data.
 
-    `data` is where the workloads' data lies, `folder` where files of this machine do.
+    `data` is the place of the workloads' data, `folder` that of files on this machine.
     """
 
     plan: Plan
@@ -66,12 +66,12 @@ class Campaign:
     data: Place | None = None
     minutes: float | None = None
     _known: dict[Any, Any] = field(default_factory=dict)
-    _tasks: dict[tuple[str, int], int] = field(default_factory=dict)  # when it first ran
+    _tasks: dict[tuple[str, int], int] = field(default_factory=dict)  # tasks of the first run
 
     def go(self) -> pd.DataFrame:
-        """Run what is not there yet; return all rows. `Interrupted` says how to go on.
+        """Run what is missing; return all rows. Raises `Interrupted`, which says how to continue.
 
-        Raises what keeps a cluster elsewhere from working before anything is measured.
+        Errors of a cluster elsewhere are raised before anything is measured.
         """
         block = configurations(self.plan)
         allocator.keep_memory()
@@ -116,7 +116,7 @@ class Campaign:
         return workload.operation, workload.scheme, workload.variant, one.workers
 
     def _show(self, block: int) -> None:
-        """Tell what is known after a block; the intervals narrow from one to the next."""
+        """Report the medians after a block; their intervals narrow from block to block."""
         for (operation, scheme, variant, nodes), seen in medians(self.rows).items():
             interval = "" if seen.low is None else f" ({seen.low:.3g} to {seen.high:.3g})"
             name = f"{operation}:{variant}:{scheme}" + (f" on {nodes}" if nodes > 1 else "")
@@ -150,7 +150,7 @@ class Campaign:
         )
 
     def measured(self, one: Configuration, block: int, role: str = "run") -> dict[str, Any]:
-        """Run `one` and return its columns; what cannot even begin is a failed run."""
+        """Run `one` and return its columns; a run that cannot begin is a failed run."""
         workload, layout, longest = one.workload, one.layout(self.plan), self.plan.longest
         base = self._parameters(workload, layout, one.workers)
         try:
@@ -158,7 +158,7 @@ class Campaign:
             scene = self._scene(workload, layout, one.workers, block)
             if scene.client is not None:
                 base |= self.cluster.columns
-                if self.cluster.workers != one.workers:  # some did not come, or went
+                if self.cluster.workers != one.workers:  # some did not start, or were lost
                     base |= {"nodes": self.cluster.workers, "nodes_asked": one.workers}
             columns = within(
                 longest + self.checking,
@@ -204,7 +204,7 @@ class Campaign:
         return scene
 
     def _dataset(self, path: Path) -> Any:
-        """Return the store, opened once; what is computed from it is not kept."""
+        """Return the store, opened once; values computed from it are not cached."""
         if path not in self._known:
             self._known[path] = zarr_store.open_dataset(path)
         return self._known[path]
@@ -220,7 +220,7 @@ class Campaign:
         return self._known[key]
 
     def _as_before(self, one: Configuration, columns: Mapping[str, Any]) -> dict[str, Any]:
-        """Refuse a run that did another number of tasks than the first of its configuration."""
+        """Mark a run as failed if its number of tasks differs from the configuration's first."""
         tasks = columns.get("tasks")
         moved = columns.get("lost_workers") or columns.get("retries")
         if columns["failed"] or tasks is None or moved or one.workload.sink is None:
@@ -271,9 +271,9 @@ def start(
     minutes: float | None = None,
     progress: Progress = silent,
 ) -> Campaign:
-    """Return the campaign of `plan` that writes `out`: a new one, or the one there to go on with.
+    """Return the campaign of `plan` that writes `out`: a new one, or the one begun there.
 
-    `bucket` is for workloads that read from an object store. Raises `BadInput` where `out` holds
+    `bucket` is for workloads that read from an object store. Raises `BadInput` if `out` holds
     another campaign, or runs of another machine.
     """
     rows: list[dict[str, Any]] = []
@@ -312,7 +312,7 @@ def start(
 
 
 def origin_of(project: Path) -> dict[str, Any]:
-    """Return the columns that say where and with what the campaign runs."""
+    """Return the columns that describe the machine and the software of the campaign."""
     return {
         **run_environment.describe(),
         **run_environment.software(project),

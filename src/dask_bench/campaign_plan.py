@@ -1,4 +1,4 @@
-"""What a campaign sets out to do: its plan, and the configurations that each block holds."""
+"""The plan of a campaign, and the configurations in each of its blocks."""
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,18 +12,18 @@ from dask_bench.measure import LONGEST
 from dask_bench.workload import Workload
 from dask_bench.zarr_store import Layout
 
-# A scheduler takes about a millisecond for each, and a client sends them all at once.
+# A scheduler takes about a millisecond per task, and a client sends them all at once.
 MOST_TASKS = 100_000
 USUAL = ("area-mean:better:time", "climatology-month:better:space")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a campaign sets out to do. It is in the run file: only the same plan goes on with it.
+    """The plan of a campaign. It is stored in the run file, which only the same plan can continue.
 
-    `least` and `most` bound the blocks. `workers` are the sizes of the cluster to compare; with
-    `weak` the data grows with them, in latitude. `twice` names the A/A configurations; of those
-    that are usual, `again` finds what a set of workloads has.
+    `least` and `most` limit the number of blocks. `workers` are the cluster sizes to compare; with
+    `weak` the data grows with them, in latitude. `twice` names the A/A configurations; `again`
+    chooses them from a set of workloads.
     """
 
     campaign: str
@@ -37,15 +37,15 @@ class Plan:
     seed: int = 0
     twice: tuple[str, ...] = ()
     longest: float = LONGEST
-    concurrency: int = 2  # threads of what runs without a cluster
+    concurrency: int = 2  # threads of workloads without a cluster
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the plan as the run file keeps it."""
+        """Return the plan as the run file stores it."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
 
 def again(workloads: Sequence[str]) -> tuple[str, ...]:
-    """Return what runs twice in each block: the usual ones, else the first that uses a cluster."""
+    """Return the workloads to run twice in a block: the usual ones, else the first on a cluster."""
     chosen = choose(workloads)
     usual = tuple(one.name for one in chosen if one.name in USUAL)
     first = sorted(chosen, key=lambda one: not one.needs_cluster)[0]
@@ -60,7 +60,7 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Configuration:
-    """One workload on so many workers; `arm` 1 is the second of an A/A pair."""
+    """One workload on a number of workers; `arm` 1 is the second of an A/A pair."""
 
     workload: Workload
     workers: int
@@ -68,22 +68,22 @@ class Configuration:
 
     @property
     def key(self) -> tuple[str, int, int]:
-        """What distinguishes it in a block."""
+        """The configuration's identity in a block."""
         return self.workload.name, self.workers, self.arm
 
     @property
     def label(self) -> str:
-        """For people."""
+        """The configuration's name for people."""
         many = f" on {self.workers} workers" if self.workers > 1 else ""
         return f"{self.workload.name}{many}{' again' * self.arm}"
 
     @property
     def role(self) -> str:
-        """The role of its counted runs in the run table."""
+        """The `role` of its counted runs in the run table."""
         return "aa" if self.arm else "run"
 
     def layout(self, plan: Plan) -> Layout:
-        """Return the layout of its data; with `weak` it grows with the workers, in latitude."""
+        """Return the layout of the data; with `weak` it grows with the workers, in latitude."""
         layout = self.workload.layout_for(plan.layout)
         if not plan.weak or self.workers <= 1:
             return layout
@@ -91,7 +91,7 @@ class Configuration:
 
 
 def configurations(plan: Plan) -> list[Configuration]:
-    """Return all that a block holds, in the order of the catalogue."""
+    """Return all configurations of a block, in the order of the catalogue."""
     found = []
     for workload in affordable(plan):
         sizes = plan.workers if workload.needs_cluster else (0,)
@@ -103,7 +103,7 @@ def configurations(plan: Plan) -> list[Configuration]:
 
 
 def affordable(plan: Plan) -> list[Workload]:
-    """Return the chosen workloads; of a set, none that makes a client send `MOST_TASKS` tasks."""
+    """Return the chosen workloads; from a set, without those that would send `MOST_TASKS` tasks."""
     return [
         one
         for one in choose(plan.workloads)
@@ -117,13 +117,13 @@ def affordable(plan: Plan) -> list[Workload]:
 def todo(
     plan: Plan, block: list[Configuration], rows: Iterable[Mapping[str, Any]]
 ) -> Iterator[tuple[int, Configuration]]:
-    """Yield (block, configuration) of the runs that `rows` lack, each block in its random order."""
+    """Yield (block, configuration) of the runs missing from `rows`, each block in random order."""
     columns = ("block", "operation", "variant", "scheme")
     done = {
         (*(row[name] for name in columns), row.get("nodes_asked") or row["nodes"], row["role"])
         for row in rows
     }
-    name = zlib.crc32(plan.campaign.encode())  # two campaigns of one seed have other orders
+    name = zlib.crc32(plan.campaign.encode())  # campaigns with the same seed have different orders
     for at in range(plan.most):
         order = np.random.default_rng([plan.seed, name, at]).permutation(len(block))
         for one in (block[number] for number in order):

@@ -1,4 +1,4 @@
-"""What a campaign knows while it runs: medians so far, which of them are settled, what is left."""
+"""The progress of a campaign: medians so far, which of them are settled, and the runs left."""
 
 import statistics as plain
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from dask_bench.counts_gate import BASELINE
 if TYPE_CHECKING:
     from dask_bench.statistics import Estimate
 
-SETTLED = 0.05  # half the interval of a median, relative to it
+SETTLED = 0.05  # half the interval of a median, relative to the median
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -27,9 +27,9 @@ def medians(rows: Rows) -> "dict[tuple[Any, ...], Estimate]":
 
 
 def settled(rows: Rows) -> set[tuple[Any, ...]]:
-    """Return the configurations whose medians are known well enough.
+    """Return the configurations whose medians are settled.
 
-    A baseline goes on beside what it is for.
+    A baseline runs as long as the workloads it is for.
     """
     known: dict[tuple[Any, ...], bool] = {}
     for key, estimate in medians(rows).items():
@@ -46,7 +46,7 @@ def settled(rows: Rows) -> set[tuple[Any, ...]]:
 
 
 def outlook(rows: Rows, left: int) -> str:
-    """Return how many runs are left and about how long they take."""
+    """Return how many runs are left and roughly how long they will take."""
     took = [
         sum(row.get(name) or 0.0 for name in ("seconds", "check_seconds", "overhead_seconds"))
         for row in rows

@@ -1,4 +1,4 @@
-"""Every workload there is, and the sets that they are chosen by."""
+"""All workloads, and the named sets of them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -31,8 +31,8 @@ WORKLOADS: Mapping[str, Workload] = {
     for one in room.WORKLOADS
 }
 
-# What every campaign can afford: the operations that a headline rests on, each beside its
-# baseline, plain and better.
+# Cheap enough for every campaign: the operations of the headlines, each with its baseline, plain
+# and better.
 CORE = (
     "memory-sum:numpy:time",
     "read:numpy:time",
@@ -50,7 +50,7 @@ SETS = ("core", *sorted({one.family for one in WORKLOADS.values()}), PLACE, "all
 def choose(names: Sequence[str]) -> tuple[Workload, ...]:
     """Return the workloads of sets, operations or full names (operation:variant:scheme).
 
-    Raises `BadInput` naming what there is none of.
+    Raises `BadInput` for an unknown name.
     """
     found: dict[str, Workload] = {}
     for name in names:

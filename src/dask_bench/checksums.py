@@ -1,8 +1,8 @@
-"""Checksums of chunks: whether a reader got, and a writer left, every value of every chunk.
+"""Checksums of chunks: verify that every value of every chunk was read or written.
 
-A chunk's checksum is the sum of its values' bits, day by day, each day times a factor that is drawn
-anew in each block: cheap beside decoding, and another number when a value, a day or a chunk is
-wrong or misplaced. What it must be follows from the data's formula.
+A chunk's checksum is the sum of its values' bits, day by day, each day times a random factor that
+changes in each block: cheap compared with decoding, and different if a value, a day or a chunk is
+wrong or misplaced. The expected checksum follows from the data's formula.
 """
 
 import functools
@@ -40,7 +40,7 @@ def checksum(values: Any, weights: Words) -> np.uint64:
 
 
 def places(field: Field, unit: Unit) -> list[tuple[slice, slice, slice]]:
-    """Return where each chunk of `unit` lies, in the order of storage."""
+    """Return the position of each chunk of `unit`, in the order of storage."""
     t, y, x = (
         [slice(low, min(low + step, size)) for low in range(0, size, step)]
         for size, step in zip(field.shape, unit, strict=True)
@@ -54,7 +54,7 @@ def _known(field: Field, unit: Unit) -> list[Words]:
 
 
 def expected(field: Field, unit: Unit, draw: int) -> Words:
-    """Return the right checksum of each chunk, in the order of storage."""
+    """Return the expected checksum of each chunk, in the order of storage."""
     weights = factors(unit[0], draw)
     known = _known(field, unit)
     return np.array(
@@ -63,7 +63,7 @@ def expected(field: Field, unit: Unit, draw: int) -> Words:
 
 
 def stored(source: Any, field: Field, unit: Unit, draw: int) -> Words:
-    """Return the checksums of what an array holds, read in this process."""
+    """Return the checksums of an array's chunks, read in this process."""
     weights = factors(unit[0], draw)
     return np.array(_each(field, unit, lambda box: checksum(source[box], weights)), np.uint64)
 

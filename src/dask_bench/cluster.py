@@ -1,7 +1,7 @@
-"""The cluster that a campaign runs on: processes of this machine, or a gateway's.
+"""The cluster of a campaign: processes of this machine, or a gateway's cluster.
 
-`Cluster` keeps a `distributed.Client` usable: opened when first needed, of the size asked for, and
-opened anew after something broke it.
+`Cluster` keeps a `distributed.Client` usable: opened when first needed, in the requested size, and
+reopened after a failure.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ from dask_bench.fields import MEGABYTE
 from pangeo_core.errors import MissingPrerequisite
 
 PATIENCE = 120.0  # seconds to wait for workers of this machine
-PATIENCE_OF_NODES = 1200.0  # for those that may need a new node and its image first
-TRIES = 2  # clusters whose workers did not come, before no more is tried
-STARTING = 60.0  # seconds more, until the scheduler answers
+PATIENCE_OF_NODES = 1200.0  # for workers that may need a new node and its image first
+TRIES = 2  # clusters without workers, before giving up
+STARTING = 60.0  # further seconds, until the scheduler responds
 CLOSING, CLOSING_DEAD = 60.0, 5.0  # seconds to wait until a cluster is gone
-WORKERS_OF_LIFE = 2  # of the clusters that start, end and lose a worker
+WORKERS_OF_LIFE = 2  # of clusters that start, end and lose a worker
 
 KEEP_MEMORY = {
     "distributed.nanny.pre-spawn-environ": {
@@ -39,15 +39,15 @@ KEEP_MEMORY = {
 
 
 class Scalable(Protocol):
-    """What a campaign needs of a cluster object: Dask's own and the gateway's have it."""
+    """The methods of a cluster object that a campaign uses: Dask's and the gateway's have them."""
 
     def scale(self, n: int) -> Any:
-        """Ask for `n` workers."""
+        """Request `n` workers."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What each worker has."""
+    """The threads, memory and processes of the workers."""
 
     threads: int = 2
     memory_limit_mb: float | None = None
@@ -59,28 +59,28 @@ Open = Callable[[], AbstractContextManager[tuple[Client, Scalable]]]
 
 @dataclass
 class Cluster:
-    """A cluster that is there when it is asked for. Close it with `close`."""
+    """A cluster that is opened on demand. Close it with `close`."""
 
     on: str
     shape: Shape
     open: Open
     patience: float = PATIENCE
-    accept: Callable[[Any], None] = lambda client: None  # refuse the workers that came
+    accept: Callable[[Any], None] = lambda client: None  # refuse the workers that started
     client: Any = None
     cluster: Any = None
     asked: int = 0
-    workers: int = 0  # that were there when it was last asked for
-    failures: int = 0  # clusters in a row whose workers did not come
+    workers: int = 0  # when the client was last requested
+    failures: int = 0  # consecutive clusters without workers
     gave_up: Exception | None = None
-    since: float = 0.0  # when it was asked for, by this machine's clock
-    columns: dict[str, Any] = field(default_factory=dict)  # what the run table says of it
+    since: float = 0.0  # when it was requested, by this machine's clock
+    columns: dict[str, Any] = field(default_factory=dict)  # its columns of the run table
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def ready(self, workers: int) -> Any:
-        """Return a client of `workers` workers, or of those that came within `patience` seconds.
+        """Return a client of `workers` workers, or of those that started within `patience` seconds.
 
-        Raises `MissingPrerequisite` where none came, and `TookTooLong` for a cluster that gives no
-        answer. After `TRIES` such clusters it says so at once.
+        Raises `MissingPrerequisite` if none started, and `TookTooLong` for a cluster that does not
+        respond. After `TRIES` such clusters it raises at once.
         """
         if self.gave_up is not None and self.failures >= TRIES:
             raise self.gave_up
@@ -112,7 +112,7 @@ class Cluster:
         self.since = time.time()
         stack = self._stack
         client, cluster = stack.enter_context(self.open())
-        if stack is not self._stack:  # too late: nobody waits for it any more
+        if stack is not self._stack:  # too late: nothing waits for it any more
             stack.close()
             raise TookTooLong("The cluster was not ready in time.")
         self.client, self.cluster = client, cluster
@@ -123,7 +123,7 @@ class Cluster:
         }
 
     def another(self) -> "Cluster":
-        """Return one more cluster of the same kind, not started yet."""
+        """Return another cluster of the same kind, not started yet."""
         return replace(
             self, client=None, cluster=None, asked=0, workers=0, columns={}, _stack=ExitStack()
         )
@@ -132,7 +132,7 @@ class Cluster:
         return len(self.client.scheduler_info(n_workers=-1)["workers"])
 
     def _wait(self, workers: int) -> None:
-        """Wait for `workers`; after `patience` seconds go on with what is there, if anything is."""
+        """Wait for `workers`; after `patience` seconds go on with those that started, if any."""
         until = time.monotonic() + self.patience
         while (there := self._alive()) != workers:
             if time.monotonic() > until:
@@ -147,10 +147,10 @@ class Cluster:
             time.sleep(0.02)
 
     def close(self) -> bool:
-        """End the client and the cluster, also where the scheduler has died; tell whether it did.
+        """Close the client and the cluster, even if the scheduler died; return whether it did.
 
-        What is broken may refuse, or never answer: it is left to itself after a while, and a new
-        one is opened in any case.
+        A broken cluster may refuse, or never respond: it is abandoned after a while, and a new one
+        is opened in any case.
         """
         stack, self._stack = self._stack, ExitStack()
         patience = CLOSING
@@ -181,7 +181,7 @@ def local(shape: Shape, patience: float = PATIENCE) -> Cluster:
                 dashboard_address="127.0.0.1:0",
                 silence_logs=50,
             ) as cluster,
-            # Never the default of this process, nor entered: it may end late, in another thread.
+            # Neither this process' default nor entered: it may be closed late, in another thread.
             contextlib.closing(Client(cluster, set_as_default=False)) as client,
         ):
             yield client, cluster

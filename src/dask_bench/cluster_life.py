@@ -1,6 +1,6 @@
-"""The life of a cluster: how long until it is there and is gone, and what a lost worker costs.
+"""Workloads on the life of a cluster: its start and end, and the cost of a lost worker.
 
-Each has a cluster of its own or leaves one that the next run does not take over.
+Each has a cluster of its own, or leaves one that the next run does not reuse.
 """
 
 import os
@@ -17,7 +17,7 @@ from dask_bench.compute import better_climatology
 from dask_bench.workload import Outcome, Scene, Workload
 from pangeo_core.errors import BadInput, CheckFailed
 
-PROGRESS = 0.3  # of the tasks are done when the fault comes
+PROGRESS = 0.3  # share of the tasks that are done when the fault comes
 LOOK_SECONDS = 0.002
 GONE_SECONDS = 30.0  # a worker that was killed or drained is gone
 ADAPTIVE_TASKS, ADAPTIVE_SECONDS = 40, 0.1
@@ -40,7 +40,7 @@ def start_cluster(workers: int) -> Callable[[Scene], Outcome]:
 
 
 def until_gone(scene: Scene) -> Outcome:
-    """From the end of the work until the last of the cluster's processes is gone."""
+    """Close a cluster: from the end of the work until its last process is gone."""
     other: Cluster = scene.cluster.another()
     try:
         other.ready(WORKERS_OF_LIFE)
@@ -51,19 +51,19 @@ def until_gone(scene: Scene) -> Outcome:
 
 
 def undisturbed(scene: Scene) -> Any:
-    """Do a climatology in small chunks, and nothing happens."""
+    """Compute a climatology in small chunks, undisturbed."""
     return _climatology(scene, None)
 
 
 def killed(scene: Scene) -> Any:
-    """The same, and a worker dies on the way as a node does: at once, with what it holds."""
+    """The same, while a worker dies as with its node: at once, with its data."""
     if not scene.cluster.shape.processes:
         raise BadInput("Workers without processes of their own cannot be killed.")
     return _climatology(scene, lambda worker: scene.client.run(_die, workers=[worker]))
 
 
 def drained(scene: Scene) -> Any:
-    """The same, and a worker is asked to leave, as on the two minutes' notice of a spot node."""
+    """The same, while a worker is asked to leave, as on the two minutes' notice of a spot node."""
     return _climatology(scene, lambda worker: scene.client.retire_workers([worker]))
 
 
@@ -75,7 +75,7 @@ def _climatology(scene: Scene, fault: Callable[[str], Any] | None) -> Any:
     if fault is not None:
         worker = sorted(scene.client.scheduler_info(n_workers=-1)["workers"])[0]
         fault(worker)
-        # With little data all may be done before it dies: what it held is then done again.
+        # With little data, all may be done before it dies: its results are then computed again.
         until = time.monotonic() + GONE_SECONDS
         while worker in scene.client.scheduler_info(n_workers=-1)["workers"]:
             if time.monotonic() > until:
@@ -86,7 +86,7 @@ def _climatology(scene: Scene, fault: Callable[[str], Any] | None) -> Any:
 
 
 def _die() -> None:
-    # A moment later, so that the call itself comes back.
+    # A moment later, so that the call itself returns.
     threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGKILL)).start()
 
 

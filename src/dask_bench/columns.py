@@ -1,13 +1,13 @@
 """The columns of the run table: name, type, unit and meaning. One row is one run.
 
-A megabyte is 10^6 bytes, as in the published tables of pangeo-data/benchmarking. A value that is
-not known is null; what was counted and is none is 0.
+A megabyte is 10^6 bytes, as in the published tables of pangeo-data/benchmarking. An unknown value
+is null; a count of none is 0.
 """
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-VERSION = 1  # of the schema; raised when a column changes its meaning or goes
+VERSION = 1  # of the schema; raised when a column changes its meaning or is removed
 
 Kind = Literal["text", "integer", "number", "yes-no", "time", "money", "json"]
 
@@ -24,10 +24,10 @@ class Column(NamedTuple):
 ROLES = (
     "warm-up",  # shown, never counted
     "run",
-    "aa",  # the same configuration once more in the same block: A against A
+    "aa",  # the same configuration again in the same block: A against A
 )
 
-# What distinguishes one configuration from another: runs that agree here may be compared.
+# The parameters that identify a configuration: runs that agree in them may be compared.
 PARAMETERS: Mapping[str, Column] = {
     "operation": Column("text", "", "a row of the workload table, such as climatology-month", True),
     "variant": Column("text", "", "how it is formulated: naive, better, numpy, ...", True),
@@ -60,7 +60,7 @@ PARAMETERS: Mapping[str, Column] = {
     "dask_config": Column("json", "", "the Dask settings that matter for the time, as they were"),
 }
 
-# Where and with what it ran.
+# The machine and the software.
 SOFTWARE: Mapping[str, Column] = {
     "origin": Column("text", "", "measured, published, modelled or sample", True),
     "source": Column("text", "", "who ran it: a citation, or the command", True),
@@ -74,7 +74,7 @@ MACHINE: Mapping[str, Column] = {
     "node_cores": Column("integer", "1", "of one node"),
     "node_memory_mb": Column("number", "MB", "of one node"),
     "image": Column("text", "", "the container image"),
-    # A pod cannot see its node's labels: whoever starts a campaign on a cloud names these three in
+    # A pod cannot see its node's labels: who starts a campaign on a cloud sets these three in
     # the server's PANGEO_WORKER_INSTANCE_TYPE, _CAPACITY and _ZONE.
     "instance_type": Column("text", "", "such as r5.xlarge; null outside a cloud"),
     "capacity": Column("text", "", "on-demand or spot; null outside a cloud"),
@@ -82,7 +82,7 @@ MACHINE: Mapping[str, Column] = {
     "load_before": Column("number", "1", "the machine's load average just before"),
 }
 
-# When, and where in the campaign.
+# Time, and place in the campaign.
 ORDER: Mapping[str, Column] = {
     "campaign": Column("text", "", "its name; unique among campaigns", True),
     "block": Column("integer", "", "from 0; each holds every configuration once", True),
@@ -134,7 +134,7 @@ ANSWER: Mapping[str, Column] = {
     "failed": Column("yes-no", "", "the run did not end, or ended with a wrong answer", True),
     "reason": Column("text", "", "why it failed; null: it did not"),
 }
-# Put to runs when they are read (`dask_bench.run_cost`): no run file has a price of its own.
+# Added when runs are read (`dask_bench.run_cost`): run files contain no prices.
 COST: Mapping[str, Column] = {
     "worker_seconds_billed": Column("number", "s", "node-seconds paid, start and idle tail too"),
     "worker_seconds_busy": Column("number", "s", "of these, in tasks"),

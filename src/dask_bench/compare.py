@@ -1,13 +1,13 @@
 """Is B worse than A? One verdict for each configuration of two files of runs, and one for all.
 
 Times are judged in two stages. The first flags each configuration whose runs in B look slower. The
-second looks at runs that were made for the flagged ones, A and B taking turns, and decides. Without
-a second, only what is beyond chance for so many configurations is called a regression, and a
-machine that had a worse day may raise it. What either finds and how often it cries wolf is in the
-book (notebook 03-benchmarks), on other people's runs.
+second uses new runs of the flagged ones, alternating between A and B, and decides. Without a second
+stage, only what is beyond chance for so many configurations is called a regression, and a machine
+that had a worse day may raise it. The power and the false alarms of either stage are in the book
+(notebook 03-benchmarks), on other people's runs.
 
-A configuration that B lacks, fails more often, or ran under other settings, and one that now takes
-more tasks, bytes or memory, has a verdict of its own: a gate must not pass what it did not see.
+A configuration that is missing from B, fails more often, ran under other settings, or takes more
+tasks, bytes or memory has a verdict of its own: a gate must not pass what it did not compare.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from dask_bench.counts_gate import Growth, grown_counts
 from dask_bench.runs import Key, by_configuration, identity, known, timed
 from pangeo_core.errors import BadInput
 
-MARGIN = 0.03  # a slowdown of less is not worth an alarm: days differ by that much
+MARGIN = 0.03  # a smaller slowdown is not worth an alarm: days differ by that much
 FLAGGED = 0.10  # one-sided level at which the first stage asks for another look
 # One-sided level for all configurations together: of ten thousand comparisons without a change at
 # most five hundred may raise any alarm. It is divided by how many configurations are judged.
@@ -39,7 +39,7 @@ SUSPECT = "measure again"
 IMPROVEMENT = "improvement"
 NO_CHANGE = "no change"
 NEW = "new"
-# The first that some configuration has is the verdict for all.
+# The first of these that any configuration has is the overall verdict.
 VERDICTS = (
     REGRESSION,
     FAILS,
@@ -89,12 +89,12 @@ def compare(
     paired: bool = False,
     again: tuple[pd.DataFrame, pd.DataFrame] | None = None,
 ) -> list[Compared]:
-    """Compare each configuration of the two tables; what decides comes first.
+    """Compare each configuration of the two tables; the most urgent verdict comes first.
 
-    `paired`: runs of A and B took turns, and the first of A belongs to the first of B, failed or
-    not. Only whoever ran them knows: two files may name campaign and block alike and be days apart.
-    `again` are the interleaved runs of A and B that were made of what a first comparison flagged.
-    Raises `BadInput` where the tables have no configuration in common.
+    `paired`: runs of A and B alternated, and the first of A belongs to the first of B, failed or
+    not. Only the caller knows: two files may name campaign and block alike and be days apart.
+    `again` are interleaved runs of A and B for the configurations that a first comparison flagged.
+    Raises `BadInput` if the tables have no configuration in common.
     """
     a, b = by_configuration(before), by_configuration(after)
     pairs, alone = _matched(a, b)
@@ -123,17 +123,17 @@ def compare(
 
 
 def verdict(compared: Sequence[Compared]) -> str:
-    """Return the verdict for all: the most urgent of those of the configurations."""
+    """Return the overall verdict: the most urgent of the configurations' verdicts."""
     return min((one.verdict for one in compared), key=VERDICTS.index)
 
 
 def worst(compared: Sequence[Compared]) -> Compared:
-    """Return the comparison that decides: the most urgent, or the nearest to a regression."""
+    """Return the deciding comparison: the most urgent, or the nearest to a regression."""
     return min(compared, key=_urgency)
 
 
 def to_measure_again(compared: Sequence[Compared]) -> list[Compared]:
-    """Return the configurations that the first stage flags and nothing has settled yet."""
+    """Return the configurations that the first stage flags and that are not settled yet."""
     open_ = (SUSPECT, TOO_FEW, GREW)
     return [
         one
@@ -145,7 +145,7 @@ def to_measure_again(compared: Sequence[Compared]) -> list[Compared]:
 def _matched(
     a: Mapping[Key, pd.DataFrame], b: Mapping[Key, pd.DataFrame]
 ) -> tuple[list[tuple[Key, Key]], list[Key]]:
-    """Return the configurations that ask the same question in both, and those of A alone."""
+    """Return the configurations that match in both tables, and those only in A."""
     pairs = [(key, key) for key in a if key in b]
     left = {identity(known(key)): key for key in b if key not in a}
     alone = []
@@ -161,7 +161,7 @@ def _matched(
 
 
 def _changed(one: Key, other: Key, a: pd.DataFrame, b: pd.DataFrame) -> Compared:
-    """Return the comparison of runs that asked the same under other settings."""
+    """Return the comparison of matching runs under different settings."""
     differ = [
         f"{name} {was} in A, {now} in B"
         for name, was, now in zip(PARAMETERS, one, other, strict=True)
@@ -211,7 +211,7 @@ def _judged(
 def _verdict(
     one: Compared, many: int, second: Mapping[Key, float | None] | None, flagged: int
 ) -> Compared:
-    """Return the comparison with its verdict; the level is shared by all that are judged."""
+    """Return the comparison with its verdict; all judged configurations share the level."""
     share_a, share_b = (
         bad / max(1, bad + good) for bad, good in zip(one.failed, one.n, strict=True)
     )
@@ -236,7 +236,7 @@ def _verdict(
 
 
 def _grown(one: Compared, grew: Mapping[Key, list[Growth]]) -> Compared:
-    """Return the comparison, as one that grew where counts did and the time has not decided."""
+    """Return the comparison, with the verdict `grew` if counts did and the time has not decided."""
     found = grew.get(identity(one.configuration))
     if not found:
         return one

@@ -1,8 +1,8 @@
-"""What geoscientists compute, formulated twice: as one writes it first, and so that it is quick.
+"""Common computations in geoscience, in two formulations: a naive one, and a fast one.
 
-`naive_*` is plain xarray with its defaults. The better ones do a chunk's whole share in one task,
-one pass over its values and without a check for missing ones, and combine what is small. Each is a
-run of its own, so that the difference is a number.
+`naive_*` is plain xarray with its defaults. The better ones process a chunk in one task, in one
+pass over its values without a check for missing ones, and combine the small results. Each is a run
+of its own, so that the difference can be measured.
 """
 
 from typing import Any
@@ -47,7 +47,7 @@ def naive_time_mean(scene: Scene) -> Lazy:
 
 
 def better_time_mean(scene: Scene) -> Lazy:
-    """Mean over all days, without looking for missing values."""
+    """Mean over all days, without checking for missing values."""
     return scene.dataset.v0.mean("time", skipna=False)
 
 
@@ -70,7 +70,7 @@ def flox_climatology(by: day_groups.By, method: str) -> Any:
 
 
 def better_climatology(by: day_groups.By) -> Any:
-    """Mean of each group: one task a chunk adds its days up, a tree adds the chunks."""
+    """Mean of each group: one task per chunk sums its days, a tree sums the chunks."""
 
     def run(scene: Scene) -> Lazy:
         blocks = scene.blocks()
@@ -94,7 +94,7 @@ def better_climatology(by: day_groups.By) -> Any:
 
 
 def _group_shares(blocks: Any, code: Any, size: int) -> Any:
-    """Return (chunks in time, groups, lat, lon): each chunk's sums of the days it has."""
+    """Return (chunks in time, groups, lat, lon): each chunk's sums of its own days."""
     return da.blockwise(
         lambda values, c: day_groups.sums(values, c[:, 0, 0], size)[None],
         "tgyx",
@@ -111,7 +111,7 @@ def _group_shares(blocks: Any, code: Any, size: int) -> Any:
 
 
 def naive_anomaly(scene: Scene) -> Lazy:
-    """Departure from the month's mean, kept, as NCAR's benchmark does."""
+    """Departure from the month's mean, persisted, as in NCAR's benchmark."""
     grouped = scene.dataset.v0.groupby("time.month")
     return grouped - grouped.mean()
 
@@ -175,7 +175,7 @@ def naive_roughness(scene: Scene) -> Lazy:
 
 
 def better_roughness(scene: Scene) -> Lazy:
-    """The same with a halo of one: one task a chunk, which reduces what it made."""
+    """The same with a halo of one: one task per chunk computes and reduces."""
     blocks = scene.blocks()
 
     def one(values: Any) -> Any:
@@ -213,7 +213,7 @@ def better_coarsen(scene: Scene) -> Lazy:
 
 
 def on_threads(run: Any, *, flox: bool) -> Any:
-    """Return the plain formulation on threads of this process: no cluster, one keyword."""
+    """Return the naive formulation on threads of this process, without a cluster."""
 
     def alone(scene: Scene) -> Any:
         with (
@@ -256,7 +256,7 @@ def better_eddy_flux(scene: Scene) -> Lazy:
 
 
 def _added(share: Any, axes: tuple[int, ...]) -> Any:
-    """Return the sum over axes that count chunks; nothing to do where there is one chunk."""
+    """Return the sum over the axes of chunks; an axis of one chunk is dropped."""
     many = tuple(axis for axis in axes if share.shape[axis] > 1)
     if many:
         return share.sum(axis=axes, dtype=share.dtype)
@@ -296,7 +296,7 @@ WORKLOADS: tuple[Workload, ...] = (
     _row("climatology-day", "better", better_climatology("dayofyear"), "space"),
     _row("climatology-month", "cohorts", flox_climatology("month", "cohorts"), "time"),
     _row("climatology-month", "blockwise", flox_climatology("month", "blockwise"), "space"),
-    # What a user of one node would pick instead of a cluster.
+    # The choice of a user of one node, instead of a cluster.
     *(
         _row(operation, name, on_threads(run, flox=flox), scheme, sink=None, needs_cluster=False)
         for scheme in _MEANS

@@ -1,8 +1,8 @@
-"""What does not depend on how busy the machine is: tasks, bytes, requests, memory.
+"""Compare quantities that do not depend on the machine's load: tasks, bytes, requests, memory.
 
-A shared runner's seconds mean little from one day to the next. What a run does there means a lot,
-and so does its time beside that of a streaming numpy in the same block. Counts grew where the least
-of B is more than the most of A; what varies from run to run is tested as times are. So two
+Seconds on a shared runner mean little from one day to the next. A run's counts there mean a lot,
+and so does its time relative to streaming with numpy in the same block. A count grew if the least
+of B is more than the most of A; counts that vary from run to run are tested like times. So two
 campaigns of the same code raise no alarm.
 """
 
@@ -20,8 +20,8 @@ from pangeo_core.errors import BadInput
 BASELINE = "numpy"  # the variant that streams the same store with plain numpy
 SESSION = ["campaign", "arm", "block", "operation", "scheme", "dataset_mb"]
 
-# How much more than in A each may be in B. What the program decides must not grow at all; sizes on
-# disk move a little with a compressor's version.
+# Allowed growth from A to B. Counts that the program determines must not grow at all; sizes on disk
+# change a little with a compressor's version.
 COUNTS: Mapping[str, float] = {
     "tasks": 0.0,
     "requests_read": 0.0,
@@ -54,23 +54,23 @@ class Growth:
 
 @dataclass(frozen=True)
 class Gate:
-    """What the gate saw: how many counts it compared, what grew, and what it could not compare."""
+    """The gate's result: how many counts it compared, what grew, and what it could not compare."""
 
     compared: int
     grown: list[Growth]
     missing: list[dict[str, Any]]  # configurations of A without a good run in B
-    too_few: int  # comparisons of what varies that so few runs cannot decide
+    too_few: int  # comparisons that too few runs cannot decide
 
     @property
     def says_no(self) -> bool:
-        """Whether something grew, or was not there to be compared."""
+        """Whether something grew, or was missing."""
         return bool(self.grown or self.missing)
 
 
 def roofline_ratios(table: pd.DataFrame) -> pd.Series:
-    """Return seconds of each run over those of the `numpy` run beside it, null where there is none.
+    """Return the seconds of each run over those of the `numpy` run beside it, null without one.
 
-    Beside it: same campaign, block, operation, chunks and size. Failed runs have no ratio.
+    Beside it means: same campaign, block, operation, chunks and size. Failed runs have no ratio.
     """
     sound = table.assign(seconds=table.seconds.where(~table.failed.astype(bool)))
     sound["arm"] = sound.arm.fillna("")
@@ -82,7 +82,7 @@ def roofline_ratios(table: pd.DataFrame) -> pd.Series:
 def gate(before: pd.DataFrame, after: pd.DataFrame) -> Gate:
     """Compare the counts of each configuration of A with those of B.
 
-    Raises `BadInput` where the tables share no configuration or nothing was counted.
+    Raises `BadInput` if the tables share no configuration or nothing was counted.
     """
     a, b = (
         by_configuration(good(table.assign(roofline_ratio=roofline_ratios(table))))
@@ -102,7 +102,7 @@ def gate(before: pd.DataFrame, after: pd.DataFrame) -> Gate:
 
 
 def grown_counts(both: Mapping[Key, tuple[pd.DataFrame, pd.DataFrame]]) -> dict[Key, list[Growth]]:
-    """Return what grew in each configuration (by `runs.identity`): counts and memory."""
+    """Return the counts, memory among them, that grew in each configuration (`runs.identity`)."""
     sound = {key: (good(a), good(b)) for key, (a, b) in both.items()}
     found: dict[Key, list[Growth]] = {}
     for growth in _counts(sound)[1] + _varying(sound, VARYING)[1]:

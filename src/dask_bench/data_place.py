@@ -1,7 +1,7 @@
-"""Where the data lies: a folder, or a prefix of an object store that every worker reaches.
+"""The place of the data: a folder, or a prefix of an object store that every worker can reach.
 
-A folder of this machine is seen by processes of this machine; the workers of a gateway see none of
-it. `require_seen` asks them, before anything is measured.
+A folder of this machine is visible to its own processes, but not to the workers of a gateway.
+`require_seen` checks that before anything is measured.
 """
 
 import os
@@ -15,11 +15,11 @@ from zarr.storage import LocalStore, ObjectStore
 from pangeo_core.errors import MissingPrerequisite
 
 Place = Path | str  # a folder, or a URL such as s3://bucket/prefix
-KNOWN_BUCKETS = ("PANGEO_SCRATCH", "SCRATCH_BUCKET")  # the hub names a user's prefix in these
+KNOWN_BUCKETS = ("PANGEO_SCRATCH", "SCRATCH_BUCKET")  # the hub sets a user's prefix in these
 
 
 def parse(text: str) -> Place:
-    """Return what a person named: a URL as it is, anything else as a folder."""
+    """Return the place that a user named: a URL as it is, anything else as a folder."""
     return text.rstrip("/") if "://" in text else Path(text)
 
 
@@ -50,8 +50,8 @@ def zarr_store(place: Place, *, read_only: bool = False) -> Any:
 def objects(url: str) -> Any:
     """Return obstore's store at `url`, with the endpoint that AWS_ENDPOINT_URL names.
 
-    Credentials are those of the process that reads: a worker uses its own. Only an endpoint of
-    one's own takes the keys of this process along.
+    Credentials are those of the reading process: a worker uses its own. Only with a custom endpoint
+    are this process' keys sent along.
     """
     from obstore.store import from_url
 
@@ -70,12 +70,12 @@ def objects(url: str) -> Any:
 
 
 def exists(place: Place, name: str) -> bool:
-    """Tell whether there is a file, or object, of this name."""
+    """Return whether there is a file, or object, of this name."""
     return get(place, name) is not None
 
 
 def get(place: Place, name: str) -> bytes | None:
-    """Return a file's bytes, None where there is none."""
+    """Return a file's bytes, or None if it does not exist."""
     if isinstance(place, Path):
         path = place / name
         return path.read_bytes() if path.is_file() else None
@@ -144,14 +144,14 @@ def stored_bytes(place: Place) -> int:
 
 
 def require_seen(client: Any, place: Place) -> None:
-    """Ask each worker whether it reads what this process wrote.
+    """Check that each worker can read a file written by this process.
 
-    Raises `MissingPrerequisite` naming the workers that do not.
+    Raises `MissingPrerequisite` naming the workers that cannot.
     """
     mark = uuid.uuid4().hex
     name = f"seen-{mark}"
     put(place, name, mark.encode())
-    # As the data's own stores are sent: with the endpoint, and a worker's own credentials.
+    # Sent in the same way as the data's stores: with the endpoint, and a worker's own credentials.
     reach = place if isinstance(place, Path) else objects(place)
     answers = client.run(_see, reach, name)
     lost = [who for who, answer in answers.items() if answer != mark]

@@ -1,4 +1,4 @@
-"""The groups of a climatology: which days belong together, labelled as xarray labels them."""
+"""The groups of days in a climatology, with xarray's labels."""
 
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ def means(values: npt.NDArray[Any], code: npt.NDArray[np.intp], groups: int) -> 
 
 
 def counts(code: npt.NDArray[np.intp], groups: int) -> npt.NDArray[np.intp]:
-    """Return how many days each group has, shaped to divide sums."""
+    """Return the number of days in each group, shaped to divide sums."""
     return np.bincount(code, minlength=groups)[:, None, None]
 
 

@@ -1,9 +1,9 @@
 """The known answers, computed from the formula by plain numpy in double precision.
 
 Every element of an answer is checked by a random combination of all of them (`functionals`), and
-some rows (or days) one by one: one drawn anew in each block from every chunk's range, and those
-that lie at chunks' edges where the operation reaches across. Data of more than `WHOLE_MB` cannot be
-recomputed on one machine; there only the rows are checked, and the run says which share that is.
+some rows (or days) one by one: in each block another one from every chunk's range, and those at the
+edges of chunks if the operation reaches across. Data of more than `WHOLE_MB` cannot be recomputed
+on one machine; there only the rows are checked, and the run records their share.
 """
 
 import functools
@@ -24,8 +24,8 @@ from dask_bench.zarr_store import Layout
 
 # Means of a few thousand values near 27 in single precision, added in any order, stay within it.
 TOLERANCE: Mapping[str, float] = {"f4": 2e-4, "f8": 1e-9}
-MOST_MB = 256.0  # of data that the rows of one check are computed from
-WHOLE_MB = 12_000.0  # of data up to which all of an answer is computed beforehand: tiers xs and s
+MOST_MB = 256.0  # of data to compute the rows of one check
+WHOLE_MB = 12_000.0  # up to this size a whole answer is computed beforehand: tiers xs and s
 
 Values = npt.NDArray[np.float64]
 
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an answer was right, and where it was worst."""
+    """Whether an answer was right, and its largest error."""
 
     ok: bool
     expected: float
@@ -67,7 +67,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of an answer in one block: some rows or days, and the sum over everything."""
+    """The known values of an answer in one block: some rows or days, and a sum over everything."""
 
     rows: tuple[tuple[int, Values], ...]
     factors: functionals.Factors = ()
@@ -75,7 +75,7 @@ class Known:
 
 
 def known(answer: Answer, layout: Layout, block: int = 0) -> Known:
-    """Return what a run of this block is checked against."""
+    """Return the known values that a run of this block is checked against."""
     rows = tuple((place, _at(answer, layout, place)) for place in _places(answer, layout, block))
     if layout.nbytes > WHOLE_MB * MEGABYTE:
         return Known(rows)
@@ -114,7 +114,7 @@ def _at(answer: Answer, layout: Layout, place: int) -> Values:
 
 
 def _places(answer: Answer, layout: Layout, block: int) -> list[int]:
-    """Return rows or days of every chunk's range, another choice in each block, and the edges."""
+    """Return rows or days from every chunk's range, different in each block, and the edges."""
     field = layout.field
     axis = 0 if answer.along == "time" else 1
     length = field.shape[axis] - 2 * answer.margin

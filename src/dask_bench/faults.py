@@ -1,4 +1,4 @@
-"""What can go wrong in a run, said in one sentence, and a limit for what may never end."""
+"""Explain failures of a run in one sentence, and limit the time of calls that may never end."""
 
 import contextvars
 import errno
@@ -12,19 +12,19 @@ from distributed.comm.core import CommClosedError
 
 from pangeo_core.errors import PangeoDeployError
 
-REASON = 300  # characters of a failure that are kept
+REASON = 300  # of a failure's message
 Result = TypeVar("Result")
 
 
 class TookTooLong(TimeoutError):
-    """What was waited for did not end; it may still be under way."""
+    """A call did not end in time; it may still be running."""
 
 
 def within(seconds: float, do: Callable[[], Result], else_say: str = "") -> Result:
-    """Return what `do` returns, or raise `TookTooLong` when that takes longer than `seconds`.
+    """Return the result of `do`. Raises `TookTooLong` if that takes longer than `seconds`.
 
-    It runs in a thread, since a call that stands still in a library cannot be interrupted. Such a
-    call is left to itself: what it waits for has to be closed by the caller.
+    It runs in a thread, since a call that hangs in a library cannot be interrupted. Such a call is
+    abandoned: the caller has to close what it waits for.
     """
     answer: Future[Result] = Future()
 
@@ -42,7 +42,7 @@ def within(seconds: float, do: Callable[[], Result], else_say: str = "") -> Resu
 
 
 def explain(error: BaseException) -> str:
-    """Return why a run failed, in one line: the fault's name first, then what Python says of it."""
+    """Return why a run failed, in one line: the fault's name, then Python's message."""
     if isinstance(error, PangeoDeployError | TookTooLong):
         said = str(error)
     else:
@@ -73,7 +73,7 @@ _FAULTS: tuple[tuple[Callable[[BaseException], bool], str], ...] = (
         "Worker after worker was killed at the same task; their memory limit may be too small.",
     ),
     (
-        # A client cancels what it waits for when it loses its scheduler.
+        # A client cancels its futures when it loses its scheduler.
         lambda error: isinstance(error, CancelledError | CommClosedError),
         "The scheduler died or cannot be reached.",
     ),

@@ -1,4 +1,4 @@
-"""Data that checks itself: every value follows from its place, so every answer is known.
+"""Data with known answers: every value is a function of its position.
 
 With t in days since the first of January of `FIRST_YEAR`, doy the day of the year and years = t /
 365.2425,
@@ -33,7 +33,7 @@ _PIECE = 2**16  # elements hashed at a time: the temporaries stay in a core's ca
 
 @dataclass(frozen=True)
 class Field:
-    """One variable on (time, lat, lon): daily, whole years, computed where it is asked for.
+    """One variable on (time, lat, lon): daily values of whole years, computed on demand.
 
     It behaves as a read-only array: `field[0:31, :, 5]` computes just these values.
     """
@@ -65,7 +65,7 @@ class Field:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
     def dataset(self, chunks: tuple[int, int, int], variables: int = 1) -> xr.Dataset:
-        """Return `variables` fields (v0, v1, ...: seeds that follow each other) as lazy arrays.
+        """Return `variables` fields (v0, v1, ... with consecutive seeds) as lazy arrays.
 
         `chunks` are days, latitudes, longitudes.
         """
@@ -129,7 +129,7 @@ class Field:
         return smooth
 
 
-@functools.cache  # every shape asks for it, several times a run
+@functools.cache  # every shape needs it, several times in a run
 def days(years: int) -> pd.DatetimeIndex:
     """Return the days of `years` whole years from `FIRST_YEAR`, in the `CALENDAR`."""
     return pd.date_range(f"{FIRST_YEAR}-01-01", f"{FIRST_YEAR + years - 1}-12-31", freq="D")

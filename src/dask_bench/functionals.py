@@ -1,8 +1,8 @@
-"""A number that depends on every element of an answer, known beforehand from the formula.
+"""A weighted sum that depends on every element of an answer, and is known from the formula.
 
-Each axis has random factors, signs and sizes alike; an element counts with the product of those of
-its place. A wrong, missing or misplaced element changes the sum, whichever it is, and whatever the
-answer's size it is one pass where the answer lies. A missing value (NaN) counts as `MISSING`.
+Each axis has random factors, in sign and size; an element is weighted by the product of the factors
+of its position. Any wrong, missing or misplaced element changes the sum, and for an answer of any
+size it takes one pass where the answer is. A missing value (NaN) counts as `MISSING`.
 
 The expected sums are computed once, for `DRAWS` sets of factors in one pass over the data's
 formula; each block of a campaign uses another set.
@@ -21,9 +21,9 @@ from dask.array.core import slices_from_chunks
 Factors = Sequence[npt.NDArray[np.float64]]
 DRAWS = 32
 MISSING = -1000.0
-# Rounding may add up: so many times the root of the sum of squares of what each element may be off.
+# Rounding may add up: this many times the root of the sum of squares of the elements' tolerances.
 SLACK = 10.0
-EXACT = 1e-12  # of the sum of sizes, where every element must be the same to the bit
+EXACT = 1e-12  # of the sum of sizes, if every element must be equal to the bit
 THREADS = 2
 
 
@@ -37,7 +37,7 @@ def factors(shape: Sequence[int], seed: int) -> list[npt.NDArray[np.float64]]:
 
 
 def combined(values: Any, along: Factors) -> float:
-    """Return the sum of `values` (numpy), each times the factors of its place."""
+    """Return the sum of `values` (numpy), each times the factors of its position."""
     plain = np.asarray(values, "f8")
     plain = np.where(np.isnan(plain), MISSING, plain)
     for factor in reversed(along):
@@ -46,7 +46,7 @@ def combined(values: Any, along: Factors) -> float:
 
 
 def of(result: Any, dims: Sequence[str], along: Factors) -> float:
-    """Return the sum of an answer where it lies: xarray on Dask, by its cluster; or numpy."""
+    """Return the sum of an answer, computed where it is: by the cluster for Dask, else by numpy."""
     data = result.transpose(*dims).data if isinstance(result, xr.DataArray) else result
     if not hasattr(data, "to_delayed"):
         return combined(data, along)
@@ -59,7 +59,7 @@ def of(result: Any, dims: Sequence[str], along: Factors) -> float:
 
 
 def expected(rows: Any, axis: int, shape: Sequence[int], seed: int) -> npt.NDArray[np.float64]:
-    """Return the sum of the right answer for each draw; `rows(place)` is the answer there."""
+    """Return the expected sum for each draw; `rows(place)` is the right answer there."""
     along = factors(shape, seed)
     rest = [factor for number, factor in enumerate(along) if number != axis]
 
@@ -77,6 +77,6 @@ def expected(rows: Any, axis: int, shape: Sequence[int], seed: int) -> npt.NDArr
 
 
 def tolerance(shape: Sequence[int], each: float) -> float:
-    """Return how far a sum may be off where each element may be by `each`."""
+    """Return the tolerance of a sum whose elements have the tolerance `each`."""
     many = float(np.prod(np.asarray(shape, float)))
     return SLACK * each * many**0.5 if each else EXACT * many * abs(MISSING)

@@ -1,9 +1,9 @@
 """Read NCAR's published benchmark results (pangeo-data/benchmarking) as a run table.
 
-Their files list runs again and again: a file of one campaign starts with the rows of the files
-before it, and the folders `clean-*` hold the same runs once more, sorted. A run is kept where it is
-first listed, and that order is the order in time. A time has 17 digits: two rows that agree in all
-columns are one run.
+Their files repeat runs: a file of a campaign starts with the rows of the files before it, and the
+folders `clean-*` contain the same runs again, sorted. A run is read where it is first listed, and
+that order is the order in time. A time has 17 digits: two rows that agree in all columns are the
+same run.
 """
 
 import re
@@ -55,8 +55,8 @@ _STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})(?:_(\d{2})-?(\d{2})[-.](\d{2}))?")
 def read(paths: Path | Sequence[Path]) -> pd.DataFrame:
     """Return the runs in csv files and folders of them as one run table, in the order of time.
 
-    Neither the order of `paths` nor naming a file twice changes the answer. Raises `BadInput`
-    naming the file and line of a value that cannot be.
+    Neither the order of `paths` nor naming a file twice changes the result. Raises `BadInput`
+    naming the file and line of an invalid value.
     """
     named = [paths] if isinstance(paths, Path) else list(paths)
     files = sorted(set(_files(named)), key=_when)
@@ -101,7 +101,7 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _when(file: Path) -> tuple[object, ...]:
-    """Return what files are ordered by: their time; originals before their sorted copies."""
+    """Return the sort key of files: their time; originals before their sorted copies."""
     found = _STAMP.search(file.name)
     copy = any(part.startswith("clean-") for part in file.parts)
     return (found.groups("") if found else ("",), copy, file.as_posix())
@@ -136,7 +136,7 @@ def _column(table: pd.DataFrame, name: str, kind: str) -> pd.Series:
 
 
 def _value(text: str, kind: str) -> float | int | bool | None:
-    """Return the value of `text`, or None where it cannot be one."""
+    """Return the value of `text`, or None if it is invalid."""
     if kind == YES_NO:
         return {"true": True, "false": False}.get(text.strip().lower())
     try:

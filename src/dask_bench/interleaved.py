@@ -1,12 +1,12 @@
-"""`bench ab`: two environments measured in turns, each in processes of its own.
+"""`bench ab`: measure two environments alternately, each in processes of its own.
 
-Each arm is a Python process that has its own packages, code and Dask settings, and a cluster of
-its own. The campaign asks one arm after the other, in random order within each block, so whatever
-the machine does besides is done to both. What an arm answers is a row of the run table.
+Each arm is a Python process with its own packages, code and Dask settings, and its own cluster. The
+campaign runs one arm after the other, in random order within each block, so that other load on the
+machine affects both. An arm's response is a row of the run table.
 
 An arm reads requests, a line of JSON each, and answers each with a line. It is started as
 `python -m dask_bench.interleaved`, with this version of `dask_bench` on its path unless the arm is
-another commit of ours, which brings its own.
+another commit of ours, which has its own.
 """
 
 import json
@@ -28,7 +28,7 @@ _READY = {"ready": True}
 
 @dataclass(frozen=True)
 class Arm:
-    """An environment: a Python, the folder of packages that it runs from, and Dask settings."""
+    """An environment: a Python, its folder of packages, and Dask settings."""
 
     name: str
     python: Path
@@ -52,7 +52,7 @@ class Running:
     process: "subprocess.Popen[str]"
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a request and return the answer. Raises `MissingPrerequisite` where it died."""
+        """Send a request and return the response. Raises `MissingPrerequisite` if the arm died."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:
@@ -72,7 +72,7 @@ class Running:
 
 @contextmanager
 def running(arms: Sequence[Arm], plan: Mapping[str, Any], folder: Path) -> Iterator[list[Running]]:
-    """Start the arms' processes, tell each the plan, and end them."""
+    """Start the arms' processes, send each the plan, and end them."""
     with ExitStack() as stack:
         started = []
         for arm in arms:
@@ -93,7 +93,7 @@ def running(arms: Sequence[Arm], plan: Mapping[str, Any], folder: Path) -> Itera
 
 
 def parse(name: str, wanted: Sequence[str], here: Path = Path(sys.executable)) -> Arm:
-    """Return the arm that a person described, by any of these in any number.
+    """Return the arm that a user described by any number of the following.
 
     A folder with bin/python (an environment), a folder with dask_bench (the `src` of a checkout),
     or KEY=VALUE (a Dask setting). Raises `BadInput` for anything else.
@@ -129,7 +129,7 @@ def _source(folder: Path) -> Path | None:
 
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
-    """Answer requests: the first is the plan, each other a configuration to run once."""
+    """Answer requests: the first is the plan, all others are configurations to run once."""
     from dask_bench import allocator, campaign, zarr_store
     from dask_bench.campaign_plan import Plan
     from dask_bench.cluster import Shape, local
@@ -174,6 +174,6 @@ def _plain(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    # What libraries print must not stand between the answers.
+    # Output of libraries must not come between the responses.
     out, sys.stdout = sys.stdout, sys.stderr
     serve(sys.stdin, out)

@@ -1,8 +1,8 @@
-"""The runs of a campaign under way, one line each, on the disk as soon as they are done.
+"""The journal of a running campaign: one line per run, on disk as soon as the run is done.
 
-A run file is written whole, which takes longer the more it holds. Beside it lies its journal while
-the campaign lasts: whatever ends the process, every run that was done can be read. The last line
-may be cut short; it is left out.
+A run file is written as a whole, which takes longer the more runs it has. During the campaign its
+journal is beside it: if the process is killed, every finished run can be read. The last line may be
+incomplete; it is ignored.
 """
 
 import json
@@ -18,7 +18,7 @@ def path_of(run_file: Path) -> Path:
 
 
 def begin(run_file: Path, plan: Mapping[str, Any]) -> None:
-    """Begin the journal of a campaign; what it held already stays."""
+    """Begin the journal of a campaign, or continue an existing one."""
     journal = path_of(run_file)
     _whole_lines(journal)
     _append(journal, {"plan": plan})
@@ -35,7 +35,7 @@ def end(run_file: Path) -> None:
 
 
 def read(run_file: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """Return the plan that was last begun and all runs; None and nothing without a journal."""
+    """Return the last plan and all runs; None and no runs without a journal."""
     journal = path_of(run_file)
     if not journal.is_file():
         return None, []
@@ -64,7 +64,7 @@ def _append(journal: Path, entry: Mapping[str, Any]) -> None:
 
 
 def _whole_lines(journal: Path) -> None:
-    """Cut a last line that a kill left unfinished, so that the next begins on its own."""
+    """Remove an incomplete last line, so that the next begins on a line of its own."""
     if journal.is_file() and not (content := journal.read_bytes()).endswith(b"\n"):
         journal.write_bytes(content[: content.rfind(b"\n") + 1])
 

@@ -1,4 +1,4 @@
-"""One run: what it took, where the time went, and whether its answer was right."""
+"""Measure one run: resources, where the time went, and whether its answer was right."""
 
 import asyncio
 import contextlib
@@ -21,8 +21,8 @@ from pangeo_core.errors import CheckFailed
 
 UNSETTLED = "_unsettled"  # of a run's columns: the cluster still holds what the run made
 LONGEST = 600.0  # seconds that a run may take
-ALL_BYTES = 0.95  # of the stored bytes, that who reads everything reads at least
-ANSWERING = 10.0  # seconds that workers may take to say what they saw
+ALL_BYTES = 0.95  # of the stored bytes, which a run that reads everything reads at least
+ANSWERING = 10.0  # seconds that workers may take to send their measurements
 _SECONDS = {
     "compute": "busy_seconds",
     "transfer": "transfer_seconds",
@@ -37,7 +37,7 @@ class _Clock:
     """The moments between the parts of a run, on this process' monotonic clock."""
 
     marks: list[float] = field(default_factory=list)
-    wall: float = 0.0  # what to add to the monotonic clock for the time of day
+    wall: float = 0.0  # offset of the time of day from the monotonic clock
 
     def start(self) -> None:
         self.wall = time.time() - time.perf_counter()
@@ -50,12 +50,12 @@ class _Clock:
 def run(
     workload: Workload, scene: Scene, right: Known | None, longest: float, *, anew: bool = False
 ) -> dict[str, Any]:
-    """Do `workload` once and return its columns of the run table.
+    """Run `workload` once and return its columns of the run table.
 
-    With `anew` all processes first give back the memory that earlier runs freed, so that what this
-    one adds can be seen; taking it again makes the run slower, as a first run is anyway.
+    With `anew`, all processes first return memory freed by earlier runs, so that this run's own
+    memory can be measured; allocating it again makes the run slower, as a first run is anyway.
 
-    Whatever goes wrong in it is a failed run with its reason; only an interrupt ends more than it.
+    Any error makes it a failed run with a reason; only an interrupt is passed on.
     """
     with contextlib.nullcontext() if scene.client is None else scene.client.as_current():
         return _run(workload, scene, right, longest, anew)
@@ -92,7 +92,7 @@ def _run(
 
 
 def _lost(scene: Scene, columns: Mapping[str, Any]) -> str:
-    """Return what to add to a failure's reason where workers went away."""
+    """Return an addition to a failure's reason if workers were lost."""
     if not columns.get("lost_workers"):
         return ""
     limit = scene.cluster.shape.memory_limit_mb
@@ -101,7 +101,7 @@ def _lost(scene: Scene, columns: Mapping[str, Any]) -> str:
 
 
 def _do(workload: Workload, scene: Scene, clock: _Clock) -> Any:
-    """Do the measured section; return what is to be checked."""
+    """Run the measured section; return the result to check."""
     clock.start()
     try:
         found = workload.run(scene)
@@ -123,7 +123,7 @@ def _do(workload: Workload, scene: Scene, clock: _Clock) -> Any:
 
 @contextmanager
 def _in_time(scene: Scene) -> Iterator[None]:
-    """Say why a run did not end in time: a worker over its memory limit stands still for ever."""
+    """Explain why a run did not end in time: a worker over its memory limit pauses forever."""
     try:
         yield
     except TookTooLong as error:
@@ -137,7 +137,7 @@ def _in_time(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _watched(scene: Scene, columns: dict[str, Any], anew: bool) -> Iterator[None]:
-    """Watch the cluster's processes, or this one, and put what they saw into `columns`."""
+    """Watch the cluster's processes, or this one, and add their measurements to `columns`."""
     client = scene.client
     if client is None:
         probe.begin(anew)
@@ -150,7 +150,7 @@ def _watched(scene: Scene, columns: dict[str, Any], anew: bool) -> Iterator[None
     try:
         yield
     finally:
-        # A dead scheduler says nothing more; the failure that is under way says why.
+        # A dead scheduler does not respond; the failure in progress has the reason.
         with contextlib.suppress(Exception):
             _require_scheduler(scene)
             processes, seen = client.sync(_end, client)
@@ -160,7 +160,7 @@ def _watched(scene: Scene, columns: dict[str, Any], anew: bool) -> Iterator[None
             columns.update({name: seen[name] for name in counts})
             columns.update({_SECONDS[kind]: took for kind, took in seen["seconds"].items()})
             columns["worker_seconds_busy"] = columns["busy_seconds"]
-            # Of a worker that died or is silent, its last heartbeat says what it had spilled.
+            # For a dead or silent worker, its last heartbeat has the bytes spilled.
             columns["spill_mb"] = max(columns.get("spill_mb", 0.0), seen["spill_mb"])
 
 
@@ -176,7 +176,7 @@ async def _begin(client: Any, anew: bool) -> float:
 
 
 async def _end(client: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """End it: one round trip for what workers and scheduler saw; nothing of silent workers."""
+    """End the run: collect measurements of workers and scheduler, except from silent workers."""
 
     async def workers() -> dict[str, Any]:
         seen: dict[str, Any] = {}
@@ -190,7 +190,7 @@ async def _end(client: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _require_scheduler(scene: Scene) -> None:
-    """Raise where the client has lost its scheduler: each call would wait half a minute for it."""
+    """Raise if the client has lost its scheduler: each call would wait half a minute for it."""
     if scene.client.status != "running":
         raise ConnectionError("The scheduler is gone.")
 
@@ -203,9 +203,9 @@ def _processes(seen: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _split(workload: Workload, clock: _Clock, seen: Mapping[str, Any]) -> dict[str, float]:
-    """Return the run's seconds, and for a lazy result those of its parts.
+    """Return the run's seconds, and those of its parts for a lazy result.
 
-    The scheduler's moments are brought to this clock and into their order, so that the parts add
+    The scheduler's timestamps are converted to this clock and put in order, so that the parts add
     up to the whole.
     """
     start, *_, end = clock.marks
@@ -223,7 +223,7 @@ def _split(workload: Workload, clock: _Clock, seen: Mapping[str, Any]) -> dict[s
 
 
 def _read_enough(scene: Scene, seen: Mapping[str, Any]) -> dict[str, Any]:
-    """Refuse a run that read less than is stored: its answer came from somewhere else."""
+    """Refuse a run that read less than is stored: its answer came from elsewhere."""
     stored, read = data_place.stored_bytes(scene.path), seen.get("bytes_read") or 0
     if read >= ALL_BYTES * stored:
         return {}
@@ -238,7 +238,7 @@ def _judge(
     result: Any,
     seen: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return whether the answer is the known one, and was computed by this run."""
+    """Return whether the answer is right, and was computed by this run."""
     columns: dict[str, Any] = {"failed": False}
     if isinstance(result, Outcome):
         columns.update(result.columns)
@@ -273,9 +273,9 @@ def _judge(
 
 
 def _settle(scene: Scene) -> bool:
-    """Wait until the scheduler has forgotten the run: equal keys of the next would be ready.
+    """Wait until the scheduler has forgotten the run, whose results the next could reuse.
 
-    Tell whether it did.
+    Return whether it did.
     """
     if scene.client is None:
         return True

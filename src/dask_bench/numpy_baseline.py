@@ -1,7 +1,7 @@
-"""The baseline: the same operations by threads that stream the same store through numpy.
+"""The baseline without Dask: threads stream the same store through numpy.
 
-One process, `scene.threads` threads, no scheduler: each takes a stored chunk, does its share and
-adds it to the answer. What Dask takes longer than this is what Dask costs.
+One process, `scene.threads` threads, no scheduler: each takes a stored chunk, computes its share
+and adds it to the answer. The difference between Dask's time and this is Dask's overhead.
 """
 
 import itertools
@@ -32,7 +32,7 @@ def stream(scene: Scene, share: Callable[[Box, Any], None]) -> None:
 
 
 def read(scene: Scene) -> None:
-    """Read and decode every chunk, and drop it."""
+    """Read, decode and discard every chunk."""
     stream(scene, lambda box, values: None)
 
 
@@ -91,7 +91,7 @@ def climatology(by: day_groups.By) -> Callable[[Scene], Any]:
 
 
 def anomaly(scene: Scene) -> Any:
-    """Departure from the month's mean, kept; chunks hold all days."""
+    """Departure from the month's mean, kept in memory; chunks have all days."""
     field = scene.layout.field
     labels, code = day_groups.codes(field, "month")
     kept: list[tuple[Box, Any]] = []
@@ -100,13 +100,13 @@ def anomaly(scene: Scene) -> Any:
 
 
 class Pieces:
-    """An answer that stays in the pieces it was made in, as Dask's stays in chunks."""
+    """An answer in pieces, as Dask's answer stays in chunks."""
 
     def __init__(self, kept: list[tuple[Box, Any]], shape: tuple[int, ...], dtype: str) -> None:
         self.kept, self.shape, self.dtype = kept, shape, dtype
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        """Put the pieces together."""
+        """Join the pieces."""
         whole = np.empty(self.shape, self.dtype)
         for box, values in self.kept:
             whole[box] = values

@@ -1,7 +1,7 @@
-"""A bucket for a campaign: an emulated S3 on this machine, there when it is first asked for.
+"""A bucket for a campaign: an emulated S3 on this machine, started on demand.
 
-It counts requests and bytes where they arrive, whatever client made them. It says how many requests
-a layout needs and how a client makes them; it says nothing about the speed of S3.
+It counts requests and bytes at the server, for any client. It shows how many requests a layout
+needs and how a client makes them, but nothing about the speed of S3.
 """
 
 import json
@@ -20,15 +20,15 @@ NAME, REGION, NOBODY = "bench", "us-west-2", "emulated"
 ANSWER_SECONDS = 30  # for one request
 
 
-# Serves one empty bucket of the given name for the time of a `with` block; gives its address.
+# Serves one empty bucket of the given name for the time of a `with` block; yields its address.
 Server = Callable[[str], AbstractContextManager[str]]
 
 
 @dataclass
 class Bucket:
-    """A bucket that is there after `ready`. Close it with `close`.
+    """A bucket that exists after `ready`. Close it with `close`.
 
-    `server` serves it and counts its requests; `made` are the prefixes of what was put there
+    `server` serves it and counts its requests; `made` are the prefixes whose data is stored
     already.
     """
 
@@ -38,7 +38,7 @@ class Bucket:
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def ready(self) -> "Bucket":
-        """Start the server if it does not run yet."""
+        """Start the server unless it runs already."""
         if not self.address:
             if self.server is None:
                 raise MissingPrerequisite(
@@ -50,15 +50,15 @@ class Bucket:
         return self
 
     def close(self) -> None:
-        """End the server, and all objects with it."""
+        """Stop the server, and remove all objects with it."""
         self._stack.close()
         self.address = ""
         self.made.clear()
 
     def counts(self, anew: bool = False) -> dict[str, int]:
-        """Return what the server has counted: requests and bytes, and the most requests at once.
+        """Return the server's counts: requests, bytes, and the most concurrent requests.
 
-        With `anew` it begins at 0 again.
+        With `anew`, reset them to 0.
         """
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(
@@ -69,9 +69,9 @@ class Bucket:
 
     @contextmanager
     def counted(self) -> Iterator[dict[str, Any]]:
-        """Time what happens inside; give the columns of the run table that say what it asked for.
+        """Time the block, and yield its columns of the run table, with the requests it made.
 
-        The columns are there at the end. The server is asked for its counters outside of the time.
+        The columns are filled at the end. Reading the server's counters is not timed.
         """
         columns: dict[str, Any] = {}
         before = self.counts()

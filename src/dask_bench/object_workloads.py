@@ -1,8 +1,8 @@
-"""The same data in an object store: writing, reading and selecting, by client and concurrency.
+"""Workloads on data in an object store: writing, reading, selecting, by client and concurrency.
 
-The store is emulated (`bucket`), so the data is a few megabytes whatever the tier. Requests and
-bytes are those that arrived at the server. The seconds are those of a server in Python: compare
-clients and concurrencies with them, never take them for S3's.
+The store is emulated (`object_bucket`), so the data is a few megabytes on any tier. Requests and
+bytes are counted at the server. The seconds are those of a server in Python: use them to compare
+clients and concurrencies, never as S3's.
 """
 
 import itertools
@@ -62,7 +62,7 @@ def _prefix(scene: Scene, client: str) -> str:
 
 
 def stored(client: str) -> Callable[[Scene], None]:
-    """Return what puts the data into the bucket, once, before anything is measured."""
+    """Return a function that stores the data in the bucket, once, before anything is measured."""
 
     def before(scene: Scene) -> None:
         prefix = _prefix(scene, client)
@@ -79,7 +79,7 @@ def _at_once(many: int) -> Any:
 
 
 def write(client: str, at_once: int) -> Callable[[Scene], Outcome]:
-    """Return a workload that computes the data and writes it, so many requests at once."""
+    """Return a workload that computes and writes the data, with this many concurrent requests."""
 
     def run(scene: Scene) -> Outcome:
         import obstore
@@ -100,7 +100,7 @@ def write(client: str, at_once: int) -> Callable[[Scene], Outcome]:
 
 
 def read(client: str, at_once: int) -> Callable[[Scene], Outcome]:
-    """Return a workload that opens the data and reads all of it, so many requests at once."""
+    """Return a workload that opens and reads all data, with this many concurrent requests."""
 
     def run(scene: Scene) -> Outcome:
         with _at_once(at_once), scene.bucket.counted() as columns:
@@ -126,7 +126,7 @@ def select(kind: str, client: str) -> Callable[[Scene], Outcome]:
 
 
 def ranged_read(at_once: int) -> Callable[[Scene], Outcome]:
-    """Return a workload that reads 64 KiB ranges of the raw values, so many at once."""
+    """Return a workload that reads 64 KiB ranges of the raw values, with this many at once."""
 
     def run(scene: Scene) -> Outcome:
         import obstore
@@ -148,7 +148,7 @@ def ranged_read(at_once: int) -> Callable[[Scene], Outcome]:
 
 
 def stored_raw(scene: Scene) -> None:
-    """Put the raw values into one object, once."""
+    """Store the raw values in one object, once."""
     import obstore
 
     name = _prefix(scene, "raw")

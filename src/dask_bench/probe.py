@@ -1,4 +1,4 @@
-"""What happens inside workers and scheduler during a run: memory, processor time, requests, tasks.
+"""Measure workers and scheduler during a run: memory, processor time, requests, tasks.
 
 These functions run in the cluster's processes, sent there by `Client.run`. One run is measured at
 a time, so a process has one `_Probe`; workers that share a process share it.
@@ -21,8 +21,8 @@ from zarr.storage import WrapperStore
 from dask_bench import allocator
 from dask_bench.fields import MEGABYTE
 
-STEP_SECONDS = 0.02  # between two looks at the memory
-PATIENCE = 10.0  # seconds until the scheduler must have forgotten a run
+STEP_SECONDS = 0.02  # seconds between two samples of the memory
+PATIENCE = 10.0  # seconds within which the scheduler must forget a run
 NAME = "pangeo-deploy-bench"
 COUNTS = ("bytes_read", "bytes_written", "requests_read", "requests_written")
 
@@ -54,9 +54,9 @@ _probe = _Probe()
 
 
 def begin(anew: bool = False, dask_worker: Any = None) -> None:
-    """Reset the counters of this process and start to watch its memory.
+    """Reset the counters of this process and start watching its memory.
 
-    With `anew` it gives back what it has freed before.
+    With `anew`, first return freed memory to the system.
     """
     if _probe.stop is not None:  # another worker of this process was first
         _probe.workers.append(dask_worker)
@@ -94,7 +94,7 @@ def end(dask_worker: Any = None) -> dict[str, Any]:
 
 
 def count(**seen: int) -> None:
-    """Add to this process' counters, for what reads or writes without a Zarr store."""
+    """Add to this process' counters, for reads and writes without a Zarr store."""
     for name, number in seen.items():
         _probe.counts[name] += number
 
@@ -124,7 +124,7 @@ class CountingStore(WrapperStore[Any]):
 
 
 class Tasks(SchedulerPlugin):
-    """Counts tasks and their times on the scheduler, without keeping them."""
+    """Counts tasks and sums their times on the scheduler, without storing them."""
 
     name = NAME
 
@@ -132,16 +132,16 @@ class Tasks(SchedulerPlugin):
         self.clear()
 
     def clear(self) -> None:
-        """Forget what was counted."""
+        """Reset the counts."""
         self.received: float | None = None
         self.first = self.last = float("nan")
         self.tasks = self.retries = self.graph_bytes = self.lost = 0
-        self.there: dict[str, Any] = {}  # the workers that the run has had
+        self.there: dict[str, Any] = {}  # the run's workers so far
         self.seconds = {"compute": 0.0, "transfer": 0.0, "disk": 0.0, "deserialize": 0.0}
         self._seen: set[Any] = set()
 
     async def start(self, scheduler: Scheduler) -> None:
-        """Look at what clients send: no plugin is told how large a graph is."""
+        """Intercept graphs that clients send: plugins do not get their size."""
         handle = scheduler.stream_handlers["update-graph"]
 
         async def counted(*arguments: Any, expr_ser: Any, **more: Any) -> Any:
@@ -151,22 +151,22 @@ class Tasks(SchedulerPlugin):
         scheduler.stream_handlers["update-graph"] = counted
 
     def update_graph(self, scheduler: Scheduler, **_more: Any) -> None:
-        """Note when the graph has arrived."""
+        """Record the time of the graph's arrival."""
         if self.received is None:
             self.received = time.time()
 
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:
-        """Know a worker that came during the run."""
+        """Record a worker that joined during the run."""
         self.there[worker] = scheduler.workers[worker]
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_more: Any) -> None:
-        """Count a worker that went."""
+        """Count a lost worker."""
         self.lost += 1
 
     def transition(
         self, key: Any, start: Any, finish: Any, *_arguments: Any, **details: Any
     ) -> None:
-        """Count a task that has ended, and how its worker's thread spent its time."""
+        """Count a finished task, and the times of its worker's thread."""
         if start != "processing" or finish not in ("memory", "erred"):
             return
         self.tasks += 1
@@ -190,7 +190,7 @@ def clear(dask_scheduler: Scheduler) -> float:
 
 
 def seen(dask_scheduler: Scheduler) -> dict[str, Any]:
-    """Return what the scheduler saw of the run: times by its clock, counts, seconds by kind."""
+    """Return the scheduler's data on the run: times by its clock, counts, seconds by kind."""
     plugin: Any = dask_scheduler.plugins[NAME]
     return {
         "received": plugin.received,
@@ -206,7 +206,7 @@ def seen(dask_scheduler: Scheduler) -> dict[str, Any]:
 
 
 async def forgotten(dask_scheduler: Scheduler) -> bool:
-    """Wait until no task is left and tell whether so: asking again from here would cost more."""
+    """Wait until no task is left; return whether so. Polling from the client would cost more."""
     until = time.monotonic() + PATIENCE
     while dask_scheduler.tasks and time.monotonic() < until:
         await asyncio.sleep(0.0005)
@@ -214,17 +214,17 @@ async def forgotten(dask_scheduler: Scheduler) -> bool:
 
 
 def _spilled(worker: Any) -> int:
-    """Return the bytes on disk of a worker (the scheduler's view of it) at its last heartbeat."""
+    """Return a worker's bytes on disk at its last heartbeat, in the scheduler's view."""
     return int(worker.metrics.get("spilled_bytes", {}).get("disk", 0))
 
 
 def saturate(value: float, dask_scheduler: Scheduler) -> float:
-    """Set how many tasks a worker is given beyond its threads; return what it was."""
+    """Set how many tasks a worker gets beyond its threads; return the previous number."""
     before = dask_scheduler.WORKER_SATURATION
     dask_scheduler.WORKER_SATURATION = value
     return float(before)
 
 
 def saturation(dask_scheduler: Scheduler) -> float:
-    """Return how many tasks a worker is given beyond its threads."""
+    """Return how many tasks a worker gets beyond its threads."""
     return float(dask_scheduler.WORKER_SATURATION)

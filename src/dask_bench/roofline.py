@@ -1,6 +1,6 @@
-"""What this machine can do at best, in the same session: memory, disk, and the object store.
+"""The machine's limits, in the same session: memory, disk, and the object store.
 
-Each uses as many bytes as the data has, in pieces of one chunk.
+Each workload uses as many bytes as the data has, in pieces of one chunk.
 """
 
 import os
@@ -29,7 +29,7 @@ def _pieces(scene: Scene) -> int:
 
 
 def memory_sum(scene: Scene) -> Outcome:
-    """Sum every value, in memory, by the threads a run has."""
+    """Sum every value, in memory, with the run's threads."""
     piece = np.ones(PIECE_MB * MEGABYTE // 4, "f4")
     found = sum(_threads(scene, lambda _: float(piece.sum()), _pieces(scene)))
     return Outcome(ok=found == piece.size * _pieces(scene))
@@ -79,7 +79,7 @@ def raw_read(scene: Scene) -> Outcome:
 
 
 def ranged_read(at_once: int) -> Any:
-    """Return a workload that reads 1 MiB ranges of the store's objects, so many at once.
+    """Return a workload that reads 1 MiB ranges of the store's objects, with this many at once.
 
     Through obstore, as a cluster reads S3; here from the local disk.
     """

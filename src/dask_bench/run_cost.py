@@ -1,11 +1,11 @@
-"""What a run costs on a cloud: nodes by the second, scheduler, what always runs, requests.
+"""The cost of a run on a cloud: nodes by the second, scheduler, fixed costs, requests.
 
-Prices are put to runs when they are read, so that one run file can be priced for any machine:
-`marginal` is what one more run on a cluster that is there adds: its nodes' seconds and its
-requests. `full` is the bill of a cluster started for this run alone: nodes from their start until
-they are gone (at least 60 s, as EC2 bills), the scheduler's node as long, the control plane and
-whatever else always runs as long, the requests, and the stored data's share of its month. Data
-between S3 and nodes of the same region is free.
+Prices are applied when runs are read, so that a run file can be priced for any machine. `marginal`
+is the cost of one more run on an existing cluster: its nodes' seconds and its requests. `full` is
+the bill of a cluster started for this run alone: nodes from their start until they are gone (at
+least 60 s, as EC2 bills), the scheduler's node, the control plane and other fixed costs for the
+same time, the requests, and the stored data's share of a month. Transfer between S3 and nodes of
+the same region is free.
 """
 
 import math
@@ -30,7 +30,7 @@ SERVICES = {"on-demand": "ec2", "spot": "ec2-spot"}  # of the price list
 
 
 class ListPrice(Protocol):
-    """A price: USD, who says so and when, and a note where it is not exact."""
+    """A price in USD, its source and date, and a note if it is not exact."""
 
     @property
     def usd(self) -> Decimal: ...  # noqa: D102
@@ -50,12 +50,12 @@ PriceOf = Callable[[str, str, str], ListPrice]
 
 @dataclass(frozen=True)
 class Rates:
-    """What the parts of a cluster cost, USD an hour, and who says so.
+    """The prices of a cluster's parts, in USD an hour, and their sources.
 
-    `start_seconds` and `tail_seconds` are how long a node is paid before the first task and after
-    the last. `interruptions` is how many a node has in an hour, and `penalty` the time that one of
-    them adds, as a share of the run's on one node: of n nodes each has an nth of the work to lose.
-    Both are 0 on demand.
+    `start_seconds` and `tail_seconds` are how long a node is paid for before the first task and
+    after the last. `interruptions` is the number per node and hour, and `penalty` the time that
+    each adds, as a share of the run's time on one node: of n nodes, each has an nth of the work to
+    lose. Both are 0 on demand.
     """
 
     node: Decimal
@@ -97,8 +97,8 @@ def rates(
 ) -> Rates:
     """Return the rates of `instance` for workers and of `scheduler`, with EKS' control plane.
 
-    The scheduler is never on spot. Raises `BadInput` for an unknown `capacity`, and whatever
-    `price` raises for what has no price.
+    The scheduler is never on spot. Raises `BadInput` for an unknown `capacity`, and the errors of
+    `price` for an unknown price.
     """
     if capacity not in SERVICES:
         raise BadInput(f"There is no capacity {capacity!r}.", fix=f"Use {' or '.join(SERVICES)}.")
@@ -115,17 +115,17 @@ def rates(
 
 
 def lived(given: Rates, life: pd.DataFrame, *, node_start: float = 0.0) -> Rates:
-    """Return `given` with start and idle tail from the recorded runs `life` (medians).
+    """Return `given` with start and tail from the recorded runs `life` (medians).
 
-    Where those are processes of one machine, `node_start` is what a node of a cloud takes before
-    them, in seconds.
+    If those ran on one machine, `node_start` is the time that a cloud's node takes to start, in
+    seconds.
     """
     start, tail = (_taken(life, variant) for variant in ("to-all-workers", "until-gone"))
     return replace(given, start_seconds=node_start + start, tail_seconds=tail)
 
 
 def interrupted(given: Rates, life: pd.DataFrame, fate: str, per_hour: float) -> Rates:
-    """Return `given` where nodes are lost, and each loss costs what it did in the runs `life`.
+    """Return `given` with interruptions, each of which costs as much as in the runs `life`.
 
     `fate` is `killed` or `drained`; `per_hour` how many interruptions a node has in an hour.
     """
@@ -135,7 +135,7 @@ def interrupted(given: Rates, life: pd.DataFrame, fate: str, per_hour: float) ->
 
 
 def penalty(life: pd.DataFrame, fate: str) -> statistics.Estimate:
-    """Return the time of runs that lost a worker over the undisturbed ones of the same blocks."""
+    """Return the time of runs that lost a worker over that of undisturbed ones, by block."""
     good = life[(life.role == "run") & ~life.failed.astype(bool)]
     good = good[good.operation == "lost-worker"]
     both = good.pivot_table(index=["campaign", "block"], columns="variant", values="seconds")
@@ -146,10 +146,10 @@ def penalty(life: pd.DataFrame, fate: str) -> statistics.Estimate:
 
 
 def run_cost(row: Mapping[str, Any], rates: Rates) -> RunCost:
-    """Return what the run in `row` (columns of the run table) costs at `rates`.
+    """Return the cost of the run in `row` (columns of the run table) at `rates`.
 
-    A run without a cluster takes one node. An interruption makes the run longer and starts one
-    node more; its expected number grows with nodes and time.
+    A run without a cluster takes one node. An interruption makes the run longer and starts another
+    node; the expected number of them grows with nodes and time.
     """
     seconds, nodes = float(row["seconds"]), max(1, _count(row, "nodes"))
     if not (math.isfinite(seconds) and seconds >= 0):
@@ -157,7 +157,7 @@ def run_cost(row: Mapping[str, Any], rates: Rates) -> RunCost:
     losses = rates.interruptions * nodes * seconds / 3600
     expected = seconds * (1 + rates.penalty * losses / nodes)
     lifetime = max(SHORTEST_SECONDS, rates.start_seconds + expected + rates.tail_seconds)
-    extra = losses * rates.start_seconds  # of the nodes that come in the place of those lost
+    extra = losses * rates.start_seconds  # of the nodes that replace lost ones
     billed = lifetime * nodes + extra
     requests = GET * _count(row, "requests_read") + PUT * _count(row, "requests_written")
     marginal = _hours(expected * nodes + extra) * rates.node + requests
@@ -168,7 +168,7 @@ def run_cost(row: Mapping[str, Any], rates: Rates) -> RunCost:
 
 
 def terabyte_cost(row: Mapping[str, Any], rates: Rates) -> RunCost:
-    """Return what a terabyte costs on one cluster, at the run's own bytes and requests a second."""
+    """Return the cost of a terabyte on one cluster, at the run's rates of bytes and requests."""
     if not row["dataset_mb"] > 0:
         raise BadInput(f"Cannot compute the cost of a TB from a run over {row['dataset_mb']} MB.")
     times = TERABYTE_MB / float(row["dataset_mb"])
@@ -180,10 +180,10 @@ def terabyte_cost(row: Mapping[str, Any], rates: Rates) -> RunCost:
 
 
 def priced(table: pd.DataFrame, rates: Rates) -> pd.DataFrame:
-    """Return runs with the run table's cost columns at `rates`, null for what never ended.
+    """Return runs with the run table's cost columns at `rates`, null for unfinished runs.
 
-    Also `usd_tb_marginal` and `usd_tb_full`, of a terabyte. All of it is a model wherever the runs
-    were not on such nodes: their times, another's price.
+    Also `usd_tb_marginal` and `usd_tb_full`, for a terabyte. All of it is a model if the runs were
+    not on such nodes: their times, another machine's price.
     """
     rows = [row if pd.notna(row["seconds"]) else None for row in table.to_dict("records")]
     costs = [row and run_cost(row, rates) for row in rows]

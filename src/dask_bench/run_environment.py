@@ -1,4 +1,4 @@
-"""What a run ran on and with: the machine, the versions, the commit."""
+"""The environment of a run: the machine, the versions, the commit."""
 
 import hashlib
 import importlib.metadata
@@ -33,7 +33,7 @@ SETTINGS = (
 
 
 def describe() -> dict[str, Any]:
-    """Return the `MACHINE` columns of this machine, those of a cloud left out."""
+    """Return the `MACHINE` columns of this machine, without those of a cloud."""
     memory = psutil.virtual_memory().total
     name = f"{_processor()}, {os.cpu_count()} cores, {memory / 2**30:.0f} GiB"
     return {
@@ -45,7 +45,7 @@ def describe() -> dict[str, Any]:
 
 
 def fingerprint(*what: str) -> str:
-    """Return a short digest that tells one machine, or set of machines, from another."""
+    """Return a short digest that identifies a machine, or a set of machines."""
     return hashlib.sha256("\0".join(what).encode()).hexdigest()[:12]
 
 
@@ -60,7 +60,7 @@ def software(project: Path) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return package -> version of what a run's time depends on, with Python's own."""
+    """Return the versions of Python and of the packages that a run's time depends on."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -71,7 +71,7 @@ def versions() -> dict[str, str]:
 
 
 def settings() -> str:
-    """Return Dask's settings in this process that matter for the time, as JSON."""
+    """Return this process' Dask settings that affect run times, as JSON."""
     import dask.config
 
     return json.dumps({name: dask.config.get(name, None) for name in SETTINGS}, default=str)

@@ -1,4 +1,4 @@
-"""The run table in a parquet file: written whole, checked when it is read.
+"""The run table in a parquet file: written as a whole, checked when it is read.
 
 The columns are in `dask_bench.columns`. In pandas, texts are strings, integers and yes-no
 are nullable, numbers are float64, times are UTC timestamps, money is `Decimal`.
@@ -53,9 +53,9 @@ def schema() -> pa.Schema:
 
 
 def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return `rows` (column -> value; a column left out is null) as a checked table.
+    """Return `rows` (column -> value; a missing column is null) as a checked table.
 
-    Raises `BadInput` for a column there is not, and for a required one that is null.
+    Raises `BadInput` for an unknown column, and for a required one that is null.
     """
     listed = list(rows)
     if unknown := sorted({name for row in listed for name in row} - set(COLUMNS)):
@@ -74,7 +74,7 @@ def write(
     plan: Mapping[str, Any] | None = None,
     durable: bool = True,
 ) -> None:
-    """Write runs to `path`, whole or not at all; `plan` is what the campaign set out to do."""
+    """Write runs to `path`, completely or not at all, with the campaign's `plan`."""
     arrow = pa.Table.from_pandas(
         table.reindex(columns=list(COLUMNS)), schema=schema(), preserve_index=False
     )
@@ -87,15 +87,15 @@ def write(
 
 
 def finish(rows: Sequence[Mapping[str, Any]], out: Path, plan: Mapping[str, Any]) -> None:
-    """Write the run file of a campaign that ends, and remove its journal.
+    """Write the run file at the end of a campaign, and remove its journal.
 
-    Where the file's disk is full the runs go to a temporary folder; `MissingPrerequisite` says
-    where, and how to go on.
+    If the disk is full, the runs go to a temporary folder; `MissingPrerequisite` says where, and
+    how to continue.
     """
     if (error := _refused(rows, out, plan)) is None:
         journal.end(out)
         return
-    from dask_bench.faults import explain  # distributed, which a reader of runs does not need
+    from dask_bench.faults import explain  # imports distributed, which readers do not need
 
     fix = "Its older runs are whole, the last ones are lost. Free the disk."
     try:
@@ -115,7 +115,7 @@ def finish(rows: Sequence[Mapping[str, Any]], out: Path, plan: Mapping[str, Any]
 def _refused(
     rows: Sequence[Mapping[str, Any]], out: Path, plan: Mapping[str, Any]
 ) -> OSError | None:
-    """Write the run file, if there are runs; return why it cannot be."""
+    """Write the run file, if there are runs; return the error if it cannot be written."""
     try:
         if rows:
             write(frame(rows), out, plan=plan, durable=False)
@@ -127,8 +127,8 @@ def _refused(
 def read(paths: Path | Sequence[Path], *, machines: bool = False) -> pd.DataFrame:
     """Return the runs of one or several files as one table.
 
-    Raises `BadInput` for a file that is missing, cut, no run table or of a newer schema, and for
-    runs of more than one machine unless `machines` says that several are meant.
+    Raises `BadInput` for a file that is missing, truncated, no run table or of a newer schema, and
+    for runs of several machines unless `machines` permits them.
     """
     files = [paths] if isinstance(paths, Path) else list(paths)
     if not files:
@@ -141,12 +141,12 @@ def read(paths: Path | Sequence[Path], *, machines: bool = False) -> pd.DataFram
 
 
 def plan(path: Path) -> dict[str, Any]:
-    """Return what the campaign in `path` set out to do; empty where the file does not say."""
+    """Return the plan of the campaign in `path`; empty if the file has none."""
     return _load(path)[1].get("plan") or {}
 
 
 def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return runs as plain rows, as `frame` takes them: what is null is None."""
+    """Return runs as plain rows, as `frame` takes them, with None for null."""
     arrow = pa.Table.from_pandas(table, schema=schema(), preserve_index=False)
     found: list[dict[str, Any]] = arrow.to_pylist()
     return found
@@ -154,15 +154,15 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 Key = tuple[Any, ...]  # the values of `PARAMETERS`, None for null
 
-# What makes two configurations the same question; where only the rest differs, settings changed.
+# Configurations that agree in these match; if only the rest differs, settings changed.
 IDENTITY = ("operation", "variant", "scheme", "nodes", "dataset_mb", "chunk_mb", "tier", "grid")
 
 
 def good(table: pd.DataFrame) -> pd.DataFrame:
     """Return the runs that medians and comparisons rest on.
 
-    No warm-ups, no failed runs, and none that lost a worker on the way, unless it was made to: such
-    a run is right, but its time is that of an accident.
+    No warm-ups, no failed runs, and none that lost a worker by accident: such a run is right, but
+    its time is not typical.
     """
     accident = (table.lost_workers.fillna(0) > 0) & (table.family != "life")
     return table[(table.role != "warm-up") & ~table.failed.astype(bool) & ~accident]
@@ -201,9 +201,9 @@ def known(key: Key) -> dict[str, Any]:
 
 
 def arms(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the runs of A and of B of a file that `bench ab` wrote, pair by pair.
+    """Return the runs of A and of B in a file of `bench ab`, pair by pair.
 
-    Raises `BadInput` where the file has no two arms.
+    Raises `BadInput` if the file does not have two arms.
     """
     if set(table.arm.dropna().unique()) != {"a", "b"}:
         raise BadInput(
@@ -215,7 +215,7 @@ def arms(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     counted = counted.assign(_key=[str(key) for key in keys])
     complete = counted.groupby(["_key", "block"]).arm.transform("nunique") == 2
     a, b = (counted[complete & (counted.arm == arm)] for arm in ("a", "b"))
-    # What differs by intent, such as a Dask setting, must not make two questions of one.
+    # Intended differences, such as a Dask setting, must not prevent a match.
     settings = [name for name in PARAMETERS if name not in IDENTITY]
     of_a = a.drop_duplicates("_key").set_index("_key")
     for name in settings:
@@ -224,7 +224,7 @@ def arms(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def identity(configuration: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what the configuration asks, whatever the settings that it ran under."""
+    """Return the configuration's identity, regardless of the settings it ran under."""
     return tuple(configuration.get(name) for name in IDENTITY)
 
 
@@ -263,13 +263,13 @@ def _load(path: Path) -> tuple[pa.Table, dict[str, Any]]:
             f"{path} has schema version {version}; this version reads up to {VERSION}.",
             fix="Use a newer pangeo-deploy.",
         )
-    # A file of this version that an earlier commit wrote may lack columns that came later.
+    # A file of this version from an earlier commit may lack columns added later.
     for name, column in COLUMNS.items():
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(len(table), _ARROW[column.kind]))
     table = table.select(list(COLUMNS)).cast(schema())
     if begun is not None:
-        there = set(table.column("order").to_pylist())  # written, and killed before it was told
+        there = set(table.column("order").to_pylist())  # written, but killed before that was told
         more = [row for row in more if row["order"] not in there]
         table = pa.concat_tables([table, pa.Table.from_pylist(more, schema=schema())])
         mark = {**mark, "plan": begun}

@@ -1,4 +1,4 @@
-"""How time changes with workers: strong and weak scaling, their efficiency, and what limits them.
+"""Strong and weak scaling: times by number of workers, their efficiency, and what limits them.
 
 Strong: the same data, more workers; efficiency is t(base) x base / (t(n) x n). Weak: the same data
 for each worker; efficiency is t(base) / t(n). `base` is the fewest workers measured. Both are
@@ -18,8 +18,8 @@ from pangeo_core.errors import BadInput
 
 Kind = Literal["strong", "weak"]
 
-# What stays the same along a curve. In strong scaling the chunk may shrink as workers are added
-# (NCAR's does: ten chunks a worker), in weak scaling the data grows with them.
+# The columns that are constant along a curve. In strong scaling the chunk may shrink as workers are
+# added (NCAR's does: ten chunks a worker), in weak scaling the data grows with them.
 SAME: Mapping[Kind, list[str]] = {
     "strong": ["machine", "operation", "variant", "scheme", "dataset_mb"],
     "weak": ["machine", "operation", "variant", "scheme", "chunk_mb", "chunks_per_worker"],
@@ -33,7 +33,7 @@ TERMS: Mapping[Kind, dict[str, Any]] = {
 
 
 def curves(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-    """Return the scaling curves in a run table, a row for each number of workers on each curve.
+    """Return the scaling curves of a run table, one row for each number of workers on each curve.
 
     Columns: those of `SAME[kind]`, `workers` (worker threads on all nodes), `n` (runs), `seconds`
     (median), `efficiency` with `low` and `high`, and `ratio` = t(n) / t(base), the papers' weak
@@ -52,9 +52,9 @@ def curves(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
 
 
 def _about(runs: pd.DataFrame) -> pd.Series:
-    """Return chunk sizes, with those that are nearly the same made equal (to the largest).
+    """Return chunk sizes, with nearly equal ones made equal (to the largest).
 
-    Chunks divide the data evenly, so they are a little smaller or larger on data that grew.
+    Chunks divide the data evenly, so their sizes differ slightly as the data grows.
     """
     alike = (2 * np.log2(runs.chunk_mb)).round()  # steps of a factor of 1.4
     return runs.groupby([*SAME["weak"][:4], alike], dropna=False).chunk_mb.transform("max")
@@ -69,7 +69,7 @@ def _curve(same: dict[str, Any], curve: pd.DataFrame, kind: Kind) -> list[dict[s
     for n, runs in points:
         scale = base / n if kind == "strong" else 1.0
         efficiency = statistics.ratio(runs.seconds, first, scale=scale)
-        if n == base:  # by definition, however much its runs vary
+        if n == base:  # by definition, regardless of the spread of its runs
             efficiency = statistics.Estimate(1.0, 1.0, 1.0)
         seconds = float(runs.seconds.median())
         row = {"workers": n, "n": len(runs), "seconds": seconds}
@@ -80,7 +80,7 @@ def _curve(same: dict[str, Any], curve: pd.DataFrame, kind: Kind) -> list[dict[s
 
 
 def _one_size(runs: pd.DataFrame, kind: Kind) -> bool:
-    """Weak scaling: runs of one number of workers that differ in size lie on no curve."""
+    """Return whether weak-scaling runs on as many workers have one size, as a curve needs."""
     return kind == "strong" or runs.dataset_mb.nunique() == 1
 
 
@@ -88,8 +88,8 @@ def _one_size(runs: pd.DataFrame, kind: Kind) -> bool:
 class Law:
     """t(n) = sum of `seconds` x its term: a description of the points, not a prediction.
 
-    `residuals` are (measured - law) / measured, in the order of the points; with as many terms as
-    points the law would say nothing, so there is always at least one point more.
+    `residuals` are (measured - law) / measured, in the order of the points; there is always at
+    least one more point than terms, since otherwise any data would fit.
     """
 
     seconds: dict[str, float]
@@ -105,7 +105,7 @@ class Law:
 def law(workers: Sequence[int], seconds: Sequence[float], kind: Kind) -> Law:
     """Fit the terms of `TERMS[kind]`, none negative, to medians by least relative squares.
 
-    Raises `BadInput` where there are no more points than terms.
+    Raises `BadInput` unless there are more points than terms.
     """
     n, t = np.asarray(workers, float), np.asarray(seconds, float)
     terms = TERMS[kind]
@@ -124,9 +124,9 @@ def law(workers: Sequence[int], seconds: Sequence[float], kind: Kind) -> Law:
     )
 
 
-# Where the threads of the workers spend the run, from the task stream. What is left, less the time
-# in which the client makes the graph, sends it and fetches the answer, is waiting: for the
-# scheduler, for a task that is not ready, or because there are fewer tasks than threads.
+# How the workers' threads spend the run, from the task stream. The rest, less the time in which
+# the client builds the graph, sends it and fetches the answer, is waiting: for the scheduler, for a
+# task that is not ready, or because there are fewer tasks than threads.
 SHARES = {
     "computing": "busy_seconds",
     "network": "transfer_seconds",
@@ -136,7 +136,7 @@ SHARES = {
 
 
 def limits(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the shares of thread time of each configuration, and what limits it.
+    """Return each configuration's shares of thread time, and what limits it.
 
     Columns: operation, variant, scheme, chunk_mb, nodes, workers_per_node, threads; `computing`,
     `network`, `disk`, `unpacking`, `client`, `waiting` (medians of shares of wall time x threads);

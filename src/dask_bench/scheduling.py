@@ -1,7 +1,7 @@
-"""What the scheduler itself costs: tasks that do nothing, round trips, trees, large graphs.
+"""Workloads on the scheduler's own cost: empty tasks, round trips, trees, large graphs.
 
-A map of no-ops is run with the saturation that workers have by default and without a limit: on a
-small cluster the default measures a round trip for each task.
+A map of no-ops is run with the workers' default saturation and without a limit: on a small cluster
+the default measures a round trip for each task.
 """
 
 import functools
@@ -42,7 +42,7 @@ def no_op_map(tasks: int, saturation: float) -> Any:
 
 
 def round_trip(scene: Scene) -> Outcome:
-    """One task after the other, each answer back before the next is sent."""
+    """One task after the other, each sent after the previous answer has returned."""
     found = [
         scene.client.submit(_nothing, number, pure=False).result() for number in range(ROUND_TRIPS)
     ]
@@ -50,7 +50,7 @@ def round_trip(scene: Scene) -> Outcome:
 
 
 def tree_sum(scene: Scene) -> Outcome:
-    """Add up many small arrays, two by two."""
+    """Sum many small arrays, in pairs."""
     level = [delayed(np.full)(16, number, pure=False) for number in range(LEAVES)]
     while len(level) > 1:
         level = [
@@ -61,7 +61,7 @@ def tree_sum(scene: Scene) -> Outcome:
 
 
 def submission(tasks: int) -> Any:
-    """Return a workload that sends a graph of about `tasks` tasks and waits for its end."""
+    """Return a workload that submits a graph of about `tasks` tasks and waits for its end."""
 
     def run(scene: Scene) -> Outcome:
         side = math.isqrt(tasks // 2)

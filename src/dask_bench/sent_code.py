@@ -1,4 +1,4 @@
-"""This package, sent to a cluster whose image does not have it."""
+"""Send this package to a cluster whose image does not have it."""
 
 import tempfile
 import zipfile
@@ -13,7 +13,7 @@ import pangeo_core
 def send_code(client: Any) -> None:
     """Send `dask_bench`, and what it imports of this project, to the scheduler and all workers.
 
-    Workers that come later get it too.
+    Workers that join later get it too.
     """
     with tempfile.TemporaryDirectory() as folder:
         client.upload_file(str(pack(Path(folder) / "dask_bench_sent.zip")))

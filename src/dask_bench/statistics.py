@@ -1,10 +1,10 @@
 """Medians, ratios and their intervals, and the test that compares two sets of times.
 
-Times of runs have long right tails and few repeats, so medians stand for them, and ranks or trimmed
-means compare them. An interval covers what it says also where runs are few. That of a median is
-between two of the runs (the sign test's interval, whatever the times' distribution); below
-`LEAST_RANKS` runs no two of them are far enough apart, and it is that of Student's t for the
-logarithms: wide, and right for times whose logarithms are spread evenly.
+Run times have long right tails and few repeats, so they are summarized by medians, and compared by
+ranks or trimmed means. An interval has its stated coverage even with few runs. That of a median is
+bounded by two of the runs (the sign test's interval, for any distribution); with fewer than
+`LEAST_RANKS` runs no two of them cover enough, and Student's t interval of the logarithms is used:
+wide, and right for times whose logarithms are spread evenly.
 """
 
 import math
@@ -18,7 +18,7 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
-MOST_SPREAD = 20  # runs of either set, below which resampling covers too little
+MOST_SPREAD = 20  # with fewer runs in either set, resampling covers too little
 LEAST_RANKS = 6  # with fewer, the least and the most of them cover the median in under 95 %
 TRIM = 0.2  # of the ratios of pairs, at each end
 MOST_EXACT = 2500  # pairs of a run before and one after; beyond, the normal approximation is close
@@ -27,7 +27,7 @@ LEAST_PAIRS = 5  # below, nothing is left to trim
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % interval; `low` and `high` are None where one run allows none."""
+    """A value with its 95 % interval; `low` and `high` are None for a single run."""
 
     value: float
     low: float | None
@@ -77,7 +77,7 @@ def paired_ratio(before: npt.ArrayLike, after: npt.ArrayLike) -> Estimate:
 
 
 def slower(before: npt.ArrayLike, after: npt.ArrayLike, *, paired: bool, margin: float) -> float:
-    """Return the one-sided p value of: `after` takes more than (1 + `margin`) times `before`.
+    """Return the one-sided p value of `after` taking more than (1 + `margin`) times `before`.
 
     Independent sets: Mann and Whitney's test, exact where no two times are equal. Pairs (each
     measured close together, in either order): the t test of the trimmed mean of the logarithm of
@@ -92,19 +92,19 @@ def slower(before: npt.ArrayLike, after: npt.ArrayLike, *, paired: bool, margin:
 
 
 def smallest_p(n_before: int, n_after: int, *, paired: bool) -> float:
-    """Return the smallest p value that so many runs can give, whatever their times."""
+    """Return the smallest p value that this many runs can give, whatever their times."""
     if paired:
         return 0.0 if min(n_before, n_after) >= LEAST_PAIRS else 1.0
     return 1 / math.comb(n_before + n_after, n_after)
 
 
 def _trimmed_p(values: npt.NDArray[np.float64]) -> float:
-    """Return the one-sided p value of: the trimmed mean of the sorted `values` is at most 0."""
+    """Return the one-sided p value of the trimmed mean of the sorted `values` being at most 0."""
     cut = int(TRIM * len(values))
     kept = values[cut : len(values) - cut]
     spread = np.clip(values, kept[0], kept[-1]).var(ddof=1)
     error = np.sqrt((len(values) - 1) * spread / (len(kept) * (len(kept) - 1)))
-    if error == 0:  # all pairs say the same
+    if error == 0:  # all pairs are equal
         return float(kept[0] <= 0)
     return float(stats.t.sf(kept.mean() / error, len(kept) - 1))
 

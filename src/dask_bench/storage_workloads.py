@@ -1,4 +1,4 @@
-"""What the layout of the data costs: chunk size, codec, shards, and the ways to the same bytes."""
+"""Workloads on storage: chunk size, codec, shards, and different readers of the same bytes."""
 
 import functools
 import shutil
@@ -31,8 +31,8 @@ _ICECHUNK_DATA = ("chunks", "manifests")  # folders of a repository
 def write(scene: Scene) -> Outcome:
     """Compute the data from its formula and write it as Zarr, by the cluster.
 
-    Only that is timed. Then this process reads all of it back, since what a worker wrote to a disk
-    of its own would look right to that worker.
+    Only that is timed. Then this process reads everything back, since data on a worker's own disk
+    would look right to that worker.
     """
     layout, field = scene.layout, scene.layout.field
     unit = layout.shards or layout.chunks
@@ -47,7 +47,7 @@ def write(scene: Scene) -> Outcome:
 
 
 def read_to_nothing(scene: Scene) -> Any:
-    """Read and decode every chunk on the workers; only a checksum of each goes on."""
+    """Read and decode every chunk on the workers; return only checksums."""
     blocks = scene.blocks()
     weights = checksums.factors(blocks.chunksize[0], scene.draw)
     return da.map_blocks(
@@ -59,12 +59,12 @@ def read_to_nothing(scene: Scene) -> Any:
 
 
 def stored_chunks(scene: Scene, found: Any) -> bool:
-    """Tell whether `found` are the checksums of all stored chunks (or shards)."""
+    """Return whether `found` are the checksums of all stored chunks (or shards)."""
     return _are_checksums(scene, found, scene.layout.shards or scene.layout.chunks)
 
 
 def dask_chunks(scene: Scene, found: Any) -> bool:
-    """Tell whether `found` are the checksums of all Dask chunks."""
+    """Return whether `found` are the checksums of all Dask chunks."""
     return _are_checksums(scene, found, scene.blocks().chunksize)
 
 
@@ -74,7 +74,7 @@ def _are_checksums(scene: Scene, found: Any, unit: tuple[int, int, int]) -> bool
 
 
 def stream_to_nothing(scene: Scene) -> Any:
-    """The same by threads alone."""
+    """The same by threads of this process."""
     unit = scene.layout.shards or scene.layout.chunks
     many = (-(-size // step) for size, step in zip(scene.layout.field.shape, unit, strict=True))
     found = np.zeros(tuple(many), np.uint64)
@@ -98,7 +98,7 @@ def cold_open(scene: Scene) -> Outcome:
 
 
 def boxes(kind: str, field: Field) -> list[Wanted]:
-    """Return where `POINTS` points' time series, days' maps or boxes lie in `field`."""
+    """Return the positions of `POINTS` time series, maps or boxes in `field`."""
     found = []
     for place in range(POINTS):
         t, y, x = (size * (2 * place + 1) // (2 * POINTS) for size in field.shape)
@@ -124,7 +124,7 @@ def select(kind: str) -> Callable[[Scene], Outcome]:
 
 
 def _other(scene: Scene, name: str, make: Callable[[Path], None]) -> Path:
-    """Return another form of the same data, made now if it is not there whole."""
+    """Return the same data in another format, created now unless it is complete."""
     path: Path = scene.folder / f"{scene.layout.key()}.{name}"
     if not path.exists():
         part = path.with_name(f".{path.name}")
@@ -132,7 +132,7 @@ def _other(scene: Scene, name: str, make: Callable[[Path], None]) -> Path:
         try:
             make(part)
         except BaseException:
-            _remove(part)  # a full disk is not left full
+            _remove(part)  # leave no partial data on a full disk
             raise
         part.rename(path)
     return path
@@ -147,8 +147,8 @@ def _remove(path: Path) -> None:
 def _netcdf(scene: Scene) -> Path:
     def make(path: Path) -> None:
         settings = {"chunksizes": scene.layout.chunks, "zlib": True, "complevel": 1}
-        # h5netcdf writes under one lock: a day's worth of chunks at a time keeps memory small.
-        with dask.config.set(scheduler="threads"):  # of this process, whatever cluster is there
+        # h5netcdf writes under one lock: writing the chunks of one day at a time saves memory.
+        with dask.config.set(scheduler="threads"):  # of this process, even if there is a cluster
             scene.dataset.drop_encoding().to_netcdf(
                 path, engine="h5netcdf", encoding={"v0": settings}
             )
@@ -159,7 +159,7 @@ def _netcdf(scene: Scene) -> Path:
 def read_netcdf(scene: Scene) -> Outcome:
     """Read the same bytes from a NetCDF file: HDF5 lets one thread in at a time.
 
-    Each chunk is a request; how many bytes it stores is in the file's own index.
+    Each chunk is a request; its stored bytes are in the file's index.
     """
     path = _netcdf(scene)
     began = time.perf_counter()
@@ -190,8 +190,8 @@ def read_virtual(scene: Scene) -> Outcome:
 def read_icechunk(scene: Scene) -> Outcome:
     """Read the same bytes from an Icechunk repository.
 
-    Its reader does not say what it reads: each file of data and manifests is read once. The handful
-    of small files that opening it takes is not counted.
+    Its reader has no counts: each file of data and manifests is taken as read once. The few small
+    files that are read on opening are not counted.
     """
     import icechunk
 
@@ -215,7 +215,7 @@ def read_icechunk(scene: Scene) -> Outcome:
 
 
 def read_by(client: str, at_once: int) -> Callable[[Scene], Outcome]:
-    """Return a workload that reads whole chunks through `client`, so many at once."""
+    """Return a workload that reads whole chunks through `client`, with this many at once."""
 
     def run(scene: Scene) -> Outcome:
         import zarr
@@ -246,7 +246,7 @@ def read_by(client: str, at_once: int) -> Callable[[Scene], Outcome]:
 
 
 def _total(scene: Scene, blocks: Any) -> Outcome:
-    """Add all values up by threads, in double precision, and compare with the Zarr store's."""
+    """Sum all values by threads, in double precision, and compare with the Zarr store's sum."""
     found = float(blocks.sum(dtype="f8").compute(scheduler="threads", num_workers=scene.threads))
     known = _whole_sum(scene.layout.field)
     return Outcome(ok=abs(found - known) <= SAME_SUM * abs(known))

@@ -1,19 +1,18 @@
-"""Fewer, larger tasks: each streams several stored chunks and returns what they add up to.
+"""Fewer, larger tasks: each streams several stored chunks and returns their sum.
 
-With a task a chunk, a thread of a worker reads, decodes and adds up for some hundredths of a
-second; then it waits until the scheduler has heard of it and the next task has come. Worker,
-scheduler and client are event loops that need the same processors, and within a worker the same
-interpreter lock, as the threads that compute: so we explain the waiting, which we have not taken
-apart further. The shorter the tasks, the larger its share. In the task stream these are the gaps
-between two reads on a thread, about a third of its time at tier xs.
+With one task per chunk, a worker's thread reads, decodes and sums for some hundredths of a second;
+then it waits until the scheduler has been informed and the next task has arrived. Worker, scheduler
+and client are event loops that compete with the computing threads for the same processors, and
+within a worker for the same interpreter lock: that is our explanation of the waiting, which we have
+not analysed further. The shorter the tasks, the larger its share. In the task stream it shows as
+gaps between two reads on a thread, about a third of its time at tier xs.
 
-Larger chunks of Dask alone do not help: such a task lets Zarr decode all its stored chunks into
-one new array before the first value is added, and that array no longer fits a cache. Here a task
-takes one stored chunk after the other, as a loop over files would: the memory of one chunk,
-whatever the task's size, and only sums leave the task. What is read is an `xarray.DataArray`
-opened without Dask, which a task gets as a reference (the store and the place in it, no values);
-so this runs on any cluster that can open the store. It does not look for missing values, as plain
-xarray does.
+Larger Dask chunks alone do not help: in such a task Zarr decodes all stored chunks into one new
+array before the first value is added, and that array no longer fits a cache. Here a task takes one
+stored chunk after the other, as a loop over files would: it needs the memory of one chunk, whatever
+the task's size, and only sums leave the task. The data is an `xarray.DataArray` opened without
+Dask, which a task gets as a reference (the store and the position in it, no values), so this runs
+on any cluster that can open the store. Unlike plain xarray, it does not check for missing values.
 """
 
 import itertools
@@ -40,7 +39,7 @@ Add = Callable[[Any, Box, Any], None]  # (the task's share, place of the chunk, 
 
 @dataclass(frozen=True)
 class Spans:
-    """How tasks share a stored array: each takes a box of `size`, of whole chunks of `stored`."""
+    """How tasks divide a stored array: into boxes of `size`, of whole chunks of `stored`."""
 
     shape: tuple[int, ...]
     stored: tuple[int, ...]
@@ -48,7 +47,7 @@ class Spans:
 
     @property
     def chunks(self) -> tuple[tuple[int, ...], ...]:
-        """The lengths of the boxes along each axis, as Dask writes chunks."""
+        """The lengths of the boxes along each axis, in Dask's notation of chunks."""
         return tuple(
             tuple(min(step, length - low) for low in range(0, length, step))
             for length, step in zip(self.shape, self.size, strict=True)
@@ -72,9 +71,9 @@ class Spans:
 
 
 def spans(shape: tuple[int, ...], stored: tuple[int, ...], many: int) -> Spans:
-    """Return boxes of at most `many` stored chunks, as equal as can be; last axes are filled first.
+    """Return boxes of at most `many` stored chunks, as equal as possible, last axes first.
 
-    The axes that are stored last lie close together on the disk.
+    Chunks that are neighbours along the last axes are close together on disk.
     """
     size = list(stored)
     for axis in reversed(range(len(shape))):
@@ -93,11 +92,10 @@ def total(
     scale: Any = None,
     many: int = CHUNKS_A_TASK,
 ) -> Any:
-    """Return, as a Dask array, what `add` makes of all stored chunks, summed.
+    """Return the sum of `add`'s results over all stored chunks, as a Dask array.
 
     Its axes are `groups` (lengths) and those of time, lat, lon (0, 1, 2) that `keep` names. `add`
-    adds one chunk to the part of a task's share that it belongs to, in place; `scale` multiplies
-    each share.
+    adds one chunk to its part of a task's share, in place; `scale` multiplies each share.
     """
     field, layout = scene.layout.field, scene.layout
     source = opened(scene)
@@ -105,7 +103,7 @@ def total(
     counts = tuple(len(axis) for axis in plan.chunks)
     lost = [axis for axis in range(3) if axis not in keep]
     apart = [counts[axis] for axis in lost]
-    several = math.prod(apart) > 1  # tasks whose shares are to be added
+    several = math.prod(apart) > 1  # tasks whose shares are summed
 
     def share(block_id: tuple[int, ...]) -> Any:
         at = dict(zip(keep, block_id[len(block_id) - len(keep) :], strict=True))
@@ -138,7 +136,7 @@ def total(
 
 
 def opened(scene: Scene) -> Any:
-    """Return the first variable as xarray reads it without Dask: values come when asked for."""
+    """Return the first variable, opened by xarray without Dask: values are read on access."""
     store = CountingStore(data_place.zarr_store(scene.path, read_only=True))
     dataset = xr.open_zarr(
         store, chunks=None, consolidated=False, zarr_format=3, drop_variables=DIMS

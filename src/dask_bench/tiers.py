@@ -1,4 +1,4 @@
-"""How large the data is, and how it is cut into chunks."""
+"""Sizes of the data, and its division into chunks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Tier:
     workers: int
     threads: int
     memory_limit_mb: float | None
-    chunk_mb: float = 16.0  # larger with the data: a scheduler has so many tasks at most
+    chunk_mb: float = 16.0  # larger with the data: the scheduler limits the tasks
 
 
-# What a cluster needs fits the limits of the charts (helm/pangeo/values.yaml), or is refused with
-# them. Years do not grow within xs and s: the number of groups of a climatology must not.
+# A cluster either fits the limits of the charts (helm/pangeo/values.yaml) or is refused. xs and s
+# have the same years, so that a climatology has the same number of groups.
 TIERS: Mapping[str, Tier] = {
     "xs": Tier(Field(years=4, lat=180, lon=240), 1, 2, None),  # 0.25 GB
     "s": Tier(Field(years=4, lat=1080, lon=1600), 4, 2, 8_000),  # 10 GB
@@ -40,7 +40,7 @@ def chunk_shape(field: Field, scheme: Scheme, megabytes: float) -> tuple[int, in
     """Return days, latitudes and longitudes of chunks of about `megabytes`.
 
     `time` cuts the time axis only, `space` only latitude and longitude (all days in every chunk),
-    `box` all three in proportion. Chunks are as equal as they can be.
+    `box` all three in proportion. Chunks are as equal as possible.
     """
     t, y, x = field.shape
     parts = max(1.0, field.nbytes / (megabytes * MEGABYTE))

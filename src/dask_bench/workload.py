@@ -1,4 +1,4 @@
-"""What a workload is: a row of a table, with the function that says how it is formulated."""
+"""The definition of a workload: a row of a table, with the function that computes it."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,17 +13,17 @@ from dask_bench.tiers import Scheme
 from dask_bench.zarr_store import Layout
 
 Family = Literal["roofline", "scheduler", "compute", "storage", "life"]
-# What becomes of a lazy result: its value comes to the client, or it stays on the workers. None:
-# the function does all of it itself and returns what is to be checked.
+# What happens to a lazy result: it is gathered by the client, or persisted on the workers. None:
+# the function computes everything itself and returns the result to check.
 Sink = Literal["gather", "persist"] | None
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a workload works on: the stored data, the cluster, and a folder of its own.
+    """The inputs of a workload: the stored data, the cluster, and a folder.
 
-    `client` is None for what runs in this process alone, `bucket` for what stays on disk. `dataset`
-    is the store at `path`, opened; opening is not measured but by the workloads that say so.
+    `client` is None for workloads in this process alone, `bucket` for those on disk. `dataset` is
+    the opened store at `path`; only workloads about opening measure that.
     """
 
     layout: Layout
@@ -34,7 +34,7 @@ class Scene:
     client: Any = None
     cluster: Any = None
     bucket: Any = None
-    draw: int = 0  # what is drawn at random for a check is drawn by this: the block's number
+    draw: int = 0  # the seed of random checks: the block's number
 
     def blocks(self, name: str = "v0") -> Any:
         """Return a variable's Dask array."""
@@ -43,7 +43,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answer, and columns of the run table that only the workload itself knows."""
+    """An answer, and columns of the run table that only the workload knows."""
 
     answer: Any = None
     columns: Mapping[str, Any] = field(default_factory=dict)
@@ -52,12 +52,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Workload:
-    """One way to do one operation.
+    """One implementation of an operation.
 
-    `run` returns something lazy for a `sink`, else the answer (or an `Outcome`). `answer` names the
-    known answer; where a workload only reads, `right(scene, result)` says whether it read what is
-    there. `before` makes what it needs and is not measured. With `most_mb` its data is smaller than
-    the tier's. `columns` are what the run table says of it beyond the layout's own.
+    `run` returns a lazy result for a `sink`, else the answer (or an `Outcome`). `answer` names the
+    known answer; for a workload that only reads, `right(scene, result)` returns whether it read the
+    right data. `before` prepares it and is not measured. With `most_mb` its data is smaller than
+    the tier's. `columns` are further columns of the run table.
     """
 
     operation: str
@@ -69,16 +69,16 @@ class Workload:
     scheme: Scheme = "time"
     layout: Mapping[str, Any] = field(default_factory=dict)
     needs_cluster: bool = True
-    workers: int | None = None  # where it needs so many, whatever the campaign has
+    workers: int | None = None  # if it needs a fixed number, whatever the campaign's
     columns: Mapping[str, Any] = field(default_factory=dict)
     right: Callable[[Scene, Any], bool] | None = None
     before: Callable[[Scene], None] | None = None
     most_mb: float | None = None
     tasks_a_chunk: int = 8  # at most
-    reads_all: bool = False  # each stored byte, counted by the store: less is a wrong run
+    reads_all: bool = False  # every stored byte, counted by the store: fewer means a wrong run
 
     def tasks(self, base: Layout) -> int:
-        """Return about how many tasks it has, at most; 0 without a cluster."""
+        """Return an upper estimate of the number of tasks; 0 without a cluster."""
         layout = self.layout_for(base)
         return math.ceil(layout.nbytes / MEGABYTE / layout.stored_chunk_mb) * (
             self.tasks_a_chunk if self.needs_cluster else 0
@@ -86,21 +86,21 @@ class Workload:
 
     @property
     def needs_disk(self) -> bool:
-        """Does it read files of this machine, wherever the campaign's data lies?"""
+        """Whether it reads files of this machine, wherever the campaign's data is."""
         return not self.needs_cluster and self.family in ("roofline", "storage")
 
     @property
     def needs_bucket(self) -> bool:
-        """Is its data in an object store?"""
+        """Whether its data is in an object store."""
         return self.columns.get("place") == "s3-emulated"
 
     @property
     def name(self) -> str:
-        """The name by which it is chosen: operation:variant:scheme."""
+        """The full name: operation:variant:scheme."""
         return f"{self.operation}:{self.variant}:{self.scheme}"
 
     def layout_for(self, base: Layout) -> Layout:
-        """Return `base` in this workload's scheme; the bytes stay the same with two variables."""
+        """Return `base` in this workload's scheme; two variables have the size of one."""
         changes = dict(self.layout)
         if self.most_mb is not None:
             base = replace(base, field=shrunk(base.field, self.most_mb))
@@ -110,9 +110,9 @@ class Workload:
 
 
 def shrunk(grid: Field, megabytes: float) -> Field:
-    """Return a field of one year with at most about `megabytes`, latitudes and longitudes in fours.
+    """Return a field of one year of at most about `megabytes`, with sides in multiples of four.
 
-    It is the field itself where that is smaller.
+    It is the field itself if that is smaller.
     """
     if grid.nbytes <= megabytes * MEGABYTE:
         return grid
@@ -123,7 +123,7 @@ def shrunk(grid: Field, megabytes: float) -> Field:
 
 
 def halved(grid: Field) -> Field:
-    """Return a field of half the latitudes, so that two variables have the bytes of one."""
+    """Return a field with half the latitudes, so that two variables have the size of one."""
     return replace(grid, lat=max(4, grid.lat // 2))
 
 
@@ -133,5 +133,5 @@ def array(data: Any, *dims: str) -> xr.DataArray:
 
 
 def same_type(values: Any, like: Any) -> Any:
-    """Return `values` in the type of `like`, so that nothing is widened on the way."""
+    """Return `values` in the type of `like`, so that no result is widened."""
     return np.asarray(values, dtype=like.dtype)

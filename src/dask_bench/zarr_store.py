@@ -1,4 +1,4 @@
-"""Where the data lies: Zarr stores of a known layout, written once, kept for the next campaign."""
+"""The data: Zarr stores of a known layout, written once and reused by later campaigns."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ _COORDINATES = ("time", "lat", "lon")
 
 @dataclass(frozen=True)
 class Layout:
-    """How a field is stored: chunks by `scheme` and size, in shards or not, with which codec."""
+    """How a field is stored: chunks by `scheme` and size, shards or none, and the codec."""
 
     field: Field
     scheme: Scheme = "time"
@@ -62,12 +62,12 @@ class Layout:
         return float(np.prod(self.chunks)) * np.dtype(self.field.dtype).itemsize / MEGABYTE
 
     def key(self) -> str:
-        """Return a name that only this layout has."""
+        """Return a name that is unique to this layout."""
         text = json.dumps(asdict(self), sort_keys=True)
         return f"{self.scheme}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
     def columns(self) -> dict[str, Any]:
-        """Return what the run table says of the layout."""
+        """Return the layout's columns of the run table."""
         return {
             "scheme": self.scheme,
             "dataset_mb": self.nbytes / MEGABYTE,
@@ -105,12 +105,12 @@ def write(layout: Layout, dataset: xr.Dataset, path: Place) -> Any:
 
 
 def prepare(layout: Layout, folder: Place, client: Any = None) -> Any:
-    """Return the store of `layout` below `folder`, written now if it is not there whole.
+    """Return the store of `layout` below `folder`, written now unless it is complete.
 
-    With a `client` its cluster computes and writes the data, else threads of this process do.
+    With a `client`, its cluster computes and writes the data, otherwise threads of this process.
     """
     path = data_place.join(folder, f"{layout.key()}.zarr")
-    mark = f"{layout.key()}.json"  # the store is whole
+    mark = f"{layout.key()}.json"  # the store is complete
     if not data_place.exists(folder, mark):
         data_place.remove(path)
         unit = layout.shards or layout.chunks
@@ -121,7 +121,7 @@ def prepare(layout: Layout, folder: Place, client: Any = None) -> Any:
             else:
                 lazy.compute(scheduler="threads", num_workers=2)
         except BaseException:
-            data_place.remove(path)  # a full disk is not left full
+            data_place.remove(path)  # leave no partial data on a full disk
             raise
         data_place.put(folder, mark, json.dumps(asdict(layout)).encode())
     return path
@@ -130,7 +130,7 @@ def prepare(layout: Layout, folder: Place, client: Any = None) -> Any:
 def open_dataset(
     path: Place, chunks: tuple[int, int, int] | None = None, store: Any = None
 ) -> xr.Dataset:
-    """Open a Zarr store lazily with counted requests; `chunks` as stored unless they are given."""
+    """Open a Zarr store lazily with counted requests; `chunks` are by default as stored."""
     wanted = dict(zip(_COORDINATES, chunks, strict=True)) if chunks else {}
     dataset: xr.Dataset = xr.open_zarr(
         CountingStore(store or data_place.zarr_store(path, read_only=True)),
@@ -149,7 +149,7 @@ def open_arrays(path: Place, variables: int = 1) -> list[Any]:
 
 @contextmanager
 def scratch(folder: Place, name: str) -> Iterator[Any]:
-    """Give a place for a run's own output, and remove what it wrote."""
+    """Yield a place for a run's output, and remove the output at the end."""
     path = data_place.join(folder, "scratch", name)
     data_place.remove(path)
     if isinstance(path, Path):
