@@ -45,13 +45,13 @@ class Interleaved:
         plan = self.plan.as_dict()
         asked = {**plan, "threads": self.shape.threads, "workers": self.plan.workers}
         asked["memory_limit_mb"] = self.shape.memory_limit_mb
-        block = [one for one in configurations(self.plan) if not one.arm]
+        block = [config for config in configurations(self.plan) if not config.arm]
         try:
             with running(self.arms, asked, self.folder) as both:
                 self._measure(self.out, block, self.plan.most, both)
                 first = self.compared()
-                names = {runs.identity(one.configuration) for one in _flagged(first)}
-                flagged = [one for one in block if self._identity(one) in names]
+                names = {runs.identity(comparison.configuration) for comparison in _flagged(first)}
+                flagged = [config for config in block if self._identity(config) in names]
                 if flagged:
                     self._measure(self.again, flagged, self.confirm, both)
         except KeyboardInterrupt:
@@ -67,8 +67,8 @@ class Interleaved:
         second = runs.arms(runs.read(self.again)) if self.again.exists() else None
         return compare.compare(before, after, paired=True, again=second)
 
-    def _identity(self, one: Configuration) -> tuple[Any, ...]:
-        row = next(row for row in self._rows[self.out] if _is(row, one))
+    def _identity(self, config: Configuration) -> tuple[Any, ...]:
+        row = next(row for row in self._rows[self.out] if _is(row, config))
         return runs.identity(row)
 
     def _measure(
@@ -79,19 +79,19 @@ class Interleaved:
         journal.begin(out, self.plan.as_dict())
         done = {tuple(row[name] for name in _PLACE) for row in rows if row["role"] == "run"}
         try:
-            for one in block:
+            for config in block:
                 for name, arm in zip(ARMS, both, strict=True):
-                    if not any(_is(row, one) and row["arm"] == name for row in rows):
-                        self._run(out, one, 0, "warm-up", name, arm)
+                    if not any(_is(row, config) and row["arm"] == name for row in rows):
+                        self._run(out, config, 0, "warm-up", name, arm)
             for at in range(blocks):
                 draw = np.random.default_rng([self.plan.seed, at, int(out == self.again)])
                 for number in draw.permutation(len(block)):
-                    one = block[number]
+                    config = block[number]
                     for side in draw.permutation(2):
-                        what = one.workload
-                        place = (at, what.operation, what.variant, what.scheme, one.workers)
+                        what = config.workload
+                        place = (at, what.operation, what.variant, what.scheme, config.workers)
                         if (*place, ARMS[side]) not in done:
-                            self._run(out, one, at, "run", ARMS[side], both[side])
+                            self._run(out, config, at, "run", ARMS[side], both[side])
         finally:
             if rows:
                 plan = self.plan.as_dict()
@@ -110,12 +110,12 @@ class Interleaved:
         return rows
 
     def _run(
-        self, out: Path, one: Configuration, block: int, role: str, name: str, arm: Running
+        self, out: Path, config: Configuration, block: int, role: str, name: str, arm: Running
     ) -> None:
-        label = f"{one.label} in {name}"
+        label = f"{config.label} in {name}"
         self.progress(Event(label, "start", role))
         began = time.perf_counter()
-        row = arm.ask(request_of(one, block, role))
+        row = arm.ask(request_of(config, block, role))
         if row.get("started"):
             row["started"] = datetime.fromisoformat(row["started"])
         place = {"campaign": self.plan.campaign, "block": block, "role": role, "arm": name}
@@ -129,13 +129,17 @@ class Interleaved:
         self.progress(Event(label, state, told, row.get("seconds")))
 
 
-def _is(row: Mapping[str, Any], one: Configuration) -> bool:
-    what = one.workload
+def _is(row: Mapping[str, Any], config: Configuration) -> bool:
+    what = config.workload
     return (row["operation"], row["variant"], row["scheme"], row["nodes"]) == (
-        what.operation, what.variant, what.scheme, one.workers,
+        what.operation, what.variant, what.scheme, config.workers,
     )  # fmt: skip
 
 
 def _flagged(compared: list[compare.Compared]) -> list[compare.Compared]:
     """Return the configurations to measure again: all that look slower."""
-    return [one for one in compared if one.p is not None and one.p <= compare.FLAGGED]
+    return [
+        comparison
+        for comparison in compared
+        if comparison.p is not None and comparison.p <= compare.FLAGGED
+    ]

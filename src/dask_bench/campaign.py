@@ -76,7 +76,9 @@ class Campaign:
         block = configurations(self.plan)
         allocator.keep_memory()
         try:
-            if self.cluster.on != "local" and any(one.workload.needs_cluster for one in block):
+            if self.cluster.on != "local" and any(
+                config.workload.needs_cluster for config in block
+            ):
                 self.cluster.ready(self.plan.workers[0])
             with contextlib.suppress(OSError):
                 journal.begin(self.out, self.plan.as_dict())
@@ -95,12 +97,12 @@ class Campaign:
     def _go(self, block: list[Configuration]) -> None:
         until = None if self.minutes is None else time.monotonic() + 60 * self.minutes
         left = list(todo(self.plan, block, self.rows))
-        warm = {one.key: one for _, one in left}
-        for one in warm.values():
-            if one.arm == 0:
-                self._run(one, 0, "warm-up", len(left))
+        warm = {config.key: config for _, config in left}
+        for config in warm.values():
+            if config.arm == 0:
+                self._run(config, 0, "warm-up", len(left))
         last, enough = None, set[tuple[Any, ...]]()
-        for number, (at, one) in enumerate(left):
+        for number, (at, config) in enumerate(left):
             if until is not None and at > 0 and time.monotonic() > until:
                 return
             if at != last and last is not None:
@@ -108,12 +110,12 @@ class Campaign:
             if at != last and at >= (self.plan.least if until is None else FEWEST):
                 enough = settled(self.rows)
             last = at
-            if self._asks(one) not in enough:
-                self._run(one, at, one.role, len(left) - number)
+            if self._asks(config) not in enough:
+                self._run(config, at, config.role, len(left) - number)
 
-    def _asks(self, one: Configuration) -> tuple[Any, ...]:
-        workload = one.workload
-        return workload.operation, workload.scheme, workload.variant, one.workers
+    def _asks(self, config: Configuration) -> tuple[Any, ...]:
+        workload = config.workload
+        return workload.operation, workload.scheme, workload.variant, config.workers
 
     def _show(self, block: int) -> None:
         """Report the medians after a block; their intervals narrow from block to block."""
@@ -123,10 +125,10 @@ class Campaign:
             told = f"{seen.value:.3g} s{interval} after {block + 1} blocks"
             self.progress(Event(name, "info", told))
 
-    def _run(self, one: Configuration, block: int, role: str, left: int) -> None:
-        self.progress(Event(one.label, "start", outlook(self.rows, left)))
+    def _run(self, config: Configuration, block: int, role: str, left: int) -> None:
+        self.progress(Event(config.label, "start", outlook(self.rows, left)))
         began = time.perf_counter()
-        columns = self.measured(one, block, role)
+        columns = self.measured(config, block, role)
         row = {
             **self.common,
             **columns,
@@ -142,24 +144,24 @@ class Campaign:
             self.progress(Event("The journal", "info", explain(error)))
         state: State = "failed" if row["failed"] else "done"
         told = row.get("reason") or f"{role}, block {block}, {outlook(self.rows, left - 1)}"
-        self.progress(Event(one.label, state, told, row.get("seconds")))
+        self.progress(Event(config.label, state, told, row.get("seconds")))
         row["overhead_seconds"] = (row.get("overhead_seconds") or 0.0) + (
             time.perf_counter()
             - began
             - sum(row.get(name) or 0.0 for name in ("seconds", "check_seconds", "overhead_seconds"))
         )
 
-    def measured(self, one: Configuration, block: int, role: str = "run") -> dict[str, Any]:
-        """Run `one` and return its columns; a run that cannot begin is a failed run."""
-        workload, layout, longest = one.workload, one.layout(self.plan), self.plan.longest
-        base = self._parameters(workload, layout, one.workers)
+    def measured(self, config: Configuration, block: int, role: str = "run") -> dict[str, Any]:
+        """Run `config` and return its columns; a run that cannot begin is a failed run."""
+        workload, layout, longest = config.workload, config.layout(self.plan), self.plan.longest
+        base = self._parameters(workload, layout, config.workers)
         try:
             right = self._right(workload, layout, block)
-            scene = self._scene(workload, layout, one.workers, block)
+            scene = self._scene(workload, layout, config.workers, block)
             if scene.client is not None:
                 base |= self.cluster.columns
-                if self.cluster.workers != one.workers:  # some did not start, or were lost
-                    base |= {"nodes": self.cluster.workers, "nodes_asked": one.workers}
+                if self.cluster.workers != config.workers:  # some did not start, or were lost
+                    base |= {"nodes": self.cluster.workers, "nodes_asked": config.workers}
             columns = within(
                 longest + self.checking,
                 lambda: run(workload, scene, right, longest, anew=role == "warm-up"),
@@ -169,7 +171,7 @@ class Campaign:
             )
         except Exception as error:  # a row, whatever it is: the campaign goes on
             columns = {"failed": True, "reason": explain(error)}
-        columns |= self._as_before(one, columns)
+        columns |= self._as_before(config, columns)
         unsettled = columns.pop(UNSETTLED, False)
         lost = columns["failed"] or unsettled or workload.family == "life"
         if workload.needs_cluster and lost:
@@ -219,13 +221,13 @@ class Campaign:
             )
         return self._known[key]
 
-    def _as_before(self, one: Configuration, columns: Mapping[str, Any]) -> dict[str, Any]:
+    def _as_before(self, config: Configuration, columns: Mapping[str, Any]) -> dict[str, Any]:
         """Mark a run as failed if its number of tasks differs from the configuration's first."""
         tasks = columns.get("tasks")
         moved = columns.get("lost_workers") or columns.get("retries")
-        if columns["failed"] or tasks is None or moved or one.workload.sink is None:
+        if columns["failed"] or tasks is None or moved or config.workload.sink is None:
             return {}
-        first = self._tasks.setdefault((one.workload.name, one.workers), tasks)
+        first = self._tasks.setdefault((config.workload.name, config.workers), tasks)
         if tasks == first:
             return {}
         reason = f"{tasks} tasks ran, {first} when it first ran: something else was computed."

@@ -47,15 +47,15 @@ class Plan:
 def again(workloads: Sequence[str]) -> tuple[str, ...]:
     """Return the workloads to run twice in a block: the usual ones, else the first on a cluster."""
     chosen = choose(workloads)
-    usual = tuple(one.name for one in chosen if one.name in USUAL)
-    first = sorted(chosen, key=lambda one: not one.needs_cluster)[0]
+    usual = tuple(workload.name for workload in chosen if workload.name in USUAL)
+    first = sorted(chosen, key=lambda workload: not workload.needs_cluster)[0]
     return usual or (first.name,)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,14 @@ def configurations(plan: Plan) -> list[Configuration]:
 def affordable(plan: Plan) -> list[Workload]:
     """Return the chosen workloads; from a set, without those that would send `MOST_TASKS` tasks."""
     return [
-        one
-        for one in choose(plan.workloads)
-        if one.tasks(plan.layout) <= MOST_TASKS
-        or not {one.name, one.operation, f"{one.operation}:{one.variant}"}.isdisjoint(
-            plan.workloads
-        )
+        workload
+        for workload in choose(plan.workloads)
+        if workload.tasks(plan.layout) <= MOST_TASKS
+        or not {
+            workload.name,
+            workload.operation,
+            f"{workload.operation}:{workload.variant}",
+        }.isdisjoint(plan.workloads)
     ]
 
 
@@ -126,8 +128,8 @@ def todo(
     name = zlib.crc32(plan.campaign.encode())  # campaigns with the same seed have different orders
     for at in range(plan.most):
         order = np.random.default_rng([plan.seed, name, at]).permutation(len(block))
-        for one in (block[number] for number in order):
-            what = one.workload
-            key = (at, what.operation, what.variant, what.scheme, one.workers, one.role)
+        for config in (block[number] for number in order):
+            what = config.workload
+            key = (at, what.operation, what.variant, what.scheme, config.workers, config.role)
             if key not in done:
-                yield at, one
+                yield at, config

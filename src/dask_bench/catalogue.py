@@ -54,9 +54,11 @@ def choose(names: Sequence[str]) -> tuple[Workload, ...]:
     """
     found: dict[str, Workload] = {}
     for name in names:
-        mine = {key: one for key, one in WORKLOADS.items() if _is(name, one)}
+        mine = {key: workload for key, workload in WORKLOADS.items() if _is(name, workload)}
         if not mine:
-            operations = ", ".join(dict.fromkeys(one.operation for one in WORKLOADS.values()))
+            operations = ", ".join(
+                dict.fromkeys(workload.operation for workload in WORKLOADS.values())
+            )
             raise BadInput(
                 f"There is no workload or set {name!r}.",
                 fix=f"Use a set ({', '.join(SETS)}) or one of: {operations}.",
@@ -65,8 +67,8 @@ def choose(names: Sequence[str]) -> tuple[Workload, ...]:
     return tuple(found.values())
 
 
-def _is(name: str, one: Workload) -> bool:
+def _is(name: str, workload: Workload) -> bool:
     if name == "core":
-        return one.name in CORE
-    sets = ("all", one.family, one.operation, PLACE if one.needs_bucket else "all")
-    return name in (*sets, one.name) or one.name.startswith(f"{name}:")
+        return workload.name in CORE
+    sets = ("all", workload.family, workload.operation, PLACE if workload.needs_bucket else "all")
+    return name in (*sets, workload.name) or workload.name.startswith(f"{name}:")

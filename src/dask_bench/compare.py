@@ -105,9 +105,9 @@ def compare(
             fix="Measure the same operations, sizes and workers for A and for B.",
         )
     second = _second_stage(again) if again is not None else None
-    compared = [_measured(one, a[one], b[other], paired) for one, other in pairs if one == other]
+    compared = [_measured(key, a[key], b[other], paired) for key, other in pairs if key == other]
     compared = _judged(compared, second)
-    compared += [_changed(one, other, a[one], b[other]) for one, other in pairs if one != other]
+    compared += [_changed(key, other, a[key], b[other]) for key, other in pairs if key != other]
     compared += [
         Compared(known(key), MISSING, n=(len(a[key]), 0), reason="B has no such run.")
         for key in alone
@@ -118,13 +118,13 @@ def compare(
         for key in b
         if key not in matched
     ]
-    grew = grown_counts({one: (a[one], b[other]) for one, other in pairs})
-    return sorted((_grown(one, grew) for one in compared), key=_urgency)
+    grew = grown_counts({key: (a[key], b[other]) for key, other in pairs})
+    return sorted((_grown(comparison, grew) for comparison in compared), key=_urgency)
 
 
 def verdict(compared: Sequence[Compared]) -> str:
     """Return the overall verdict: the most urgent of the configurations' verdicts."""
-    return min((one.verdict for one in compared), key=VERDICTS.index)
+    return min((comparison.verdict for comparison in compared), key=VERDICTS.index)
 
 
 def worst(compared: Sequence[Compared]) -> Compared:
@@ -136,9 +136,12 @@ def to_measure_again(compared: Sequence[Compared]) -> list[Compared]:
     """Return the configurations that the first stage flags and that are not settled yet."""
     open_ = (SUSPECT, TOO_FEW, GREW)
     return [
-        one
-        for one in compared
-        if one.verdict in open_ and one.p is not None and one.p <= FLAGGED and one.p_again is None
+        comparison
+        for comparison in compared
+        if comparison.verdict in open_
+        and comparison.p is not None
+        and comparison.p <= FLAGGED
+        and comparison.p_again is None
     ]
 
 
@@ -160,17 +163,17 @@ def _matched(
     return pairs, alone
 
 
-def _changed(one: Key, other: Key, a: pd.DataFrame, b: pd.DataFrame) -> Compared:
+def _changed(key: Key, other: Key, a: pd.DataFrame, b: pd.DataFrame) -> Compared:
     """Return the comparison of matching runs under different settings."""
     differ = [
         f"{name} {was} in A, {now} in B"
-        for name, was, now in zip(PARAMETERS, one, other, strict=True)
+        for name, was, now in zip(PARAMETERS, key, other, strict=True)
         if was != now
     ]
-    return replace(_measured(one, a, b, False), verdict=CHANGED, reason="; ".join(differ))
+    return replace(_measured(key, a, b, False), verdict=CHANGED, reason="; ".join(differ))
 
 
-def _measured(one: Key, a: pd.DataFrame, b: pd.DataFrame, paired: bool) -> Compared:
+def _measured(key: Key, a: pd.DataFrame, b: pd.DataFrame, paired: bool) -> Compared:
     """Return the comparison with its two one-sided p values, before any verdict."""
     failed = int(a.failed.sum()), int(b.failed.sum())
     x, y = (timed(table).to_numpy(float) for table in (a, b))
@@ -181,7 +184,7 @@ def _measured(one: Key, a: pd.DataFrame, b: pd.DataFrame, paired: bool) -> Compa
     else:
         x, y = x[np.isfinite(x)], y[np.isfinite(y)]
     n = len(x), len(y)
-    found = Compared(known(one), TOO_FEW, n=n, failed=failed, paired=paired)
+    found = Compared(known(key), TOO_FEW, n=n, failed=failed, paired=paired)
     if min(n) == 0:
         return found
     estimate = statistics.paired_ratio(x, y) if paired else statistics.ratio(x, y)
@@ -204,47 +207,58 @@ def _second_stage(again: tuple[pd.DataFrame, pd.DataFrame]) -> dict[Key, float |
 def _judged(
     compared: Sequence[Compared], second: Mapping[Key, float | None] | None
 ) -> list[Compared]:
-    flagged = [one for one in compared if one.p is not None and one.p <= FLAGGED]
-    return [_verdict(one, len(compared), second, len(flagged)) for one in compared]
+    flagged = [
+        comparison
+        for comparison in compared
+        if comparison.p is not None and comparison.p <= FLAGGED
+    ]
+    return [_verdict(comparison, len(compared), second, len(flagged)) for comparison in compared]
 
 
 def _verdict(
-    one: Compared, many: int, second: Mapping[Key, float | None] | None, flagged: int
+    comparison: Compared, many: int, second: Mapping[Key, float | None] | None, flagged: int
 ) -> Compared:
     """Return the comparison with its verdict; all judged configurations share the level."""
     share_a, share_b = (
-        bad / max(1, bad + good) for bad, good in zip(one.failed, one.n, strict=True)
+        bad / max(1, bad + good) for bad, good in zip(comparison.failed, comparison.n, strict=True)
     )
     if share_b > share_a:
-        why = f"{one.failed[0]} runs of A failed, {one.failed[1]} of B."
-        return replace(one, verdict=FAILS, reason=why)
-    if one.p is None or one.p_faster is None:
-        return one
-    if second is not None and one.p <= FLAGGED:
-        p = second.get(identity(one.configuration))
+        why = f"{comparison.failed[0]} runs of A failed, {comparison.failed[1]} of B."
+        return replace(comparison, verdict=FAILS, reason=why)
+    if comparison.p is None or comparison.p_faster is None:
+        return comparison
+    if second is not None and comparison.p <= FLAGGED:
+        p = second.get(identity(comparison.configuration))
         if p is not None:
             verdict = REGRESSION if p * flagged <= LEVEL else NO_CHANGE
-            return replace(one, verdict=verdict, p_again=p)
-    if one.p * many <= LEVEL:
-        return replace(one, verdict=REGRESSION)
-    if one.p_faster * many <= LEVEL:
-        return replace(one, verdict=IMPROVEMENT)
-    if second is None and statistics.smallest_p(*one.n, paired=one.paired) * many > LEVEL:
+            return replace(comparison, verdict=verdict, p_again=p)
+    if comparison.p * many <= LEVEL:
+        return replace(comparison, verdict=REGRESSION)
+    if comparison.p_faster * many <= LEVEL:
+        return replace(comparison, verdict=IMPROVEMENT)
+    if (
+        second is None
+        and statistics.smallest_p(*comparison.n, paired=comparison.paired) * many > LEVEL
+    ):
         why = f"{many} configurations at once need more runs to tell a slowdown from chance."
-        return replace(one, verdict=TOO_FEW, reason=why)
-    return replace(one, verdict=SUSPECT if one.p <= FLAGGED else NO_CHANGE)
+        return replace(comparison, verdict=TOO_FEW, reason=why)
+    return replace(comparison, verdict=SUSPECT if comparison.p <= FLAGGED else NO_CHANGE)
 
 
-def _grown(one: Compared, grew: Mapping[Key, list[Growth]]) -> Compared:
+def _grown(comparison: Compared, grew: Mapping[Key, list[Growth]]) -> Compared:
     """Return the comparison, with the verdict `grew` if counts did and the time has not decided."""
-    found = grew.get(identity(one.configuration))
+    found = grew.get(identity(comparison.configuration))
     if not found:
-        return one
+        return comparison
     reason = "; ".join(f"{each.what} {each.before:g} -> {each.after:g}" for each in found)
-    if VERDICTS.index(one.verdict) < VERDICTS.index(GREW):
-        return replace(one, reason="; ".join(filter(None, (one.reason, reason))))
-    return replace(one, verdict=GREW, reason=reason)
+    if VERDICTS.index(comparison.verdict) < VERDICTS.index(GREW):
+        return replace(comparison, reason="; ".join(filter(None, (comparison.reason, reason))))
+    return replace(comparison, verdict=GREW, reason=reason)
 
 
-def _urgency(one: Compared) -> tuple[int, float, float]:
-    return (VERDICTS.index(one.verdict), 2.0 if one.p is None else one.p, -(one.ratio or 0))
+def _urgency(comparison: Compared) -> tuple[int, float, float]:
+    return (
+        VERDICTS.index(comparison.verdict),
+        2.0 if comparison.p is None else comparison.p,
+        -(comparison.ratio or 0),
+    )

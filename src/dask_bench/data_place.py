@@ -121,7 +121,7 @@ def remove(place: Place) -> None:
 
     store = objects(place)
     for names in obstore.list(store):
-        obstore.delete(store, [one["path"] for one in names])
+        obstore.delete(store, [entry["path"] for entry in names])
 
 
 def stored_bytes(place: Place) -> int:
@@ -136,7 +136,9 @@ def stored_bytes(place: Place) -> int:
         import obstore
 
         sizes = {
-            one["path"]: one["size"] for names in obstore.list(objects(place)) for one in names
+            entry["path"]: entry["size"]
+            for names in obstore.list(objects(place))
+            for entry in names
         }
     return sum(
         size for name, size in sizes.items() if name.startswith("v") and not name.endswith(".json")

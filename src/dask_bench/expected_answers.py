@@ -161,7 +161,7 @@ def check(answer: Answer, right: Known, result: Any, layout: Layout) -> Verdict:
     if off[worst] > each or not right.factors:
         return Verdict(bool(off[worst] <= each), *at_worst, each, share)
     total = functionals.of(result, answer.dims, right.factors)
-    allowed = functionals.tolerance([len(one) for one in right.factors], each)
+    allowed = functionals.tolerance([len(factors) for factors in right.factors], each)
     if abs(total - right.total) <= allowed:
         return Verdict(True, *at_worst, each, share)
     why = "The answer is wrong: rows that were looked at are right, the sum over all is not."

@@ -51,7 +51,9 @@ def explain(error: BaseException) -> str:
 
 
 def _fault(error: BaseException) -> str:
-    return next((f"{said} " for one in _causes(error) for test, said in _FAULTS if test(one)), "")
+    return next(
+        (f"{said} " for cause in _causes(error) for test, said in _FAULTS if test(cause)), ""
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -122,9 +122,9 @@ def parse(name: str, wanted: Sequence[str], here: Path = Path(sys.executable)) -
 
 
 def _source(folder: Path) -> Path | None:
-    for one in (folder / "src", folder):
-        if (one / "dask_bench" / "interleaved.py").is_file():
-            return one.absolute()
+    for place in (folder / "src", folder):
+        if (place / "dask_bench" / "interleaved.py").is_file():
+            return place.absolute()
     return None
 
 
@@ -149,22 +149,27 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     cluster = local(Shape(asked["threads"], asked["memory_limit_mb"]))
     common = campaign.origin_of(Path(__file__).parents[2])
     run = campaign.Campaign(plan, Path("ab"), Path(asked["folder"]), cluster, common)
-    known = {one.key: one for one in configurations(plan)}
+    known = {config.key: config for config in configurations(plan)}
     allocator.keep_memory()
     try:
         print(json.dumps(_READY), file=answers, flush=True)
         for line in requests:
             request = json.loads(line)
-            one = known[request["workload"], request["workers"], 0]
-            row = {**common, **run.measured(one, request["block"], request["role"])}
+            config = known[request["workload"], request["workers"], 0]
+            row = {**common, **run.measured(config, request["block"], request["role"])}
             print(json.dumps(row, default=_plain), file=answers, flush=True)
     finally:
         cluster.close()
 
 
-def request_of(one: Configuration, block: int, role: str) -> dict[str, Any]:
+def request_of(config: Configuration, block: int, role: str) -> dict[str, Any]:
     """Return the request to run a configuration once."""
-    return {"workload": one.workload.name, "workers": one.workers, "block": block, "role": role}
+    return {
+        "workload": config.workload.name,
+        "workers": config.workers,
+        "block": block,
+        "role": role,
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -130,7 +130,7 @@ def _in_time(scene: Scene) -> Iterator[None]:
         if scene.client is None or scene.client.status != "running":
             raise
         there = scene.client.scheduler_info(n_workers=-1)["workers"].values()
-        paused = [one["name"] for one in there if one["status"] == "paused"]
+        paused = [worker["name"] for worker in there if worker["status"] == "paused"]
         why = f"{len(paused)} of {len(there)} workers are paused: their memory limit is too small."
         raise CheckFailed(str(error), why=why if paused else "") from error
 

@@ -93,7 +93,7 @@ def write(client: str, at_once: int) -> Callable[[Scene], Outcome]:
             right = bool((_open(scene, client, prefix)[:] == scene.layout.field[:]).all())
         everything = scene.bucket.obstore(prefix)
         for names in obstore.list(everything):
-            obstore.delete(everything, [one["path"] for one in names])
+            obstore.delete(everything, [entry["path"] for entry in names])
         return Outcome(columns=columns, ok=right)
 
     return run

@@ -40,7 +40,7 @@ class _Probe:
 
     def look(self, process: psutil.Process) -> None:
         self.memory.append(process.memory_info().rss)
-        on_disk = (getattr(one.data, "spilled_total", (0, 0))[1] for one in self.workers)
+        on_disk = (getattr(worker.data, "spilled_total", (0, 0))[1] for worker in self.workers)
         self.spilled = max(self.spilled, sum(on_disk))
 
     def watch(self, stop: threading.Event) -> None:
@@ -111,7 +111,7 @@ class CountingStore(WrapperStore[Any]):
     async def get_partial_values(self, prototype: Any, key_ranges: Any) -> Any:
         """Read parts of keys."""
         found = await self._store.get_partial_values(prototype, key_ranges)
-        count(requests_read=len(found), bytes_read=sum(len(one) for one in found if one))
+        count(requests_read=len(found), bytes_read=sum(len(piece) for piece in found if piece))
         return found
 
     async def set(self, key: str, value: Any) -> None:

@@ -38,7 +38,7 @@ def memory_sum(scene: Scene) -> Outcome:
 def memory_copy(scene: Scene) -> Outcome:
     """Copy every value, in memory; nothing new is allocated."""
     source = [np.ones(PIECE_MB * MEGABYTE // 4, "f4") for _ in range(scene.threads)]
-    into = [np.empty_like(one) for one in source]
+    into = [np.empty_like(piece) for piece in source]
 
     def copy(number: int) -> None:
         np.copyto(into[number % scene.threads], source[number % scene.threads])
@@ -67,7 +67,7 @@ def raw_write(scene: Scene) -> Outcome:
 
 def raw_read(scene: Scene) -> Outcome:
     """Read the store's files as they are, without decoding; usually from the page cache."""
-    files = [one for one in scene.path.rglob("*") if one.is_file()]
+    files = [file for file in scene.path.rglob("*") if file.is_file()]
 
     def read(number: int) -> int:
         size = len(files[number].read_bytes())
@@ -75,7 +75,7 @@ def raw_read(scene: Scene) -> Outcome:
         return size
 
     found = sum(_threads(scene, read, len(files)))
-    return Outcome(ok=found == sum(one.stat().st_size for one in files))
+    return Outcome(ok=found == sum(file.stat().st_size for file in files))
 
 
 def ranged_read(at_once: int) -> Any:
@@ -89,11 +89,11 @@ def ranged_read(at_once: int) -> Any:
         from obstore.store import LocalStore
 
         store = LocalStore(scene.path)
-        files = [one for one in scene.path.rglob("*") if one.is_file()]
+        files = [file for file in scene.path.rglob("*") if file.is_file()]
         ranges = [
-            (one.relative_to(scene.path).as_posix(), start, min(RANGE_BYTES, size - start))
-            for one in files
-            for size in [one.stat().st_size]
+            (file.relative_to(scene.path).as_posix(), start, min(RANGE_BYTES, size - start))
+            for file in files
+            for size in [file.stat().st_size]
             for start in range(0, size, RANGE_BYTES)
         ]
 

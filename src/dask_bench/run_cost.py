@@ -189,13 +189,13 @@ def priced(table: pd.DataFrame, rates: Rates) -> pd.DataFrame:
     costs = [row and run_cost(row, rates) for row in rows]
     large = [row and terabyte_cost(row, rates) for row in rows]
     return table.assign(
-        usd_tb_marginal=[one and float(one.marginal) for one in large],
-        usd_tb_full=[one and float(one.full) for one in large],
-        worker_seconds_billed=[one and one.billed_seconds for one in costs],
+        usd_tb_marginal=[cost and float(cost.marginal) for cost in large],
+        usd_tb_full=[cost and float(cost.full) for cost in large],
+        worker_seconds_billed=[cost and cost.billed_seconds for cost in costs],
         price_source=rates.source,
         price_date=rates.date,
-        usd_marginal=[one and one.marginal for one in costs],
-        usd_full=[one and one.full for one in costs],
+        usd_marginal=[cost and cost.marginal for cost in costs],
+        usd_full=[cost and cost.full for cost in costs],
     )
 
 

@@ -281,6 +281,6 @@ def _checked(table: pa.Table, what: str) -> pd.DataFrame:
         if column.required and table.column(name).null_count:
             raise BadInput(f"{what}: a run has no {name}.", why=column.meaning)
     for name, allowed in (("role", ROLES), ("origin", tuple(Origin))):
-        if wrong := sorted(set(table.column(name).to_pylist()) - {str(one) for one in allowed}):
+        if wrong := sorted(set(table.column(name).to_pylist()) - {str(value) for value in allowed}):
             raise BadInput(f"{what}: there is no {name} {', '.join(wrong)}.")
     return table.to_pandas(types_mapper=_PANDAS.get)

@@ -99,7 +99,7 @@ class Law:
     @property
     def worst(self) -> float:
         """The largest residual, as a share of the measured time."""
-        return max(abs(one) for one in self.residuals)
+        return max(abs(residual) for residual in self.residuals)
 
 
 def law(workers: Sequence[int], seconds: Sequence[float], kind: Kind) -> Law:
@@ -118,9 +118,9 @@ def law(workers: Sequence[int], seconds: Sequence[float], kind: Kind) -> Law:
     basis = np.column_stack([of(n) for of in terms.values()]) / t[:, None]
     found, _ = optimize.nnls(basis, np.ones_like(t))
     return Law(
-        dict(zip(terms, (float(one) for one in found), strict=True)),
-        tuple(int(one) for one in workers),
-        tuple(float(one) for one in 1 - basis @ found),
+        dict(zip(terms, (float(number) for number in found), strict=True)),
+        tuple(int(number) for number in workers),
+        tuple(float(number) for number in 1 - basis @ found),
     )
 
 

@@ -111,11 +111,11 @@ def _trimmed_p(values: npt.NDArray[np.float64]) -> float:
 
 def _spread(value: float, logarithms: Sequence[npt.NDArray[np.float64]]) -> Estimate:
     """Return `value` with Welch's interval for the logarithm of one or two sets of runs."""
-    shares = [one.var(ddof=1) / len(one) for one in logarithms]
+    shares = [times.var(ddof=1) / len(times) for times in logarithms]
     if not sum(shares):
         return Estimate(value, value, value)
     freedom = sum(shares) ** 2 / sum(
-        share**2 / (len(one) - 1) for share, one in zip(shares, logarithms, strict=True)
+        share**2 / (len(times) - 1) for share, times in zip(shares, logarithms, strict=True)
     )
     factor = float(np.exp(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(sum(shares))))
     return Estimate(value, value / factor, value * factor)

@@ -209,7 +209,7 @@ def read_icechunk(scene: Scene) -> Outcome:
     found = xr.open_zarr(source, consolidated=False, chunks={})
     read = _total(scene, found.v0.data)
     seconds = time.perf_counter() - began
-    files = [one.stat().st_size for kind in _ICECHUNK_DATA for one in (path / kind).iterdir()]
+    files = [file.stat().st_size for kind in _ICECHUNK_DATA for file in (path / kind).iterdir()]
     columns = {"seconds": seconds, "requests_read": len(files), "bytes_read": sum(files)}
     return replace(read, columns=columns)
 

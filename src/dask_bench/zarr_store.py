@@ -86,10 +86,10 @@ def encoding(layout: Layout) -> dict[str, Any]:
         "lz4": (BloscCodec(cname="lz4", clevel=5, shuffle="shuffle"),),
         "none": None,
     }
-    one: dict[str, Any] = {"chunks": layout.chunks, "compressors": codecs[layout.codec]}
+    options: dict[str, Any] = {"chunks": layout.chunks, "compressors": codecs[layout.codec]}
     if layout.shards is not None:
-        one["shards"] = layout.shards
-    return {f"v{number}": one for number in range(layout.variables)}
+        options["shards"] = layout.shards
+    return {f"v{number}": options for number in range(layout.variables)}
 
 
 def write(layout: Layout, dataset: xr.Dataset, path: Place) -> Any:

@@ -47,7 +47,9 @@ def why_stop_cluster(
     if owner not in people:
         return f"{owner} is not a user of the hub" if age > MARGIN else ""
     person = people[owner]
-    if launched and not any(is_launched(one) for one in (person.get("servers") or {}).values()):
+    if launched and not any(
+        is_launched(server) for server in (person.get("servers") or {}).values()
+    ):
         return f"it was made in a server that {owner} had launched from Binder, which has ended"
     if not person.get("servers"):
         seen = max(started, moment(person.get("last_activity") or started.isoformat()))

@@ -61,7 +61,7 @@ class Round:
     @property
     def ok(self) -> bool:
         """Whether nothing is left that should be gone."""
-        return all(one.ended for one in self.outstayed)
+        return all(finding.ended for finding in self.outstayed)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -159,23 +159,25 @@ def outstayed(
     return Outstayed(kind, name, owner, started.isoformat(timespec="seconds"), reason, told)
 
 
-def end(one: Outstayed, janitor: User, ends: Mapping[str, Callable[[], None]]) -> Outstayed:
+def end(finding: Outstayed, janitor: User, ends: Mapping[str, Callable[[], None]]) -> Outstayed:
     """Stop a server or cluster, unless it ended meanwhile; a failure does not stop the round."""
     try:
-        if one.kind == "cluster":
-            ends[one.name]()
+        if finding.kind == "cluster":
+            ends[finding.name]()
         else:
-            janitor.ask("DELETE", f"/hub/api/users/{one.owner}/server")
+            janitor.ask("DELETE", f"/hub/api/users/{finding.owner}/server")
     except HubRefused as refused:
-        return replace(one, ended=True) if refused.status == GONE else failed(one, refused)
+        return replace(finding, ended=True) if refused.status == GONE else failed(finding, refused)
     except PangeoDeployError as error:
-        return failed(one, error)
-    return replace(one, ended=True)
+        return failed(finding, error)
+    return replace(finding, ended=True)
 
 
-def failed(one: Outstayed, error: PangeoDeployError) -> Outstayed:
+def failed(finding: Outstayed, error: PangeoDeployError) -> Outstayed:
     """Return the finding with the reason why stopping failed."""
-    return replace(one, reason=f"{one.reason}; not stopped: {error.what} {error.why}".strip())
+    return replace(
+        finding, reason=f"{finding.reason}; not stopped: {error.what} {error.why}".strip()
+    )
 
 
 def cluster_price(cluster: Cluster, shape: str, price: PriceOf) -> Decimal | None:
@@ -196,6 +198,6 @@ def server_price(
     """Return a server's cost an hour: its profile's share of a node of `shape`."""
     node = price("ec2", shape)
     chosen = (server.get("user_options") or {}).get("profile")
-    profiles = {one["slug"]: one for one in settings["profiles"]}
+    profiles = {entry["slug"]: entry for entry in settings["profiles"]}
     profile = profiles.get(chosen, settings["profiles"][0])
     return None if node is None else node / profile["node"]["share"]

@@ -177,7 +177,7 @@ class User:
     def kernels(self) -> list[str]:
         """Return the ids of the kernels that run in the user's server."""
         found = self.ask("GET", f"/user/{self.path}/api/kernels").json()
-        return [one["id"] for one in found]
+        return [kernel["id"] for kernel in found]
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,9 @@ def _first_visit(nobody: User, password: str) -> bool:
     form = {
         "username": nobody.name,
         "password": password,
-        "_xsrf": next((one.value for one in visit.session.cookies if one.name == "_xsrf"), ""),
+        "_xsrf": next(
+            (cookie.value for cookie in visit.session.cookies if cookie.name == "_xsrf"), ""
+        ),
     }
     return visit._request("POST", page, {}, data=form).status_code == FOUND
 

@@ -64,10 +64,12 @@ class Pods:
             for person in everybody(self.janitor).values()
             for server in person["servers"].values()
         ]
-        images = [one.get("image", "hub") for one in options]
+        images = [chosen.get("image", "hub") for chosen in options]
         pods = {"items": [{"spec": {"containers": [{"image": image}]}} for image in images]}
         if _preload_content:
-            return json.loads(json.dumps(pods), object_hook=lambda one: SimpleNamespace(**one))
+            return json.loads(
+                json.dumps(pods), object_hook=lambda fields: SimpleNamespace(**fields)
+            )
         return SimpleNamespace(read=lambda: json.dumps(pods))
 
 

@@ -141,7 +141,9 @@ def wait_ready(folder: Path, progress: Progress) -> None:
             del waiting[name]
             progress(Event(name, "done", seconds=passed))
         looping = [
-            one["name"] for one in recorded_parts(folder) if one["restarts"] >= GIVE_UP_RESTARTS
+            entry["name"]
+            for entry in recorded_parts(folder)
+            if entry["restarts"] >= GIVE_UP_RESTARTS
         ]
         if waiting and (looping or passed > READY_SECONDS or not supervisor(folder)):
             name = next(iter((*looping, *waiting)))

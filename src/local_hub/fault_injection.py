@@ -109,7 +109,7 @@ def kill_worker(place: HubPlace, user: User) -> Recovery:
         make_cluster(kernel)
         before = kernel.result(NAMES)
         kernel.run(BEGIN)
-        kill_process(next(one for one in dask(place, "worker") if one.pid not in others))
+        kill_process(next(worker for worker in dask(place, "worker") if worker.pid not in others))
         seconds = until(lambda: replaced(before, kernel.result(NAMES)))
         kept = kernel.result(FINISH) == ANSWER
         kernel.run(with_values(cells.SHUT_DOWN, timeout=60.0))
@@ -126,7 +126,9 @@ def kill_scheduler(place: HubPlace, user: User) -> Recovery:
     before = pids(place, "scheduler", "worker")  # of clusters that are still ending
     with user.kernel() as kernel:
         name = make_cluster(kernel)
-        (scheduler,) = (one for one in dask(place, "scheduler") if one.pid not in before)
+        (scheduler,) = (
+            process for process in dask(place, "scheduler") if process.pid not in before
+        )
         kill_process(scheduler)
         seconds = until(lambda: name not in clusters(user) and pids(place, "worker") <= before)
         kept = kernel.result(KEEP + "\n" + KEPT) == 42

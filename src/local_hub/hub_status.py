@@ -142,7 +142,7 @@ def records(place: HubPlace) -> Records:
     """Return where the hub records its use."""
     folder = place.folder
     born = json.loads((folder / "supervisor.json").read_bytes())["born"]
-    monitored = any(one["name"] == "prometheus" for one in recorded_parts(folder))
+    monitored = any(part["name"] == "prometheus" for part in recorded_parts(folder))
     return Records(
         prometheus=hub_state.load(folder).url("prometheus") if monitored else "",
         log=folder / "logs" / "hub.log",
@@ -169,7 +169,7 @@ def look(place: HubPlace, seconds: float = 0.0, reused: bool = False) -> Hub:
         True,
         state.public_url,
         folder,
-        tuple(part_status(folder, one) for one in recorded_parts(folder)),
+        tuple(part_status(folder, part) for part in recorded_parts(folder)),
         seconds,
         reused,
         people={name: hub_state.password(state.secrets["login"], name) for name in names},
@@ -177,12 +177,12 @@ def look(place: HubPlace, seconds: float = 0.0, reused: bool = False) -> Hub:
     )
 
 
-def part_status(folder: Path, one: dict[str, Any]) -> PartStatus:
+def part_status(folder: Path, part: dict[str, Any]) -> PartStatus:
     """Return a part's status; a part without a health check is well if it runs."""
-    alive = psutil.pid_exists(one["pid"])
-    ok = alive and (not one["health"] or answers(one["health"]))
-    log = str(folder / "logs" / f"{one['name']}.log")
-    return PartStatus(one["name"], one["pid"] if alive else None, ok, one["restarts"], log)
+    alive = psutil.pid_exists(part["pid"])
+    ok = alive and (not part["health"] or answers(part["health"]))
+    log = str(folder / "logs" / f"{part['name']}.log")
+    return PartStatus(part["name"], part["pid"] if alive else None, ok, part["restarts"], log)
 
 
 def recorded_parts(folder: Path) -> list[dict[str, Any]]:

@@ -122,7 +122,7 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 
     def options(self) -> set[str]:
         """Return the permitted options: Binder's come with an image."""
-        binders = {one for one in self.user_options if one.startswith("binder_")}
+        binders = {option for option in self.user_options if option.startswith("binder_")}
         launch = {"image", "repo_url", "token", *binders} if self.image else set()
         return {"profile", "software", *launch}
 
@@ -132,7 +132,7 @@ class RehearsalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         env = super().get_env()
         if not self.service_account:  # EKS would not set them in the pod
-            env = {key: one for key, one in env.items() if not key.startswith("AWS_CONTAINER_")}
+            env = {key: value for key, value in env.items() if not key.startswith("AWS_CONTAINER_")}
         return {
             **env,
             **dict.fromkeys(pools, threads),

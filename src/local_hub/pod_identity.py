@@ -55,7 +55,7 @@ def policy(bucket: str, user: str) -> dict[str, Any]:
     objects = {"Action": OBJECT_ACTIONS, "Resource": [f"{arn}/{prefix}" for prefix in prefixes]}
     within = {"StringLike": {"s3:prefix": prefixes}}
     listing = {"Action": "s3:ListBucket", "Resource": arn, "Condition": within}
-    statements = [{"Effect": "Allow", **one} for one in (objects, listing)]
+    statements = [{"Effect": "Allow", **statement} for statement in (objects, listing)]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -109,7 +109,7 @@ def launched_by_binder(hub: HubAuth, user: str) -> bool:
     except requests.RequestException:
         raise HTTPError(502) from None
     servers = answer.json().get("servers", {}).values()
-    return any("image" in (one.get("user_options") or {}) for one in servers)
+    return any("image" in (server.get("user_options") or {}) for server in servers)
 
 
 class Health(RequestHandler):

@@ -82,9 +82,9 @@ def used(process: psutil.Process) -> tuple[float, float]:
     Shared memory counts once (PSS, where the system has it).
     """
     seconds = memory = 0.0
-    for one in (process, *process.children(recursive=True)):
+    for member in (process, *process.children(recursive=True)):
         try:
-            spent, held = one.cpu_times(), one.memory_full_info()
+            spent, held = member.cpu_times(), member.memory_full_info()
         except psutil.Error:
             continue
         seconds += spent.user + spent.system + spent.children_user + spent.children_system

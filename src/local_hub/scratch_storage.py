@@ -55,14 +55,14 @@ class SessionRequest(access_control.S3IAMRequest):
         if source := self._headers.get("X-Amz-Copy-Source"):
             wanted.append(("s3:GetObject", f"arn:aws:s3:::{unquote(source).lstrip('/')}"))
         policy, prefix = json.loads(session.policy or "null"), list_prefix(self._path)
-        if policy and not all(permits(policy, *one, prefix) for one in wanted):
+        if policy and not all(permits(policy, *request, prefix) for request in wanted):
             raise S3AccessDeniedError
 
 
 def session_of(key_id: str) -> AssumedRole | None:
     """Return the session to which STS issued this key."""
     sessions = sts_backends[DEFAULT_ACCOUNT_ID]["aws"].assumed_roles
-    return next((one for one in sessions if one.access_key_id == key_id), None)
+    return next((session for session in sessions if session.access_key_id == key_id), None)
 
 
 def list_prefix(path: str) -> str:
@@ -74,8 +74,8 @@ def permits(policy: dict[str, Any], action: str, resource: str, prefix: str) -> 
     """Return whether a policy of plain Allow statements permits the action on the resource."""
     return any(
         action in words(statement["Action"])
-        and any(matches(resource, one) for one in words(statement["Resource"]))
-        and all(matches(prefix, one) for one in wanted_prefixes(statement))
+        and any(matches(resource, pattern) for pattern in words(statement["Resource"]))
+        and all(matches(prefix, pattern) for pattern in wanted_prefixes(statement))
         for statement in policy["Statement"]
         if statement["Effect"] == "Allow"
     )

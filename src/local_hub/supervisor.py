@@ -59,16 +59,16 @@ def main() -> None:
         time.sleep(LOOK_SECONDS)
         bury(running)
         try:
-            changed |= bool([one for one in running if revive(one, hub)])
+            changed |= bool([child for child in running if revive(child, hub)])
             if changed:
                 report(hub.folder, running)
                 changed = False
         except OSError as error:  # a full disk: running parts go on, and this is tried again
             complain(error)
-    for one in running:
-        one.process.terminate()
-    for one in running:
-        end(one.process)
+    for child in running:
+        child.process.terminate()
+    for child in running:
+        end(child.process)
     end_all(marked(hub.folder))
 
 
@@ -100,19 +100,19 @@ def start(part: Part, hub: hub_state.HubState) -> subprocess.Popen[bytes]:
         )
 
 
-def revive(one: Running, hub: hub_state.HubState) -> bool:
+def revive(child: Running, hub: hub_state.HubState) -> bool:
     """Restart a dead part, later each time it dies early; return whether anything changed."""
-    if one.process.poll() is None:
+    if child.process.poll() is None:
         return False
     now = time.monotonic()
-    if not one.again_at:
-        one.soon = one.soon + 1 if now - one.since < SOON_SECONDS else 0
-        one.again_at = now + min(0.1 * 2**one.soon, LONGEST_PAUSE_SECONDS)
-    if now < one.again_at:
+    if not child.again_at:
+        child.soon = child.soon + 1 if now - child.since < SOON_SECONDS else 0
+        child.again_at = now + min(0.1 * 2**child.soon, LONGEST_PAUSE_SECONDS)
+    if now < child.again_at:
         return False
-    one.again_at = now + LONGEST_PAUSE_SECONDS  # if it cannot be started now
-    one.process = start(one.part, hub)
-    one.restarts, one.again_at, one.since = one.restarts + 1, 0.0, now
+    child.again_at = now + LONGEST_PAUSE_SECONDS  # if it cannot be started now
+    child.process = start(child.part, hub)
+    child.restarts, child.again_at, child.since = child.restarts + 1, 0.0, now
     return True
 
 
@@ -120,12 +120,12 @@ def report(folder: Path, running: list[Running]) -> None:
     """Write the record of parts and their processes."""
     told = [
         {
-            "name": one.part.name,
-            "pid": one.process.pid,
-            "restarts": one.restarts,
-            "health": one.part.health,
+            "name": child.part.name,
+            "pid": child.process.pid,
+            "restarts": child.restarts,
+            "health": child.part.health,
         }
-        for one in running
+        for child in running
     ]
     write_whole(folder / "parts.json", json.dumps(told))
 
@@ -156,7 +156,7 @@ def bury(running: list[Running]) -> None:
     """Collect the exit codes of adopted processes, and of no others."""
     if not hasattr(os, "waitid"):  # macOS before Python 3.13, where none is adopted either
         return
-    ours = {one.process.pid for one in running}
+    ours = {child.process.pid for child in running}
     while True:
         try:
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)

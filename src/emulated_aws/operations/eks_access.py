@@ -32,7 +32,9 @@ def in_use(message: str) -> Failure:
 def of_cluster(things: Things, kind: str, call: Call) -> list[dict[str, Any]]:
     """Return the resources of one kind that are registered with the call's cluster."""
     cluster = cluster_of(call)
-    return [one for one in things.all(kind, call.region) if one["clusterName"] == cluster]
+    return [
+        resource for resource in things.all(kind, call.region) if resource["clusterName"] == cluster
+    ]
 
 
 # Access entries and their policies
@@ -106,7 +108,7 @@ def policy_key(policy: dict[str, Any]) -> str:
 def policies_of(things: Things, call: Call, entry: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the policies of an entry."""
     owned = of_cluster(things, POLICY, call)
-    return [one for one in owned if one["principalArn"] == entry["principalArn"]]
+    return [policy for policy in owned if policy["principalArn"] == entry["principalArn"]]
 
 
 def associate_policy(things: Things, call: Call) -> Any:
@@ -194,7 +196,9 @@ def list_pod_identities(things: Things, call: Call) -> Any:
     found = of_cluster(things, POD, call)
     return {
         "associations": [
-            one for one in found if all(one[name] == value for name, value in asked.items())
+            association
+            for association in found
+            if all(association[name] == value for name, value in asked.items())
         ]
     }
 

@@ -122,7 +122,9 @@ def read_budget(api: Api, state: State) -> State:
         block = {attribute: details[option] for attribute, option in NOTIFICATION.items()}
         for attribute, kind in SUBSCRIBERS.items():
             block[attribute] = [
-                one["Address"] for one in answer["Subscribers"] if one["SubscriptionType"] == kind
+                subscriber["Address"]
+                for subscriber in answer["Subscribers"]
+                if subscriber["SubscriptionType"] == kind
             ]
         alerts.append(block)
     tags = api.call("budgets", "list_tags_for_resource", ResourceARN=arn_)["ResourceTags"]

@@ -9,10 +9,10 @@ LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 
 def logging(types: Any) -> dict[str, Any]:
     """Return the logging settings in the API's form."""
-    on = [one for one in LOG_TYPES if one in (types or ())]
-    off = [one for one in LOG_TYPES if one not in on]
+    on = [kind for kind in LOG_TYPES if kind in (types or ())]
+    off = [kind for kind in LOG_TYPES if kind not in on]
     setup = ({"types": on, "enabled": True}, {"types": off, "enabled": False})
-    return {"clusterLogging": [one for one in setup if one["types"]]}
+    return {"clusterLogging": [entry for entry in setup if entry["types"]]}
 
 
 def network(block: State) -> dict[str, Any]:
@@ -121,11 +121,14 @@ def read_cluster(api: Api, state: State) -> State:
         "created_at": moment(found["createdAt"]),
         "deletion_protection": found.get("deletionProtection", False),
         "enabled_cluster_log_types": [
-            one for setup in logs if setup["enabled"] for one in setup["types"]
+            entry for setup in logs if setup["enabled"] for entry in setup["types"]
         ],
         "encryption_config": [
-            {"resources": one["resources"], "provider": [{"key_arn": one["provider"]["keyArn"]}]}
-            for one in found.get("encryptionConfig", ())
+            {
+                "resources": entry["resources"],
+                "provider": [{"key_arn": entry["provider"]["keyArn"]}],
+            }
+            for entry in found.get("encryptionConfig", ())
         ],
         "endpoint": found["endpoint"],
         "identity": [{"oidc": [{"issuer": found["identity"]["oidc"]["issuer"]}]}],

@@ -91,7 +91,7 @@ def _images(project: Path) -> Iterator[Check]:
     found: dict[str, Check] = {}
     for deployment in on_eks(project):
         values = load(project, "pangeo", deployment.environment)
-        found |= {one.name: one for one in image_checks.images(values)}
+        found |= {image.name: image for image in image_checks.images(values)}
     yield from found.values()
 
 

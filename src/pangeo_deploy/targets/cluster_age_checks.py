@@ -38,10 +38,10 @@ def _addons(eks: Any, name: str, kubernetes: str) -> Iterator[Check]:
         asked = eks.describe_addon_versions(addonName=addon, kubernetesVersion=kubernetes)
         default = next(
             (
-                one["addonVersion"]
+                version["addonVersion"]
                 for listed in asked["addons"]
-                for one in listed["addonVersions"]
-                if any(fit.get("defaultVersion") for fit in one["compatibilities"])
+                for version in listed["addonVersions"]
+                if any(fit.get("defaultVersion") for fit in version["compatibilities"])
             ),
             has,
         )

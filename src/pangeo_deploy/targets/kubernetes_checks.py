@@ -19,7 +19,7 @@ def checks() -> Iterator[Check]:
     """Yield the checks of helm, kubectl, the cluster, its version, rights and storage class."""
     found = list(programs((1, OLDEST_MINOR), with_aws=False))
     yield from found
-    if not next(one for one in found if one.name == KUBECTL.name).ok:
+    if not next(check for check in found if check.name == KUBECTL.name).ok:
         return
     try:
         context = run("kubectl", "config", "current-context").strip()
@@ -64,9 +64,9 @@ def _storage() -> Check:
     except ClusterRefused as error:
         return Check("storage class", False, error.why, "Ask for the right to list them.")
     marked = [
-        str(one["metadata"]["name"])
-        for one in classes
-        if (one["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"
+        str(storage_class["metadata"]["name"])
+        for storage_class in classes
+        if (storage_class["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"
     ]
     if marked:
         return Check("storage class", True, f"{marked[0]} is the default")

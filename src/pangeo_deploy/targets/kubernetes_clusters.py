@@ -22,7 +22,7 @@ class ClustersUnknown(PangeoDeployError):
 def clusters(namespace: str) -> list[Cluster]:
     """Return the Dask clusters that run in `namespace` of kubectl's context."""
     told = json.loads(kubectl("get", KIND, "--namespace", namespace, "--output", "json"))
-    return [cluster(one, namespace) for one in told["items"] if lives(one)]
+    return [cluster(resource, namespace) for resource in told["items"] if lives(resource)]
 
 
 def lives(resource: dict[str, Any]) -> bool:

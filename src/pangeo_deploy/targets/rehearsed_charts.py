@@ -110,7 +110,8 @@ def write(deployment: Deployment, number: int, status: str, runs: int) -> None:
     known = history(deployment)
     if status == "deployed":
         known = [
-            one | {"status": "superseded"} if one["status"] == "deployed" else one for one in known
+            revision | {"status": "superseded"} if revision["status"] == "deployed" else revision
+            for revision in known
         ]
     known.append({"revision": number, "status": status})
     content = {"current": runs, "revisions": known}
