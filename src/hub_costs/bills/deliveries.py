@@ -21,16 +21,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any
 
 from hub_costs.bills import cost_explorer
 from hub_costs.bills.bill_files import Listing, Source
+from hub_costs.bills.manifests import EXECUTION_TIME, Manifest, by_export, moment
 from pangeo_core.errors import BadInput
 
-_DATA = (".csv", ".csv.gz", ".parquet")
-_IDS = ("assemblyId", "executionId", "runId", "reportId")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d[:-]?\d\d[:-]?\d\d)(?:\.\d+)?Z?-[0-9a-fA-F-]{8,}$")
 # A chunk's number: padded to at least four digits, or after a word that means a piece.
 _CHUNK = re.compile(
     r"(?P<stem>.*?(?:^|[-_.])(?:part|chunk|data|split|page)|.+)[-_.](?P<number>\d+)"
@@ -65,16 +61,6 @@ class Grouping:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Manifest:
-    location: str
-    id: str
-    time: float
-    period: str
-    export: str  # what its deliveries replace one another in
-    keys: tuple[str, ...]
-
-
 def group(listing: Listing) -> Grouping:
     """Return the deliveries that the files of `listing` are.
 
@@ -86,7 +72,7 @@ def group(listing: Listing) -> Grouping:
     older: list[tuple[Delivery, Delivery]] = []
     stray: list[tuple[Source, str]] = []
     notes: list[str] = []
-    for manifests in _by_export(listing).values():
+    for manifests in by_export(listing).values():
         newest, deliveries = _of_manifests(manifests, free)
         read.append(newest)
         older += [(delivery, newest) for delivery in deliveries if delivery.files]
@@ -114,82 +100,8 @@ def group(listing: Listing) -> Grouping:
     return Grouping(tuple(read), tuple(older), tuple(stray), tuple(notes))
 
 
-def _by_export(listing: Listing) -> dict[tuple[str, str], list[_Manifest]]:
-    """Return the manifests of each export and period, the one that speaks last."""
-    found: dict[tuple[str, str], dict[str, _Manifest]] = defaultdict(dict)
-    for location, document, modified in listing.manifests:
-        manifest = _parse(location, document, modified)
-        if manifest is None:
-            continue
-        same = found[manifest.export, manifest.period]
-        key = manifest.id or location
-        # A legacy CUR writes the manifest of its newest assembly once more, above its folder.
-        if key not in same or location.count("/") < same[key].location.count("/"):
-            same[key] = manifest
-    return {
-        export: sorted(same.values(), key=lambda m: (_above(m), m.time, m.location))
-        for export, same in found.items()
-    }
-
-
-def _above(manifest: _Manifest) -> bool:
-    """Whether a manifest lies above the folder of its delivery: the export's own pointer."""
-    return bool(manifest.id) and manifest.id not in manifest.location.rsplit("/", 1)[0]
-
-
-def _parse(location: str, document: dict[str, Any], modified: float) -> _Manifest | None:
-    keys = tuple(dict.fromkeys(_data_files(document)))
-    if not keys:
-        return None
-    name = next((str(found) for key in _IDS if (found := _deep(document, key))), "")
-    written = _deep(document, "submittedTime") or ""
-    folder = location.rsplit("/", 1)[0]
-    match = _TIME.search(folder)
-    time = _moment(match[1]) if match else _moment(str(written)) if written else modified
-    period = _deep(document, "billingPeriod") or {}
-    start = period.get("start", "") if isinstance(period, dict) else str(period)
-    start = start or str(_deep(document, "startDate") or "")
-    if match := re.search(r"BILLING_PERIOD=(\d{4}-\d\d)", location):
-        start = match[1]
-    month = re.sub(r"[^0-9]", "", start)[:6]
-    export = folder if not name else folder.split(f"/{name}", 1)[0]
-    # An export's runs lie side by side, each in a folder named by its run (Azure: in one named by
-    # its time).
-    export = re.sub(r"/\d{12}$", "", _TIME.sub("", export).rstrip("/"))
-    return _Manifest(location, name, time or modified, month, export, keys)
-
-
-def _data_files(document: Any) -> Iterator[str]:
-    """Yield every file that a manifest names, wherever it names it."""
-    if isinstance(document, dict):
-        for value in document.values():
-            yield from _data_files(value)
-    elif isinstance(document, list):
-        for value in document:
-            yield from _data_files(value)
-    elif isinstance(document, str) and document.lower().endswith(_DATA):
-        yield document
-
-
-def _deep(document: Any, key: str) -> Any:
-    """Return the first value of `key` in nested objects, or None."""
-    if isinstance(document, dict):
-        if document.get(key):
-            return document[key]
-        return next((v for child in document.values() if (v := _deep(child, key))), None)
-    return None
-
-
-def _moment(text: str) -> float:
-    digits = re.sub(r"[^0-9]", "", text)[:14]
-    try:
-        return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0
-
-
 def _of_manifests(
-    manifests: Sequence[_Manifest], free: dict[str, Source]
+    manifests: Sequence[Manifest], free: dict[str, Source]
 ) -> tuple[Delivery, list[Delivery]]:
     """Return the newest delivery of an export's period, whole, and the older ones."""
     deliveries = []
@@ -215,7 +127,7 @@ def _of_manifests(
     return newest, older
 
 
-def _file(key: str, manifest: _Manifest, free: dict[str, Source]) -> Source | None:
+def _file(key: str, manifest: Manifest, free: dict[str, Source]) -> Source | None:
     """Return the file that a manifest means: by as much of its path as is here."""
     parts = key.removeprefix("s3://").split("/")
     beside = manifest.location.rpartition("/")[0] + "/" + parts[-1]
@@ -247,8 +159,8 @@ def _executions(
     rest = []
     for source in sources:
         folder = source.location.rsplit("/", 1)[0] if "/" in source.location else ""
-        if match := _TIME.search(folder):
-            folders[folder[: match.start()], folder, _moment(match[1])].append(source)
+        if match := EXECUTION_TIME.search(folder):
+            folders[folder[: match.start()], folder, moment(match[1])].append(source)
         else:
             rest.append(source)
     found: dict[str, list[Delivery]] = defaultdict(list)
