@@ -182,7 +182,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]
         change = partial(resource_lifecycle.apply, type_, resource, api, settings, prior, planned)
         state, error = change()
         if prior is None and made in self._made_earlier and resource_lifecycle.means_gone(error):
-            # What a killed run had made was removed since, behind our back: make it anew.
+            # A killed run's resource was removed since, outside Terraform: create it again.
             self.account.gone(made, self.account.run)
             state, error = change()
         if prior and state is None:
