@@ -12,11 +12,11 @@ from pangeo_core.errors import BadInput, TerraformFailed
 from pangeo_core.progress import Progress, silent
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.terraform import protection, saved_plan
+from pangeo_deploy.terraform.effects import settle
 from pangeo_deploy.terraform.engine import Message, told
 from pangeo_deploy.terraform.messages import report, seconds_between
 from pangeo_deploy.terraform.plans import Drifted, Plan, changes, drifted
 from pangeo_deploy.terraform.protection import DATA_KINDS, holds_no_data, is_data
-from pangeo_deploy.terraform.state_files import parsed
 from pangeo_deploy.terraform.sweep import Leftover, sweep_account
 from pangeo_deploy.terraform.workspace import Workspace, open_workspace, sources_digest
 
@@ -147,10 +147,10 @@ def apply(
                 applied = _apply(workspace, file, progress)
             except TerraformFailed:
                 with suppress(TerraformFailed):  # what went wrong first is what is to be said
-                    _settle(workspace)
+                    settle(workspace)
                 raise
             saved_plan.forget(file)
-            _settle(workspace)
+            settle(workspace)
         return applied
 
 
@@ -180,19 +180,6 @@ def _apply(workspace: Workspace, file: Path, progress: Progress) -> Applied:
             ) from error
         raise
     return Applied(time.monotonic() - clock, tuple(done))
-
-
-def _settle(workspace: Workspace) -> None:
-    """Let the state know what resources did to each other, or `drift` would report it.
-
-    A route table made before its routes, for example, is in the state without them.
-    """
-    if not (parsed(workspace.read_state()) or {}).get("resources"):
-        return  # Terraform would fail on outputs of what is not there
-    variables = workspace.variables
-    workspace.terraform.stream(
-        "apply", "-refresh-only", "-auto-approve", "-input=false", "-json", f"-var-file={variables}"
-    )
 
 
 def destroy(

@@ -200,8 +200,21 @@ def _differences(change: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     return [
         (name, *((secret, secret) if name in hidden else (before.get(name), after.get(name))))
         for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        if _plain(before.get(name)) != _plain(after.get(name))
     ]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with null for all that is empty.
+
+    The provider leaves null what nobody set when it makes a resource, and reads it back as empty:
+    tags as `{}`, a name as `""`.
+    """
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()} or None
+    if isinstance(value, list):
+        return [_plain(part) for part in value] or None
+    return None if value == "" else value
 
 
 def _sensitive(marks: Any) -> set[str]:

@@ -17,7 +17,8 @@ from emulated_aws import open_account
 from pangeo_core.errors import BadInput
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.targets import connect
-from pangeo_deploy.terraform import protection, saved_plan, workspace
+from pangeo_deploy.terraform import lifecycle, protection, saved_plan, workspace
+from pangeo_deploy.terraform.engine import Terraform
 from tests.conftest import Cli, Ran, cli_with, command
 from tests.pangeo_deploy.terraform.small import RESOURCES, copied, environment, small_project
 
@@ -351,6 +352,43 @@ def test_what_a_failed_apply_made_is_no_drift(cli: Cli, state: Path, tmp_path: P
     assert ran.code == 2
     assert "BucketAlready" in ran.json["error"]["why"]
     assert good(cli("drift", "staging", "--json", cwd=project)).json == {"drifted": []}
+
+
+def test_only_what_an_apply_may_have_changed_is_read_again(
+    applied: Callable[..., Ran], state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old code read all that stands, after each apply."""
+    deployment = Deployment("staging", project=project_of(state), state=state)
+    commands: list[tuple[str, ...]] = []
+    stream = Terraform.stream
+
+    def recorded(self: Terraform, *arguments: str, **more: Any) -> None:
+        commands.append(arguments)
+        stream(self, *arguments, **more)
+
+    monkeypatch.setattr(Terraform, "stream", recorded)
+
+    def read_again() -> list[list[str]]:
+        lifecycle.plan(deployment)
+        commands.clear()
+        lifecycle.apply(deployment)
+        (_apply, *after) = commands
+        assert lifecycle.drift(deployment) == ()
+        assert all("-refresh-only" in one for one in after)
+        return [[word for word in one if word.startswith("-target=")] for one in after]
+
+    change(state, "main.tf", '"this" { name = local.name }', """"this" {
+  name        = local.name
+  max_message_size = 2048
+}""")  # fmt: skip
+    assert read_again() == []  # nothing hangs on a queue
+    change(state, "modules/network/main.tf", "from_port         = 443", "from_port = 442")
+    group = [f"-target=module.network.aws_{kind}.this" for kind in ("security_group", "vpc")]
+    assert read_again() == [group]
+    change(state, "modules/network/main.tf", "  count             = 2\n  security_group_id", """
+  count             = 1
+  security_group_id""")  # fmt: skip
+    assert read_again() == [group]
 
 
 def test_all_that_terraform_reads_is_there_and_sealed(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""What an apply changes beside what it makes: the things that its resources hang on.
+
+A route is a line of its route table, a policy one of its role's: to make one changes the other, of
+which Terraform has recorded before how it is. Only these must be read again, not all that stands.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pangeo_core.terraform_json import without_index
+from pangeo_deploy.terraform.state_files import parsed
+from pangeo_deploy.terraform.workspace import Workspace
+
+State = Mapping[str, Any]
+
+
+def settle(workspace: Workspace) -> None:
+    """Let the state know, after an apply, what resources did to each other; drift would report it.
+
+    Without a full refresh, which would read all that stands after every small change.
+    """
+    targets = affected(workspace.state, parsed(workspace.read_state()) or {})
+    if not targets:
+        return
+    workspace.terraform.stream(
+        "apply",
+        "-refresh-only",
+        "-auto-approve",
+        "-input=false",
+        "-json",
+        f"-var-file={workspace.variables}",
+        *(f"-target={address}" for address in targets),
+    )
+
+
+def affected(before: State, after: State) -> list[str]:
+    """Return the addresses in a state of what may be other than it says, by those that changed.
+
+    They are what the resources that differ between both states depend on.
+    """
+    depended: set[str] = set()
+    known = [dict(_instances(state)) for state in (before, after)]
+    for state, other in (known, known[::-1]):
+        for key, instance in state.items():
+            if other.get(key) != instance:
+                depended.update(instance.get("dependencies", ()))
+    addresses = {_address(resource) for resource in _managed(after)}
+    return sorted(one for one in addresses if without_index(one) in depended)
+
+
+def _managed(state: State) -> Iterator[Mapping[str, Any]]:
+    return (one for one in state.get("resources", ()) if one["mode"] == "managed")
+
+
+def _instances(state: State) -> Iterator[tuple[tuple[Any, ...], Mapping[str, Any]]]:
+    for resource in _managed(state):
+        for instance in resource["instances"]:
+            key = _address(resource), instance.get("index_key"), instance.get("deposed")
+            yield key, instance
+
+
+def _address(resource: Mapping[str, Any]) -> str:
+    module = f"{resource['module']}." if resource.get("module") else ""
+    return f"{module}{resource['type']}.{resource['name']}"
