@@ -177,8 +177,8 @@ def drift(
     json: JsonOption = False,
 ) -> None:
     """Find what was changed behind Terraform's back; exit 3 if anything was."""
-    from pangeo_deploy.cli.plan_table import compact
     from pangeo_deploy.terraform import lifecycle
+    from pangeo_deploy.terraform.attributes import compact
 
     with reporting(f"Comparing {environment} with its state") as progress:
         found = lifecycle.drift(Deployment(environment, target), progress)

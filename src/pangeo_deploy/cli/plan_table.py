@@ -1,15 +1,11 @@
 """A plan as a person reads it: what changes, value by value, and why something is replaced."""
 
-import contextlib
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from pangeo_deploy.cli.console import table
-from pangeo_deploy.terraform.attributes import AttributeChange
+from pangeo_deploy.terraform.attributes import AttributeChange, compact
 from pangeo_deploy.terraform.plans import ORDER, Change, OutputChange, Plan
-
-LONGEST = 120  # characters of a value in a table; --json has it whole
 
 
 def of(plan: Plan) -> list[Any]:
@@ -30,15 +26,6 @@ def of(plan: Plan) -> list[Any]:
     shown += [action for action in ("update", "create") if action not in shown]
     counts = ", ".join(f"{plan.count(action)} to {action}" for action in ORDER if action in shown)
     return [*parts, f"{plan.environment} on {plan.target}: {counts}."]
-
-
-def compact(value: object) -> str:
-    """Return a value as a table can show it: a JSON document on one line, and no novel."""
-    if isinstance(value, str) and value[:1] in "[{" and value:
-        with contextlib.suppress(ValueError):
-            value = json.loads(value)
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _described(change: Change) -> str:

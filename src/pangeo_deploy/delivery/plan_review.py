@@ -2,11 +2,12 @@
 
 Terraform's plan file never leaves the machine that made it: it holds every value of the state, and
 whoever applies it runs what is in it. What travels is the review: which resources change and how,
-with a digest of each value (`plan_match`). The job that applies plans anew, with main's own code,
-and applies its own plan if the review covers it.
+with a digest of each value (`plan_match`), and the values that are public (`public_values`). The
+job that applies plans anew, with main's own code, and applies its own plan if the review covers it.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -24,11 +25,12 @@ from pangeo_core.terraform_json import (
 )
 from pangeo_deploy.charts.check import check as check_charts
 from pangeo_deploy.delivery import charts_diff, plan_match
+from pangeo_deploy.delivery.public_values import public, words_of
 from pangeo_deploy.deployment import Deployment
 from pangeo_deploy.preflight import preflight
 from pangeo_deploy.targets import target_of
 from pangeo_deploy.terraform import lifecycle, policy
-from pangeo_deploy.terraform.plans import Plan
+from pangeo_deploy.terraform.plans import ORDER, Plan
 
 SCHEMA = 2
 MAX_LINES = 10  # of the price difference; the plan's own resources are all listed
@@ -57,7 +59,7 @@ def make(
         *policy.check_code(deployment.project / "terraform"),
     )
     return {
-        **_described(deployment, plan, commit),
+        **_described(deployment, plan, commit, base),
         "policy": [asdict(finding) for finding in findings],
         "charts": [
             *(asdict(finding) for finding in charts.findings),
@@ -93,37 +95,31 @@ def make_destroy(
     return review
 
 
-def _described(deployment: Deployment, plan: Plan, commit: str) -> dict[str, Any]:
+def _described(
+    deployment: Deployment, plan: Plan, commit: str, base: Path | None = None
+) -> dict[str, Any]:
     document = plan.as_dict()
+    words = words_of([deployment.project, *([base] if base else [])])
     return {
         "schema": SCHEMA,
         "environment": deployment.environment,
         "target": deployment.target,
         "commit": commit,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        **{key: document[key] for key in ("create", "update", "replace", "delete")},
-        "resources": _with_attributes(document["resources"], plan.shown),
+        **{key: document[key] for key in ORDER},
+        "resources": [_with_attributes(public(one, words)) for one in document["resources"]],
+        "outputs": [public(one, words) for one in document["outputs"]],
         "changes": plan_match.fingerprints(plan.shown),
         "cost": cost(plan.shown, deployment.environment, deployment.project),
     }
 
 
-def _with_attributes(
-    resources: Iterable[Mapping[str, Any]], shown: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """Return the resources, each with the names of the attributes that an update changes."""
-    changed = {resource.address: _changed(resource.change) for resource in resource_changes(shown)}
-    return [
-        {**resource, "attributes": changed.get(resource["address"], [])}
-        if resource["action"] in ("update", "replace")
-        else dict(resource)
-        for resource in resources
-    ]
-
-
-def _changed(change: Mapping[str, Any]) -> list[str]:
-    before, after = change.get("before") or {}, change.get("after") or {}
-    return sorted(name for name in after if before.get(name) != after[name])
+def _with_attributes(resource: dict[str, Any]) -> dict[str, Any]:
+    """Return the resource with the names of the attributes that an update changes."""
+    if resource["action"] not in ("update", "replace"):
+        return resource
+    names = {re.split(r"[.\[]", one["attribute"])[0] for one in resource["changes"]}
+    return {**resource, "attributes": sorted(names)}
 
 
 def cost(shown: Mapping[str, Any], environment: str, project: Path | None = None) -> dict[str, Any]:

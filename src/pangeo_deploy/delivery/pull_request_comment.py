@@ -6,13 +6,18 @@ from typing import Any
 
 from pangeo_deploy.delivery.deployment_record import review_digest
 from pangeo_deploy.delivery.plan_review import problems
+from pangeo_deploy.delivery.public_values import HIDDEN
 from pangeo_deploy.targets import named
+from pangeo_deploy.terraform.attributes import UNKNOWN, compact
 
 MARKER = "<!-- pangeo-deploy: plan -->"
 # In this order: what cannot be taken back comes first.
 ACTIONS = {"delete": "destroyed", "replace": "replaced", "update": "changed", "create": "made"}
+# What touches Terraform's state alone.
+OF_THE_STATE = {"forget": "left to themselves", "import": "imported", "move": "moved"}
 LOUD = ("delete", "replace")
 MOST = 50  # resources of one action; the rest is counted
+MOST_VALUES = 12  # of one resource
 LONGEST = 60_000  # characters: GitHub refuses a comment of more than 65,536
 
 Review = Mapping[str, Any]
@@ -55,7 +60,7 @@ def _headline(reviews: Sequence[Review]) -> str:
         return "This change may not be deployed as it is"
     if lost := sum(one[action] for one in reviews for action in LOUD):
         return f"This change destroys or replaces {lost} resources"
-    changed = sum(one[action] for one in reviews for action in ACTIONS)
+    changed = sum(one.get(action, 0) for one in reviews for action in (*ACTIONS, *OF_THE_STATE))
     return f"This change touches {changed} resources" if changed else "No resource changes"
 
 
@@ -84,13 +89,17 @@ def _environment(review: Review) -> str:
     parts = [f"### {name}", f"Planned {where}."]
     if found := problems(review):
         parts.append("**Findings**\n\n" + "\n".join(f"- {code(one)}" for one in found))
-    for action, done in ACTIONS.items():
+    for action, done in (ACTIONS | OF_THE_STATE).items():
         lines = [_resource(each) for each in review["resources"] if each["action"] == action]
         if lines:
             rest = [f"- and {len(lines) - MOST} more"] if len(lines) > MOST else []
             listed = "\n".join([*lines[:MOST], *rest])
             head = f"{len(lines)} {done}"
             parts.append(f"**{head}**\n\n{listed}" if action in LOUD else _folded(head, listed))
+    if lines := [_output(each) for each in review.get("outputs", ()) if each["action"] != "create"]:
+        parts.append(_folded(f"{len(lines)} outputs changed", "\n".join(lines)))
+    if any(HIDDEN in part for part in parts):
+        parts.append(f"{code(HIDDEN)} is what this repository's files do not hold.")
     for chart, text in review.get("charts_diff", {}).items():
         fenced = text.replace("```", "'''")
         parts.append(_folded(f"The chart {chart}", f"```diff\n{fenced}\n```"))
@@ -109,9 +118,31 @@ def _environment(review: Review) -> str:
 
 
 def _resource(resource: Mapping[str, Any]) -> str:
-    """Return a resource's line, with what changes of it (values would be public)."""
-    changed = ", ".join(map(code, resource.get("attributes", ())))
-    return f"- {code(resource['address'])}" + (f": {changed}" if changed else "")
+    """Return a resource's line and, below it, what changes of it: `public_values` chose what."""
+    notes = [
+        code(resource["reason"]) if resource.get("reason") else "",
+        f"from {code(resource['moved_from'])}" if resource.get("moved_from") else "",
+        f"import of {code(resource['import_id'])}" if resource.get("import_id") else "",
+    ]
+    told = "; ".join(note for note in notes if note)
+    head = f"- {code(resource['address'])}" + (f" ({told})" if told else "")
+    return "\n".join([head, *_values(resource.get("changes", ()))])
+
+
+def _output(output: Mapping[str, Any]) -> str:
+    return "\n".join([f"- {code(output['name'])}", *_values(output["changes"])])
+
+
+def _values(changes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a line a value: first why something is replaced, last what nobody knows yet."""
+    known = sorted(changes, key=lambda one: (not one["replaces"], one["after"] == UNKNOWN))
+    lines = [
+        f"  - {code(one['attribute'] or 'value')}: {code(compact(one['before']))} → "
+        f"{code(compact(one['after']))}" + (" (forces replacement)" if one["replaces"] else "")
+        for one in known[:MOST_VALUES]
+    ]
+    more = len(known) - MOST_VALUES
+    return [*lines, f"  - and {more} more"] if more > 0 else lines
 
 
 def _count(review: Review, action: str) -> str:

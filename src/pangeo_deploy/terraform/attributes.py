@@ -1,5 +1,6 @@
 """What a plan changes inside a resource or an output: every attribute, before and after."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -7,6 +8,7 @@ from typing import Any
 
 SENSITIVE = "(sensitive)"
 UNKNOWN = "(known after apply)"
+LONGEST = 120  # characters of a value on one line
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,15 @@ def changed(change: Mapping[str, Any]) -> tuple[AttributeChange, ...]:
         AttributeChange(path, before, after, path.split(".")[0].split("[")[0] in reasons)
         for path, before, after in found
     )
+
+
+def compact(value: object) -> str:
+    """Return a value on one line, a JSON document too, cut where it is long."""
+    if isinstance(value, str) and value[:1] in "[{" and value:
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _differences(

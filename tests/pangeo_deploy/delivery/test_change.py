@@ -55,11 +55,11 @@ def held(stage: Stage, environment: str) -> dict[str, Any]:
     }
 
 
-def reviewed(stage: Stage, run: Run, environment: str) -> dict[str, Any]:
+def reviewed(stage: Stage, run: Run, environment: str, least: int = 100) -> dict[str, Any]:
     """Return the review that a run has left of an environment's first plan."""
     folder = stage.github.folder / "artifacts" / str(run.id) / f"plan-{environment}"
     review = plan_review.read(folder / f"{environment}.json")
-    assert review["create"] > 100
+    assert review["create"] >= least
     return review
 
 
@@ -303,6 +303,12 @@ def test_a_broken_rule_and_a_passed_budget_stop_at_the_review_and_after_it(
     assert "the budget of 100 USD a month is passed" in text
     assert "aws_s3_bucket_public_access_block" in text
     assert text.index("**Findings**") < text.index(" changed</summary>")
+    assert "  - `restrict_public_buckets`: `true` → `false`\n" in text
+    review = reviewed(stage, run, "staging", least=0)
+    open_buckets = [one for one in review["resources"] if one.get("attributes")]
+    assert {"restrict_public_buckets"} in [set(one["attributes"]) for one in open_buckets]
+    values = [value for one in review["resources"] for value in one["changes"]]
+    assert not any("123456789012" in json.dumps(value) for value in values)
 
     late = stage.runner.run("deploy.yml", stage.merge(10))  # somebody merges it all the same
     assert late.jobs["reviewed"].failed == "Find"

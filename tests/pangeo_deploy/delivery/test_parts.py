@@ -29,10 +29,11 @@ from pangeo_deploy.delivery import (
 )
 from pangeo_deploy.delivery.api_access import Access
 from pangeo_deploy.delivery.notices import Notice, upkeep
+from pangeo_deploy.delivery.public_values import HIDDEN, public, words_of
 from pangeo_deploy.delivery.published_site import assemble
 from pangeo_deploy.delivery.pull_request_comment import LONGEST, code, comment
 from pangeo_deploy.deployment import Deployment
-from pangeo_deploy.terraform.plans import drifted
+from pangeo_deploy.terraform.plans import Plan, changes, drifted
 from tests.conftest import PROJECT
 
 
@@ -60,6 +61,47 @@ def test_what_is_destroyed_stands_before_what_is_made() -> None:
     assert places == sorted(places)
     assert "destroys or replaces 2 resources" in text
     assert "| **1** | **1** | 1 | 1 | 100.00 → 130.50 |" in text
+
+
+def test_the_comment_says_what_changes_inside_and_why() -> None:
+    """The old one named attributes alone, and showed neither moves nor imports nor outputs."""
+    values = [
+        {"attribute": "arn", "before": "x", "after": "(known after apply)", "replaces": False},
+        {"attribute": "size", "before": 1, "after": [2, "`@ann`"], "replaces": False},
+        {"attribute": "encrypted", "before": False, "after": True, "replaces": True},
+    ]
+    homes = {
+        "address": "aws_efs.homes", "action": "replace", "changes": values,
+        "reason": "replace because cannot update", "moved_from": "aws_efs.old", "import_id": "",
+    }  # fmt: skip
+    taken = {"address": "aws_s3.x", "action": "import", "changes": [], "import_id": "ours"}
+    output = {"name": "zones", "action": "update", "changes": values[1:2]}
+    left = {"address": "aws_sqs.y", "action": "forget", "changes": []}
+    resources = [homes, taken, left]
+    counts = {"replace": 1, "import": 1, "forget": 1}
+    text = comment([review(resources=resources, outputs=[output], **counts)])
+    assert (
+        """
+- `aws_efs.homes` (`replace because cannot update`; from `aws_efs.old`)
+  - `encrypted`: `false` → `true` (forces replacement)
+  - `size`: `1` → `[2, "'@ann'"]`
+  - `arn`: `x` → `(known after apply)`
+"""
+        in text
+    )
+    assert "- `aws_s3.x` (import of `ours`)" in text
+    assert "1 left to themselves</summary>\n\n- `aws_sqs.y`" in text
+    assert "1 outputs changed</summary>\n\n- `zones`\n  - `size`" in text
+    assert HIDDEN not in text
+    many = [{**values[1], "attribute": f"a{number}"} for number in range(40)]
+    assert "  - and 28 more" in comment([review(resources=[{**homes, "changes": many}])])
+
+
+def test_a_change_of_the_state_alone_is_not_called_none() -> None:
+    moved = {"address": "aws_s3.x", "action": "move", "changes": [], "moved_from": "aws_s3.y"}
+    text = comment([review(move=1, resources=[moved])])
+    assert "This change touches 1 resources" in text
+    assert "- `aws_s3.x` (from `aws_s3.y`)" in text
 
 
 @given(st.text(max_size=60))
@@ -223,6 +265,58 @@ def test_a_review_of_another_environment_target_or_schema_is_refused(tmp_path: P
 def test_a_review_holds_no_value_of_the_plan() -> None:
     known = planned("create", after={"address": "10.9.8.7", "account": "123456789012"})
     assert not re.search("10.9.8.7|123456789012", json.dumps(plan_match.fingerprints(known)))
+
+
+def test_a_review_shows_the_values_that_the_repository_holds_and_no_others(tmp_path: Path) -> None:
+    """Its JSON is an artifact that anybody may download; it held every changed value."""
+    terraform = tmp_path / "terraform" / "environments"
+    terraform.mkdir(parents=True)
+    (terraform / "staging.tfvars").write_text('type = "m6a.large"\nzones = { us-west-2a = {} }\n')
+    base = tmp_path / "base"
+    (base / "terraform").mkdir(parents=True)
+    (base / "terraform/main.tf").write_text('policy = jsonencode({ Effect = "Deny" })\n')
+    before = {
+        "type": "t3.large", "zone": "us-west-2a", "open": False, "size": 1, "key": "hush",
+        "policy": '{"Effect": "Deny", "Who": {"arn:aws:iam::1:user/ann": "x"}}',
+        "role": "arn:aws:iam::123456789012:role/x", "list": ["us-west-2a", "10.9.8.7"],
+    }  # fmt: skip
+    after = before | {
+        "type": "m6a.large", "open": True, "size": 2, "key": "secret", "zone": None,
+        "policy": '{"Effect": "Allow", "Who": {"arn:aws:iam::1:user/ann": "y"}}',
+        "role": "arn:aws:iam::210987654321:role/x", "list": [],
+    }  # fmt: skip
+    shown = planned("update", before=before, after=after, unknown={"arn": True})
+    shown["resource_changes"][0]["change"]["after_sensitive"] = {"key": True}
+    plan = Plan("staging", "aws", tmp_path, changes(shown, frozenset()), shown)
+    (found,) = plan.as_dict()["resources"]
+    words = words_of([tmp_path, base])
+    told = {
+        one["attribute"]: (one["before"], one["after"]) for one in public(found, words)["changes"]
+    }
+    assert told == {
+        "arn": (None, "(known after apply)"),
+        "type": (HIDDEN, "m6a.large"),
+        "zone": ("us-west-2a", None),
+        "open": (False, True),
+        "size": (1, 2),
+        "key": ("(sensitive)", "(sensitive)"),
+        "policy.Effect": ("Deny", HIDDEN),
+        f"policy.{HIDDEN}": (HIDDEN, HIDDEN),
+        "role": (HIDDEN, HIDDEN),
+        "list": (["us-west-2a", HIDDEN], []),
+    }
+    imported = {**found, "changes": [], "import_id": "fs-0123"}
+    assert public(imported, words)["import_id"] == HIDDEN
+    assert public({**imported, "import_id": "m6a.large"}, words)["import_id"] == "m6a.large"
+
+
+def test_what_the_provider_writes_as_null_and_reads_as_empty_is_no_drift() -> None:
+    """As hashicorp/aws does with tags, lists and names that nobody set."""
+    made = {"tags": None, "user": [{"ids": None, "uid": 1}], "policy": "", "name": "a", "on": None}
+    read = {"tags": {}, "user": [{"ids": [], "uid": 1}], "policy": "x", "name": "", "on": False}
+    change = {"before": made, "after": read}
+    shown = {"resource_drift": [{"address": "c", "type": "aws_x", "change": change}]}
+    assert [each.attribute for each in drifted(shown)] == ["name", "on", "policy"]
 
 
 def test_what_jobs_open_for_a_while_is_no_drift() -> None:
