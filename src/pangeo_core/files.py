@@ -1,9 +1,7 @@
 """Files written whole or not at all, and digests of what they hold."""
 
-import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,8 @@ def write_whole(path: Path, content: bytes | str, mode: int = 0o644, durable: bo
     `durable` waits for the disk, so that this holds through a power cut too. An `OSError`, such as
     a full disk, names `path`.
     """
+    import tempfile  # help that writes nothing waits for none of it
+
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -48,6 +48,8 @@ def read_json(path: Path) -> Any:
 
 def digest(root: Path, files: Iterable[Path]) -> str:
     """Return a sha256 over the names (relative to `root`) and contents of `files`, in any order."""
+    import hashlib  # it loads OpenSSL
+
     total = hashlib.sha256()
     for file in sorted(set(files)):
         total.update(f"{file.relative_to(root).as_posix()}\0".encode())

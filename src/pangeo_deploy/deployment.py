@@ -1,14 +1,11 @@
 """`Deployment`: which environment on which target, and where its files are."""
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
-
-import platformdirs
 
 from pangeo_core.errors import BadInput
 
@@ -46,6 +43,10 @@ def default_state(project: Path) -> Path:
     """
     if named := os.environ.get("PANGEO_DEPLOY_STATE"):
         return Path(named).expanduser().resolve()
+    import hashlib  # it loads OpenSSL: help waits for none of it
+
+    import platformdirs
+
     mark = hashlib.sha256(str(project).encode()).hexdigest()[:8]
     return platformdirs.user_state_path("pangeo-deploy") / f"{project.name}-{mark}"
 
