@@ -134,15 +134,18 @@ def _output(output: Mapping[str, Any]) -> str:
 
 
 def _values(changes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a line a value: first why something is replaced, last what nobody knows yet."""
-    known = sorted(changes, key=lambda one: (not one["replaces"], one["after"] == UNKNOWN))
+    """Return a line a value, what forces a replacement first, and one of what nobody knows yet."""
+    known = sorted(changes, key=lambda one: not one["replaces"])
+    later = [one["attribute"] for one in known if one["after"] == UNKNOWN and not one["replaces"]]
     lines = [
         f"  - {code(one['attribute'] or 'value')}: {code(compact(one['before']))} → "
         f"{code(compact(one['after']))}" + (" (forces replacement)" if one["replaces"] else "")
-        for one in known[:MOST_VALUES]
+        for one in known
+        if one["replaces"] or one["after"] != UNKNOWN
     ]
-    more = len(known) - MOST_VALUES
-    return [*lines, f"  - and {more} more"] if more > 0 else lines
+    if len(lines) > MOST_VALUES:
+        lines = [*lines[:MOST_VALUES], f"  - and {len(lines) - MOST_VALUES} more"]
+    return [*lines, f"  - known after apply: {', '.join(map(code, later))}"] if later else lines
 
 
 def _count(review: Review, action: str) -> str:

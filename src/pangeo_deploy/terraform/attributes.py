@@ -49,7 +49,7 @@ def compact(value: object) -> str:
     if isinstance(value, str) and value[:1] in "[{" and value:
         with contextlib.suppress(ValueError):
             value = json.loads(value)
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = value if isinstance(value, str) and value else json.dumps(value, default=str)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 

@@ -67,7 +67,7 @@ def test_the_comment_says_what_changes_inside_and_why() -> None:
     """The old one named attributes alone, and showed neither moves nor imports nor outputs."""
     values = [
         {"attribute": "arn", "before": "x", "after": "(known after apply)", "replaces": False},
-        {"attribute": "size", "before": 1, "after": [2, "`@ann`"], "replaces": False},
+        {"attribute": "size", "before": "", "after": [2, "`@ann`"], "replaces": False},
         {"attribute": "encrypted", "before": False, "after": True, "replaces": True},
     ]
     homes = {
@@ -84,8 +84,8 @@ def test_the_comment_says_what_changes_inside_and_why() -> None:
         """
 - `aws_efs.homes` (`replace because cannot update`; from `aws_efs.old`)
   - `encrypted`: `false` → `true` (forces replacement)
-  - `size`: `1` → `[2, "'@ann'"]`
-  - `arn`: `x` → `(known after apply)`
+  - `size`: `""` → `[2, "'@ann'"]`
+  - known after apply: `arn`
 """
         in text
     )
