@@ -205,7 +205,10 @@ def parse(data: Any, source: str = "configuration") -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        problems = [_sentence(problem) for problem in error.errors()]
+        found = error.errors()
+        inside = {each["loc"][:depth] for each in found for depth in range(1, len(each["loc"]))}
+        # A list with a wrong entry would be called too short as well: entries count once valid.
+        problems = [_sentence(each) for each in found if each["loc"] not in inside]
         raise BadInput(
             f"The configuration {source} has {len(problems)} wrong value(s).",
             why=" ".join(problems),

@@ -72,7 +72,10 @@ def whatif(
     from pangeo_deploy.monthly_cost import config_of
 
     if bool(sessions) == bool(model):
-        raise BadInput("No sessions given.", fix="Pass --sessions, or --model; not both.")
+        raise BadInput(
+            "Sessions are given twice." if model else "No sessions given.",
+            fix="Pass either --sessions or --model.",
+        )
     if config and environment:
         raise BadInput(
             "Two configurations are given.", fix="Pass either --config or --environment."

@@ -56,6 +56,12 @@ def test_each_wrong_value_is_named_with_its_place(data, says):
     assert says in caught.value.why
 
 
+def test_a_list_with_a_wrong_entry_is_not_called_empty_too():
+    with pytest.raises(BadInput, match="1 wrong value") as caught:
+        parse({"pools": [{"name": "a", "kinds": ["binder"], "min_nodes": -1}]})
+    assert caught.value.why.startswith("pools.0.min_nodes: ")
+
+
 @pytest.mark.parametrize("text", ["{", "a: [1", "\x00"])
 def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
     for name in ("c.yaml", "c.json"):

@@ -62,6 +62,14 @@ def test_a_wrong_configuration_is_named(cli: Cli, sessions: str, tmp_path: Path)
     assert "nat" in ran.out
 
 
+def test_whose_sessions_to_replay_is_asked_for_once(cli: Cli, sessions: str) -> None:
+    """The old code said that none were given where two were."""
+    both = cli("whatif", "--sessions", sessions, "--model", "class", "--json")
+    assert (both.code, both.json["error"]["what"]) == (2, "Sessions are given twice.")
+    neither = cli("whatif", "--json")
+    assert (neither.code, neither.json["error"]["what"]) == (2, "No sessions given.")
+
+
 def test_sessions_that_are_not_there_are_named(cli: Cli, tmp_path: Path) -> None:
     ran = cli("usage", "report", "--sessions", str(tmp_path / "none.csv"), "--json")
     assert ran.code == 2
