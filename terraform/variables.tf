@@ -19,6 +19,7 @@ variable "project" {
 variable "environment" {
   type        = string
   description = "Which deployment of the project: the second half of every name, and a cost tag."
+  nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{1,11}$", var.environment))
@@ -256,6 +257,7 @@ variable "support_namespace" {
 variable "monthly_budget_usd" {
   type        = number
   description = "What the deployment may cost a month, in USD: the one figure that alerts and the budget gate go by. It has no default, so that somebody decides."
+  nullable    = false
 }
 
 variable "budget_scope" {

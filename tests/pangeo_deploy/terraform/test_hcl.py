@@ -4,9 +4,11 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from emulated_aws import facts
 from pangeo_core.errors import PangeoDeployError
 from pangeo_deploy.terraform.engine import Message, Terraform
 from pangeo_deploy.terraform.inventory import blocks
@@ -52,6 +54,18 @@ def test_every_validation_has_a_run_that_fails_it(rooted: Rooted) -> None:
         if "validation" in body
     }
     assert {name for name in validated if not re.search(rf"\bvar\.{name}\b", refused)} == set()
+
+
+def test_logs_may_be_kept_as_long_as_cloudwatch_can(hcl: Path) -> None:
+    """The list of the real provider's source, without 0, which is for ever."""
+    attributes = facts.content()["types"]["aws_cloudwatch_log_group"]["attributes"]
+    (known,) = (
+        check[1:] for check in attributes["retention_in_days"]["checks"] if check[0] == "one_of"
+    )
+    code = (hcl / "modules/cluster/variables.tf").read_text()
+    (listed,) = re.findall(r"contains\(\[([\d, ]+)\], var\.log_retention_days\)", code)
+    assert listed == ", ".join(str(days) for days in known if days)
+    assert f"CloudWatch knows: {listed}." in code
 
 
 @pytest.mark.parametrize("environment", ["staging", "prod"])

@@ -145,6 +145,19 @@ def test_a_misspelt_variable_is_named(cli: Cli, copy: Path) -> None:
     assert cli("apply", "staging", cwd=copy).code == 2
 
 
+@pytest.mark.parametrize("name", ["environment", "monthly_budget_usd"])
+def test_a_variable_that_somebody_must_decide_may_not_be_null(
+    cli: Cli, copy: Path, name: str
+) -> None:
+    """The old code said that an argument must not be null, and not which."""
+    file = copy / "terraform/environments/staging.tfvars"
+    lines = [line for line in file.read_text().splitlines() if not line.startswith(f"{name} ")]
+    file.write_text("\n".join([*lines, f"{name} = null\n"]))
+    ran = cli("plan", "staging", "--json", cwd=copy)
+    assert ran.code == 2
+    assert f"var.{name}" in ran.json["error"]["why"]
+
+
 def test_an_unreadable_tfvars_is_named(cli: Cli, copy: Path) -> None:
     (copy / "terraform/environments/staging.tfvars").write_text('name = "unfinished\n')
     ran = cli("plan", "staging", cwd=copy)
