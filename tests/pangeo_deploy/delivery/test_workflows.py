@@ -107,7 +107,7 @@ def test_no_deployment_is_lost_behind_an_approval_that_nobody_gives() -> None:
     for n in range(5):
         assert staging.running == f"staging {n}"
         staging.finish()
-    # What is shown to who approves is planned in production's turn: it holds no earlier change.
+    # What is shown to who approves is planned in production's queue, after the change before.
     prod = queues["prod-deploy"] = Queue()
     prod.arrive("preview 0", deploy["preview"]["concurrency"])
     prod.finish()
@@ -116,6 +116,13 @@ def test_no_deployment_is_lost_behind_an_approval_that_nobody_gives() -> None:
         prod.arrive(f"preview {n}", deploy["preview"]["concurrency"])
     assert prod.running == "production 0"
     assert prod.pending == [f"preview {n}" for n in range(1, 5)]
+    # Unless it was there before that one: it shows both, and does what of them is left (`replan`).
+    both = Queue()
+    for n in range(2):
+        both.arrive(f"preview {n}", deploy["preview"]["concurrency"])
+    both.finish()
+    both.arrive("production 0", deploy["production"]["concurrency"])
+    assert (both.running, both.pending) == ("preview 1", ["production 0"])
     assert queues["prod-rollback"].running == "back"
     assert [name for queue in queues.values() for name in queue.cancelled] == []
     # As it was: one group for all, and one place to wait in.
