@@ -193,6 +193,21 @@ def test_no_step_pastes_an_expression_into_its_shell() -> None:
         assert "${{" not in step.get("run", ""), (name, step["name"])
 
 
+def test_charts_are_rendered_with_the_helm_that_deploys_them() -> None:
+    """The old review rendered with the helm of the runner's image, which changes every week."""
+    rendering = re.compile(r"pangeo-deploy (delivery (re)?plan|charts (check|deploy|render)) ")
+    found = set()
+    for workflow, name, job in jobs():
+        if not any(rendering.search(step.get("run", "")) for step in flat(job["steps"])):
+            continue
+        found.add(workflow)
+        assert WORKFLOWS[workflow]["env"]["PANGEO_DEPLOY_PROGRAMS"] == ".venv/programs", workflow
+        for step in job["steps"]:
+            if step.get("uses") == "$/.github/actions/setup":
+                assert step["with"]["target"], (workflow, name)
+    assert {"deploy.yml", "event.yml", "review.yml", "rollback.yml"} <= found
+
+
 def test_steps_are_thin() -> None:
     allowed = (
         r"(make |(\.\./)?\.venv/bin/pangeo-deploy |mkdir |cat |aws eks |tar |gh release |gh issue |"
