@@ -34,7 +34,7 @@ bench-counts: $(VENV)/book.installed
 docs-live: $(VENV)/book.installed
 	@$(BIN)/pangeo-deploy book serve
 
-test: $(VENV)/test.installed debian
+test: $(VENV)/test.installed $(VENV)/programs.installed debian
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # A folder with etcd, the API server and their kin: envtest's convention. Built where it is missing.
