@@ -117,8 +117,8 @@ CALLS = {
         r"results/own\.yaml declares no result 'bil'.\nDid you mean bill",
     ),
     "a value that no field asks for": (
-        lambda it: it.number("lowest-month", 1, year=2024, yaer=3, place="x"),
-        r"differ by yaer",
+        lambda it: it.number("lowest-month", 1, year=2024, month=3, place="x"),
+        r"differ by month",
     ),
     "a field without a value": (
         lambda it: it.number("lowest-month", 1, year=2024),
