@@ -36,6 +36,14 @@ resource "aws_efs_mount_target" "homes" {
   file_system_id  = aws_efs_file_system.homes.id
   subnet_id       = each.value
   security_groups = [var.security_group_id]
+
+  lifecycle {
+    # A file system that is in one zone stays there: AWS refuses mount targets elsewhere, half-way.
+    precondition {
+      condition     = contains(["", each.key], aws_efs_file_system.homes.availability_zone_name == null ? "" : aws_efs_file_system.homes.availability_zone_name)
+      error_message = "The homes are in one zone and stay there: set homes_zone = \"${coalesce(aws_efs_file_system.homes.availability_zone_name, "-")}\". To have them in every zone, make a new file system and copy them."
+    }
+  }
 }
 
 # Whoever mounts through it acts as the user that servers run as, and the first directory is that user's.

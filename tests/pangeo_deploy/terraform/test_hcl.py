@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from emulated_aws import facts
-from pangeo_core.errors import PangeoDeployError
+from pangeo_core.errors import PangeoDeployError, TerraformFailed
 from pangeo_deploy.terraform.engine import Message, Terraform
 from pangeo_deploy.terraform.inventory import blocks
+from tests.emulated_aws.conftest import HEAD, rehearse
 
 pytestmark = pytest.mark.slow
 
@@ -79,3 +80,59 @@ def test_environments_differ_only_in_values(
 
 def test_it_is_formatted(rooted: Rooted) -> None:
     assert rooted(".").read("fmt", "-check", "-recursive", "-list=true") == ""
+
+
+HOMES = """
+variable "homes_zone" {
+  type    = string
+  default = null
+}
+resource "aws_vpc" "this" { cidr_block = "10.1.0.0/16" }
+resource "aws_subnet" "this" {
+  for_each          = toset(["us-west-2a", "us-west-2b"])
+  vpc_id            = aws_vpc.this.id
+  availability_zone = each.key
+  cidr_block        = each.key == "us-west-2a" ? "10.1.0.0/24" : "10.1.1.0/24"
+}
+resource "aws_security_group" "this" {
+  name   = "homes"
+  vpc_id = aws_vpc.this.id
+}
+module "storage" {
+  source            = "%s"
+  name              = "pangeo-test"
+  zones             = ["us-west-2a", "us-west-2b"]
+  subnet_ids        = { for zone, subnet in aws_subnet.this : zone => subnet.id }
+  security_group_id = aws_security_group.this.id
+  homes_zone        = var.homes_zone
+}
+"""
+
+
+def test_homes_in_one_zone_are_not_spread_by_a_plan(tmp_path: Path, hcl: Path) -> None:
+    """AWS refuses it at the apply (AvailabilityZonesMismatch), when the other zone is half made."""
+    (tmp_path / "hcl").mkdir()
+    module = hcl / "modules/storage"
+    (tmp_path / "hcl/storage").symlink_to(module)
+    (tmp_path / "hcl/main.tf").write_text(HEAD + HOMES % "./storage")
+    with rehearse(tmp_path, "-var=homes_zone=us-west-2b") as rehearsal:
+        rehearsal.terraform.read("init", "-input=false")
+        rehearsal.apply()
+        assert rehearsal.plan() == {}
+        rehearsal.arguments = ()
+        with pytest.raises(TerraformFailed) as refused:
+            rehearsal.plan()
+        assert 'set homes_zone = "us-west-2b"' in str(refused.value)
+    assert [path.name for path in module.glob("*.tfstate*")] == []
+
+
+def test_homes_in_every_zone_are_planned_and_stay(tmp_path: Path, hcl: Path) -> None:
+    (tmp_path / "hcl").mkdir()
+    (tmp_path / "hcl/storage").symlink_to(hcl / "modules/storage")
+    (tmp_path / "hcl/main.tf").write_text(HEAD + HOMES % "./storage")
+    with rehearse(tmp_path) as rehearsal:
+        rehearsal.terraform.read("init", "-input=false")
+        rehearsal.apply()
+        assert rehearsal.plan() == {}
+        zones = [one for one in rehearsal.state() if "mount_target" in one]
+        assert len(zones) == 2
