@@ -111,9 +111,7 @@ def between(steps: tuple[int, ...], value: float) -> tuple[int, int, float]:
 
 def errors(rows: list[list[str]], cases: list[Key], truth: list[list[str]]) -> list[float]:
     """Return how far off the whole cost of each case is, as a share, the smallest first."""
-    table = {
-        (row[0], int(row[1]), float(row[2]), float(row[3])): float(row[4]) for row in rows
-    }
+    table = {(row[0], int(row[1]), float(row[2]), float(row[3])): float(row[4]) for row in rows}
     return sorted(
         abs(interpolated(table, case) - float(row[4])) / (float(row[4]) + FLOOR)
         for case, row in zip(cases, truth, strict=True)
