@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -266,15 +267,13 @@ def clusters(user: User) -> list[str]:
 
 
 def until(true: Callable[[], bool]) -> float:
-    """Return the seconds until `true` returns True; a refusal by the hub means not yet."""
+    """Return the seconds until `true` has returned True; a refusal by the hub means not yet."""
     begun = time.monotonic()
     while True:
-        passed = time.monotonic() - begun
-        try:
+        with suppress(HubRefused, CellFailed):
             if true():
-                return passed
-        except (HubRefused, CellFailed):
-            pass
+                return time.monotonic() - begun
+        passed = time.monotonic() - begun
         if passed > PATIENCE_SECONDS:
             raise TimeoutError(f"not after {passed:.0f} s")
         time.sleep(0.1)
