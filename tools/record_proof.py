@@ -86,6 +86,7 @@ ROWS = (
             "pangeo_deploy/delivery/test_change.py",
             "pangeo_deploy/delivery/test_by_hand.py",
             "pangeo_deploy/delivery/test_attacker.py",
+            "pangeo_deploy/delivery/test_on_aws.py",
         ),
     ),
     (
