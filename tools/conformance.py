@@ -11,6 +11,7 @@ this tool without a registry.
 
 import argparse
 import json
+import platform
 import resource
 import sys
 import tempfile
@@ -39,6 +40,7 @@ from tests.emulated_aws.conformance import (  # noqa: E402
 )
 
 from emulated_aws import Account, open_account, serve_account, serve_provider  # noqa: E402
+from emulated_aws.schema import load  # noqa: E402
 from pangeo_core.terraform_json import everything, resource_changes  # noqa: E402
 from pangeo_deploy.terraform.engine import Terraform, find_engine  # noqa: E402
 
@@ -53,6 +55,7 @@ provider "aws" {
 """
 CHECK_SAID_NO = 3
 SAMPLE_SECONDS = 0.1
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}  # as Go names them
 
 
 @dataclass(frozen=True)
@@ -196,6 +199,18 @@ def stand_in(folder: Path) -> Iterator[tuple[Account, Mapping[str, str]]]:
         yield account, environment
 
 
+def mirrored(built: Path, mirror: Path) -> None:
+    """Lay out the provider that was built in `built` as Terraform's mirror of the registry.
+
+    By the version that the stand-in has the schema of, whichever source it was built from.
+    """
+    version = load().origin.split()[1].rstrip(",")
+    target = f"{platform.system().lower()}_{MACHINES.get(platform.machine(), platform.machine())}"
+    place = mirror / "registry.terraform.io/hashicorp/aws" / version
+    place.mkdir(parents=True)
+    (place / target).symlink_to(built)
+
+
 def real(overrides: Path | None) -> Callable[[Path], Any]:
     """Return what yields an account and the environment of the real provider."""
 
@@ -204,9 +219,10 @@ def real(overrides: Path | None) -> Callable[[Path], Any]:
         with serve_account(folder / "account") as account:
             environment = dict(account.provider_environment)
             if overrides:
-                settings = folder / "terraformrc"
-                named = f'dev_overrides {{ "hashicorp/aws" = "{overrides.resolve()}" }}'
-                settings.write_text(f"provider_installation {{\n  {named}\n  direct {{}}\n}}\n")
+                settings, mirror = folder / "terraformrc", folder / "mirror"
+                named = f'filesystem_mirror {{\n    path = "{mirror}"\n  }}'
+                settings.write_text(f"provider_installation {{\n  {named}\n}}\n")
+                mirrored(overrides.resolve(), mirror)
                 environment["TF_CLI_CONFIG_FILE"] = str(settings)
             yield account, environment
 
@@ -277,7 +293,8 @@ def main() -> None:
     lives = []
     for provider in ("stand-in" if options.stand_in else "real", "stand-in"):
         with ProcessPoolExecutor(1, get_context("spawn")) as alone:
-            asked = (provider, options.overrides, options.root, str(values.resolve()))
+            root = options.root.resolve()
+            asked = (provider, options.overrides, root, str(values.resolve()))
             lives.append(alone.submit(lived, *asked).result())
     theirs, ours = lives
     found = differences(theirs, ours)
