@@ -108,6 +108,10 @@ DRAWN = (
 DRAWN_ATTRIBUTES = {
     ("aws_efs_file_system", "creation_token"),  # the provider draws it from the time
     ("aws_eip", "address"),
+    ("aws_eip", "private_dns"),
+    ("aws_eip", "private_ip"),
+    ("aws_eip", "public_dns"),
+    ("aws_eip", "public_ip"),
     ("aws_eks_cluster", "certificate_authority.data"),
     ("aws_iam_instance_profile", "unique_id"),
     ("aws_iam_policy", "policy_id"),
@@ -169,6 +173,20 @@ IN_STATES = (
     Explained("aws_sqs_queue", "url", ADDRESS),
     Explained("aws_sqs_queue_policy", "id", ADDRESS),
     Explained("aws_sqs_queue_policy", "queue_url", ADDRESS),
+)
+# In the states of prod and bootstrap, which are not recorded: `tools/conformance.py` makes them.
+PRIMARY = "moto does not say which address is the primary one, by which the provider finds it"
+NOT_RECORDED = (
+    Explained("aws_eip", "network_border_group", EMULATION),
+    Explained("aws_eip", "public_ipv4_pool", EMULATION),
+    Explained("aws_iam_openid_connect_provider", "thumbprint_list", EMULATION),
+    Explained("aws_nat_gateway", "association_id", PRIMARY),
+    Explained("aws_nat_gateway", "network_interface_id", PRIMARY),
+    Explained("aws_nat_gateway", "private_ip", PRIMARY),
+    Explained("aws_nat_gateway", "public_ip", PRIMARY),
+    Explained("aws_nat_gateway", "secondary_private_ip_address_count", PRIMARY),
+    Explained("aws_nat_gateway", "availability_mode", EMULATION),
+    Explained("aws_nat_gateway", "regional_nat_gateway_address", EMULATION),
 )
 
 

@@ -137,7 +137,10 @@ RESOURCES = {
         },
         show=lambda api, found, state: {
             "versioning_configuration": [
-                {"status": found.get("Status", "Disabled"), "mfa_delete": ""}
+                {
+                    "status": found.get("Status", "Disabled"),
+                    "mfa_delete": found.get("MFADelete", ""),
+                }
             ]
         },
     ),
