@@ -440,3 +440,17 @@ def test_what_is_not_emulated_is_not_passed_over_in_silence(small: Start) -> Non
         rehearsal.apply()
     said = "The rehearsal does not emulate assign_generated_ipv6_cidr_block of aws_vpc"
     assert said in flat(refusal.value.why)
+
+
+def test_a_versioned_bucket_says_that_mfa_delete_is_off(small: Start) -> None:
+    """As the provider's flattenVersioning does where the API is silent."""
+    rehearsal = small(
+        'resource "aws_s3_bucket" "this" { bucket = "versioned" }\n'
+        'resource "aws_s3_bucket_versioning" "this" {\n'
+        "  bucket = aws_s3_bucket.this.id\n"
+        '  versioning_configuration { status = "Enabled" }\n}\n'
+    )
+    rehearsal.apply()
+    shown = rehearsal.state()["aws_s3_bucket_versioning.this"]["versioning_configuration"]
+    assert shown == [{"status": "Enabled", "mfa_delete": "Disabled"}]
+    assert rehearsal.plan() == {}

@@ -139,7 +139,7 @@ RESOURCES = {
             "versioning_configuration": [
                 {
                     "status": found.get("Status", "Disabled"),
-                    "mfa_delete": found.get("MFADelete", ""),
+                    "mfa_delete": found.get("MFADelete", "Disabled"),  # as the provider says it
                 }
             ]
         },
