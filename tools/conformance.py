@@ -131,9 +131,9 @@ def memory() -> float:
 
 
 def live(
-    folder: Path, root: Path, account: Account, environment: Mapping[str, str], values: str
+    folder: Path, root: Path, account: Account, environment: Mapping[str, str], given: str
 ) -> Life:
-    """Take one provider through a life of the root module in `root`."""
+    """Take one provider through a life of the root module in `root`; `given` sets its variables."""
     work = folder / "work"
     work.mkdir()
     for path in root.iterdir():
@@ -150,19 +150,19 @@ def live(
             return Terraform(find_engine(), work, environment).read(*arguments)
 
     def plan(step: str) -> Any:
-        terraform(step, "plan", "-input=false", values, "-out=tfplan")
+        terraform(step, "plan", "-input=false", given, "-out=tfplan")
         return json.loads(terraform("show", "show", "-json", "tfplan"))
 
     terraform("init", "init", "-input=false")
     first = plan("plan")
     terraform("apply", "apply", "-input=false", "tfplan")
     second = plan("second plan")
-    refresh = ("apply", "-refresh-only", "-auto-approve", "-input=false", values)
+    refresh = ("apply", "-refresh-only", "-auto-approve", "-input=false", given)
     terraform("refresh", *refresh)
     state = json.loads(terraform("show", "show", "-json"))
     change_by_hand(account)
     drifted = plan("drift")
-    destroy = ("destroy", "-auto-approve", "-input=false", values)
+    destroy = ("destroy", "-auto-approve", "-input=false", given)
     terraform("destroy", *destroy)
     return Life(first, state, list(actions(second)), actions(drifted), left(account), steps)
 
@@ -278,11 +278,11 @@ and the stand-in; the most memory of all of them, MiB.
 """
 
 
-def lived(provider: str, overrides: Path | None, root: Path, values: str) -> Life:
+def lived(provider: str, overrides: Path | None, root: Path, given: str) -> Life:
     """Take a provider, `real` or `stand-in`, through a life of its own."""
     opened = stand_in if provider == "stand-in" else real(overrides)
     with tempfile.TemporaryDirectory() as name, opened(Path(name)) as (account, environment):
-        return live(Path(name), root, account, environment, values)
+        return live(Path(name), root, account, environment, given)
 
 
 def main() -> None:

@@ -4,10 +4,7 @@ import json
 from typing import Any
 
 from emulated_aws.facts import Facts
-from emulated_aws.resources.base import (
-    as_json,
-    as_policy,
-)
+from emulated_aws.resources.base import as_json, as_policy
 
 
 def normalized(facts: Facts, name: str, document: Any) -> Any:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -47,19 +48,21 @@ def pod_identity(facts: Facts) -> Iterator[Told]:
 
 
 def _promised(facts: Facts) -> set[tuple[str, str]]:
-    """Return the accounts that the values of charts which were not rendered name.
+    """Return the accounts named by the values of charts that were not rendered.
 
-    Those are of all charts in a clone without the dependencies, and elsewhere of what is switched
+    In a clone without the dependencies these are all charts, elsewhere those that are switched
     off: Terraform has Binder's role ready while Binder is off.
     """
     found = set()
     for chart, values in facts.values.items():
-        off: list[Any] = [
-            values.get(one["name"], {})
-            for one in declared(facts.project / "helm" / chart)
-            if not enabled(one, values)
-        ]
-        for tree in (tree for part in (off if facts.whole else [values]) for tree in _trees(part)):
+        parts: list[Any] = [values]
+        if facts.whole:
+            parts = [
+                values.get(one["name"], {})
+                for one in declared(facts.project / "helm" / chart)
+                if not enabled(one, values)
+            ]
+        for tree in chain.from_iterable(map(_trees, parts)):
             account = tree.get("serviceAccount")
             if isinstance(account, dict) and account.get("name"):
                 found.add((chart, account["name"]))

@@ -1,7 +1,7 @@
-"""What an apply changes beside what it makes: the things that its resources hang on.
+"""The side effects of an apply: it also changes what the resources it creates depend on.
 
-A route is a line of its route table, a policy one of its role's: to make one changes the other, of
-which Terraform has recorded before how it is. Only these must be read again, not all that stands.
+A new route changes its route table, a new policy its role, which Terraform recorded before that
+change. Only these dependencies need another read, not the whole state.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,9 @@ State = Mapping[str, Any]
 
 
 def settle(workspace: Workspace) -> None:
-    """Let the state know, after an apply, what resources did to each other; drift would report it.
+    """Record in the state what an apply's resources changed in others; drift would report it.
 
-    Without a full refresh, which would read all that stands after every small change.
+    It spares a full refresh, which would read every resource after each small change.
     """
     targets = affected(workspace.state, parsed(workspace.read_state()) or {})
     if not targets:
@@ -34,9 +34,9 @@ def settle(workspace: Workspace) -> None:
 
 
 def affected(before: State, after: State) -> list[str]:
-    """Return the addresses in a state of what may be other than it says, by those that changed.
+    """Return the addresses that may differ from what the state says, after resources changed.
 
-    They are what the resources that differ between both states depend on.
+    These are the dependencies of the resources that differ between the two states.
     """
     depended: set[str] = set()
     known = [dict(_instances(state)) for state in (before, after)]

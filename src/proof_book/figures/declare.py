@@ -65,7 +65,7 @@ class Declared:
         return figure(draw, name=name, **self._said(name, figure, more))
 
     def _said(self, name: str, kind: Callable[..., object], more: dict[str, Any]) -> dict[str, Any]:
-        """Return the keywords for `kind`: the file's, filled, and over them those of the call."""
+        """Return the keywords for `kind`: those of the file, overridden by those of the call."""
         if name not in self.results:
             raise BadInput(
                 f"{self.file} declares no result {name!r}.",
@@ -92,7 +92,7 @@ class Declared:
     def _filled(
         self, name: str, told: Mapping[str, Any], own: Mapping[str, Any], fields: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return what is `told` of a result with its fields filled, but for what is its `own`."""
+        """Return what the file says (`told`), fields filled, except what the call overrides."""
         texts = {key: told[key] for key in ("caption", "sources") if key in told.keys() - own}
         asked = _fields([texts.get("caption", ""), *texts.get("sources", [])])
         values = {**self.values, **fields}
